@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between kernels, and nothing else. The rest of the module is
+ * written for 6.1.
+ */
+#ifndef DXS_COMPAT_H
+#define DXS_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/version.h>
+#include <linux/xarray.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0) || \
+	LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#error "daxstack is written for Linux 6.1"
+#endif
+
+/*
+ * DAX entries of a mapping, as fs/dax.c of 6.1 makes them: a value entry with
+ * four flag bits below the page frame number.
+ */
+#define DXS_DAX_SHIFT	4
+#define DXS_DAX_PMD	0x2UL
+#define DXS_DAX_ZERO	0x4UL
+#define DXS_DAX_EMPTY	0x8UL
+
+/* How many pages a DAX entry stands for. */
+static inline unsigned long dxs_dax_entry_pages(void *entry)
+{
+	return xa_to_value(entry) & DXS_DAX_PMD ? PTRS_PER_PMD : 1;
+}
+
+/**
+ * dxs_dax_entry_busy() - does anyone but the mapping use a DAX entry's pages?
+ * @entry: value entry of a mapping in dax mode
+ *
+ * Up to 6.14 the idle count of a DAX page is one.
+ *
+ * Context: the mapping's xarray lock is held.
+ */
+static inline bool dxs_dax_entry_busy(void *entry)
+{
+	unsigned long value = xa_to_value(entry);
+	unsigned long pfn = value >> DXS_DAX_SHIFT;
+	unsigned long end = pfn + dxs_dax_entry_pages(entry);
+
+	if (value & (DXS_DAX_ZERO | DXS_DAX_EMPTY))
+		return false;
+	for (; pfn < end; pfn++)
+		if (page_ref_count(pfn_to_page(pfn)) > 1)
+			return true;
+	return false;
+}
+
+#endif /* DXS_COMPAT_H */

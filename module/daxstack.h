@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The data structures, and what crosses files.
+ *
+ * Lock order, left before right; nothing that is held by a switch touches user
+ * memory or takes an mmap_lock:
+ *
+ *   write:   lower s_writers > I/O gate (R) > lower i_rwsem
+ *            > [copy from user: mmap_lock > fault gate (R)
+ *               > lower invalidate_lock]
+ *   read:    I/O gate (R) > lower i_rwsem > [copy to user: as above]
+ *   mmap:    mmap_lock (W) > fault gate (R) > lower ->mmap
+ *   fault:   mmap_lock or VMA lock (R) > fault gate (R) > lower ->fault
+ *   setattr: i_rwsem > lower s_writers > I/O gate (R) > lower i_rwsem
+ *   switch:  [i_rwsem >] lower s_writers > switch_lock > I/O gate (W)
+ *            > lower s_umount (W, only tried) > lower i_rwsem (W)
+ *            > inode_dio_wait > fault gate (W) > lower invalidate_lock (W)
+ *            > lower transaction
+ *
+ * s_writers comes before the I/O gate because a freeze waits for the switch's
+ * share of it: a writer that waited for s_writers inside the gate would be
+ * waited for by the switch, that switch by the freeze, and the freeze's end by
+ * the writer.
+ *
+ * The I/O gate and the fault gate are two because a read(2) into a buffer that
+ * maps the same file faults inside the I/O gate: with one gate and a switch
+ * waiting for it, the fault would wait for the switch and the switch for the
+ * read (H1).
+ */
+#ifndef DXS_DAXSTACK_H
+#define DXS_DAXSTACK_H
+
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fileattr.h>
+#include <linux/fs_stack.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/mount.h>
+#include <linux/mutex.h>
+
+#include "../include/daxstack.h"
+#include "compat.h"
+#include "gate.h"
+
+/**
+ * struct dxs_personality - how the lower filesystem serves one mode
+ * @a_ops: of an inode in that mode
+ * @vm_ops: that its ->mmap installs in that mode
+ *
+ * Learned from probe inodes that the lower filesystem made (personality.c).
+ */
+struct dxs_personality {
+	const struct address_space_operations *a_ops;
+	const struct vm_operations_struct *vm_ops;
+};
+
+/**
+ * struct dxs_sb - one mount
+ * @lower_mnt: private mount of the lower filesystem; the reference that makes
+ *	the lower superblock ours
+ * @lower_root: root of the stack in it
+ * @personality: by mode; valid if @switchable
+ * @probe_lock: protects the probing and the writes to the two below
+ * @switchable: both personalities are known; read without the lock, set once
+ * @no_switch: else why not
+ * @cred: of whoever mounted, for the probing
+ * @from_dir: the source was a directory (else a block device)
+ */
+struct dxs_sb {
+	struct vfsmount *lower_mnt;
+	struct dentry *lower_root;
+	struct dxs_personality personality[2];
+	struct mutex probe_lock;
+	bool switchable;
+	enum daxstack_reason no_switch;
+	const struct cred *cred;
+	bool from_dir;
+};
+
+/**
+ * struct dxs_gates - the two gates of an inode whose data was touched
+ * @io: read by every data call for its whole length
+ * @fault: read by mmap and by every fault handler
+ */
+struct dxs_gates {
+	struct dxs_gate io;
+	struct dxs_gate fault;
+};
+
+/**
+ * struct dxs_inode - an inode of the stack
+ * @vfs_inode: what the VFS sees; attributes are copies of the lower inode's
+ * @lower: the inode that does all the work; a reference, for life
+ * @gates: NULL until data is first touched, then for life (H21): a cold file
+ *	costs no grace period to switch. Set once under @switch_lock.
+ * @switch_lock: one switch at a time; without gates, keeps data from being
+ *	touched meanwhile
+ * @sync_maps: VMAs with MAP_SYNC (H10)
+ * @foreign_map: a mapping was made that the gates do not cover
+ * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
+ * @write_held: we hold the lower i_writecount (H16), under @switch_lock
+ * @switches: successful switches, under @switch_lock
+ * @refusals: refused ones
+ *
+ * The mode has one home only: IS_DAX() of the lower inode. It is stable for
+ * whoever is inside a gate or holds @switch_lock.
+ */
+struct dxs_inode {
+	struct inode vfs_inode;
+	struct inode *lower;
+	struct dxs_gates *gates;
+	struct mutex switch_lock;
+	atomic_t sync_maps;
+	bool foreign_map;
+	bool wb_held;
+	bool write_held;
+	u32 switches;
+	atomic_t refusals;
+};
+
+/**
+ * struct dxs_file - an open regular file of the stack
+ * @lower: the lower file for I/O, with the lower file operations
+ * @map: the lower file that VMAs hold, with our file operations (H15), made
+ *	at the first mmap; NULL before
+ *
+ * Both carry the stack's path, so that /proc and ->d_real see the file that
+ * the user opened. They are two because the lower filesystem calls back into
+ * the file operations of the file it is given (O_SYNC writes call ->fsync)
+ * while the gate is held, and because mm calls those of a VMA's file without.
+ */
+struct dxs_file {
+	struct file *lower;
+	struct file *map;
+};
+
+static inline struct dxs_sb *DXS_SB(const struct super_block *sb)
+{
+	return sb->s_fs_info;
+}
+
+static inline struct dxs_inode *DXS_I(const struct inode *inode)
+{
+	return container_of(inode, struct dxs_inode, vfs_inode);
+}
+
+static inline struct inode *dxs_lower_inode(const struct inode *inode)
+{
+	return DXS_I(inode)->lower;
+}
+
+/* Positive dentries only: a negative one has no lower dentry. */
+static inline struct dentry *dxs_lower_dentry(const struct dentry *dentry)
+{
+	return dentry->d_fsdata;
+}
+
+static inline struct vfsmount *dxs_lower_mnt(const struct super_block *sb)
+{
+	return DXS_SB(sb)->lower_mnt;
+}
+
+static inline struct path dxs_lower_path(const struct dentry *dentry)
+{
+	return (struct path){ .mnt = dxs_lower_mnt(dentry->d_sb),
+			      .dentry = dxs_lower_dentry(dentry) };
+}
+
+/* DAXSTACK_DAX or DAXSTACK_CACHED: the mode as it is now. */
+static inline int dxs_mode(const struct inode *inode)
+{
+	return IS_DAX(dxs_lower_inode(inode)) ? DAXSTACK_DAX : DAXSTACK_CACHED;
+}
+
+static inline const char *dxs_mode_name(int mode)
+{
+	return mode == DAXSTACK_DAX ? "dax" : "cached";
+}
+
+/* super.c, lower.c */
+extern const struct super_operations dxs_super_ops;
+struct vfsmount *dxs_lower_mount(const char *source, const char *type,
+				 unsigned int sb_flags);
+int dxs_lower_check(const struct vfsmount *mnt, const struct dentry *root);
+bool dxs_lower_supported(const struct super_block *lower);
+
+/* personality.c */
+bool dxs_learn_personalities(struct dxs_sb *sbi);
+
+/* inode.c */
+int dxs_init_inodecache(void);
+void dxs_destroy_inodecache(void);
+struct inode *dxs_alloc_inode(struct super_block *sb);
+void dxs_free_inode(struct inode *inode);
+void dxs_evict_inode(struct inode *inode);
+struct inode *dxs_iget(struct super_block *sb, struct inode *lower);
+struct dxs_gates *dxs_make_gates(struct inode *inode);
+
+/**
+ * dxs_gates() - the gates of an inode
+ * @inode: a regular inode of the stack
+ *
+ * Return: the gates, or NULL if its data was not touched yet.
+ */
+static inline struct dxs_gates *dxs_gates(const struct inode *inode)
+{
+	/* Pairs with the release in dxs_make_gates(). */
+	return smp_load_acquire(&DXS_I(inode)->gates);
+}
+
+/* attr.c */
+extern const struct xattr_handler *dxs_xattr_handlers[];
+void dxs_copy_attr(struct inode *inode);
+int dxs_permission(struct user_namespace *userns, struct inode *inode,
+		   int mask);
+int dxs_getattr(struct user_namespace *userns, const struct path *path,
+		struct kstat *stat, u32 mask, unsigned int flags);
+int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
+		struct iattr *attr);
+ssize_t dxs_listxattr(struct dentry *dentry, char *list, size_t size);
+int dxs_update_time(struct inode *inode, struct timespec64 *now, int flags);
+int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
+int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
+		     struct fileattr *fa);
+
+/* dentry.c */
+extern const struct dentry_operations dxs_dentry_ops;
+extern const struct dentry_operations dxs_shared_dentry_ops;
+
+/* namei.c, dir.c */
+extern const struct inode_operations dxs_dir_iops;
+extern const struct inode_operations dxs_symlink_iops;
+extern const struct inode_operations dxs_special_iops;
+extern const struct file_operations dxs_dir_fops;
+
+/* file.c */
+extern const struct inode_operations dxs_file_iops;
+extern const struct file_operations dxs_file_fops;
+extern const struct address_space_operations dxs_aops;
+int dxs_init_filecache(void);
+void dxs_destroy_filecache(void);
+struct file *dxs_open_lower(struct file *file);
+
+/* map.c, fault.c */
+int dxs_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long dxs_get_unmapped_area(struct file *file, unsigned long addr,
+				    unsigned long len, unsigned long pgoff,
+				    unsigned long flags);
+void dxs_copy_advice(struct file *to, struct file *from);
+void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
+		   unsigned long had);
+
+/* writeback.c */
+bool dxs_wb_hold(struct dxs_inode *di);
+void dxs_wb_release(struct dxs_inode *di);
+
+/* switch.c, policy.c, ioctl.c */
+
+/**
+ * struct dxs_switch - one request to switch, and what came of it
+ * @dentry: of the stack, a regular file
+ * @to: the mode wanted
+ * @deadline: in jiffies, when to give up on what is in the way
+ * @forever: no deadline
+ * @drain: inside: a lower file by which to drop folios
+ * @err: inside: an errno that says more than that of @reason
+ * @reason: out: why it was refused
+ * @attempts: out: how often the gates were shut
+ * @switched: out: the mode changed
+ * @pages: out: pages written back
+ * @shut_ns: out: how long the gates were shut in the last attempt, ns
+ */
+struct dxs_switch {
+	struct dentry *dentry;
+	int to;
+	unsigned long deadline;
+	bool forever;
+	struct file *drain;
+	int err;
+	enum daxstack_reason reason;
+	u32 attempts;
+	bool switched;
+	u64 pages;
+	u64 shut_ns;
+};
+
+int dxs_switch(struct dxs_switch *sw);
+int dxs_reason_errno(enum daxstack_reason reason);
+const char *dxs_reason_text(enum daxstack_reason reason);
+enum daxstack_reason dxs_may_switch(const struct inode *inode,
+				    const struct fileattr *fa, int to);
+long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+#endif /* DXS_DAXSTACK_H */

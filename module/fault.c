@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Faults: through the fault gate to the lower handler of the mode of the
+ * moment.
+ *
+ * A handler never sees a mapping change its nature: a switch takes place only
+ * while nobody is inside the fault gate, no page table maps a page, and the
+ * mapping holds none.
+ */
+#include <linux/mm.h>
+
+#include "daxstack.h"
+#include "trace.h"
+
+static struct inode *dxs_vma_inode(const struct vm_area_struct *vma)
+{
+	return d_inode(vma->vm_file->f_path.dentry);
+}
+
+static struct dxs_gate *dxs_fault_gate(const struct vm_area_struct *vma)
+{
+	return &DXS_I(dxs_vma_inode(vma))->gates->fault;
+}
+
+/* The lower handlers of the mode that the file is in; inside the gate. */
+static const struct vm_operations_struct *dxs_lower_ops(struct vm_fault *vmf)
+{
+	struct inode *inode = dxs_vma_inode(vmf->vma);
+	int mode = dxs_mode(inode);
+
+	trace_daxstack_fault(inode, vmf->pgoff, mode,
+			     vmf->flags & FAULT_FLAG_WRITE);
+	return DXS_SB(inode->i_sb)->personality[mode].vm_ops;
+}
+
+/*
+ * A switch has the gate shut. Wait for its end without the mmap_lock, else
+ * every mmap and fault of the process would wait too (H5), and have the fault
+ * done anew, with every check that was made before it (H9).
+ */
+static vm_fault_t dxs_fault_wait(struct vm_fault *vmf)
+{
+	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
+	struct file *file = vmf->vma->vm_file;
+
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY))
+		/* Nothing for it but to wait with the mmap_lock held. */
+		return dxs_gate_enter(gate) ? VM_FAULT_SIGBUS : 0;
+
+	/* Without the lock the VMA may go; the file keeps inode and gate. */
+	get_file(file);
+	mmap_read_unlock(vmf->vma->vm_mm);
+	dxs_gate_wait(gate);
+	fput(file);
+	return VM_FAULT_RETRY;
+}
+
+/* Return: 0 if inside the gate, else what the fault handler returns. */
+static vm_fault_t dxs_fault_enter(struct vm_fault *vmf)
+{
+	if (likely(dxs_gate_try_enter(dxs_fault_gate(vmf->vma))))
+		return 0;
+	return dxs_fault_wait(vmf);
+}
+
+/*
+ * In all handlers: the lower one may drop the mmap_lock and return
+ * VM_FAULT_RETRY, and VMA, file and inode may be gone by then. The gate stays:
+ * dxs_evict_inode() waits for whoever is inside (H4). So the gate is looked up
+ * before.
+ */
+static vm_fault_t dxs_vm_fault(struct vm_fault *vmf)
+{
+	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
+	vm_fault_t ret;
+
+	ret = dxs_fault_enter(vmf);
+	if (ret)
+		return ret;
+	ret = dxs_lower_ops(vmf)->fault(vmf);
+	dxs_gate_leave(gate);
+	return ret;
+}
+
+static vm_fault_t dxs_vm_huge_fault(struct vm_fault *vmf,
+				    enum page_entry_size size)
+{
+	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
+	const struct vm_operations_struct *ops;
+	vm_fault_t ret;
+
+	ret = dxs_fault_enter(vmf);
+	if (ret)
+		return ret;
+	ops = dxs_lower_ops(vmf);
+	ret = ops->huge_fault ? ops->huge_fault(vmf, size) : VM_FAULT_FALLBACK;
+	dxs_gate_leave(gate);
+	return ret;
+}
+
+/* Runs under RCU in some kernels, and is only a help: no waiting (H6). */
+static vm_fault_t dxs_vm_map_pages(struct vm_fault *vmf, pgoff_t start,
+				   pgoff_t end)
+{
+	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
+	const struct vm_operations_struct *ops;
+	vm_fault_t ret = 0;
+
+	if (!dxs_gate_try_enter(gate))
+		return 0;
+	ops = dxs_lower_ops(vmf);
+	if (ops->map_pages)
+		ret = ops->map_pages(vmf, start, end);
+	dxs_gate_leave(gate);
+	return ret;
+}
+
+/*
+ * The caller holds a reference to the page. If it waited here, a switch that
+ * has the gate shut would find the page pinned, for ever (H3): so only try,
+ * and have the fault taken again; ->fault then waits.
+ */
+static vm_fault_t dxs_vm_page_mkwrite(struct vm_fault *vmf)
+{
+	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+
+	if (!dxs_gate_try_enter(gate))
+		return VM_FAULT_NOPAGE;
+	/* H2: chosen for a page of the page cache, and there are none now. */
+	if (dxs_mode(dxs_vma_inode(vmf->vma)) == DAXSTACK_CACHED)
+		ret = dxs_lower_ops(vmf)->page_mkwrite(vmf);
+	dxs_gate_leave(gate);
+	return ret;
+}
+
+/* As above; no page is held here, but none is there to be given back either. */
+static vm_fault_t dxs_vm_pfn_mkwrite(struct vm_fault *vmf)
+{
+	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+
+	if (!dxs_gate_try_enter(gate))
+		return VM_FAULT_NOPAGE;
+	/* H2: chosen for a DAX entry; in cached mode vmf has no page. */
+	if (dxs_mode(dxs_vma_inode(vmf->vma)) == DAXSTACK_DAX)
+		ret = dxs_lower_ops(vmf)->pfn_mkwrite(vmf);
+	dxs_gate_leave(gate);
+	return ret;
+}
+
+static const struct vm_operations_struct dxs_vm_ops = {
+	.fault		= dxs_vm_fault,
+	.huge_fault	= dxs_vm_huge_fault,
+	.map_pages	= dxs_vm_map_pages,
+	.page_mkwrite	= dxs_vm_page_mkwrite,
+	.pfn_mkwrite	= dxs_vm_pfn_mkwrite,
+};
+
+static void dxs_vm_sync_open(struct vm_area_struct *vma)
+{
+	atomic_inc(&DXS_I(dxs_vma_inode(vma))->sync_maps);
+}
+
+static void dxs_vm_sync_close(struct vm_area_struct *vma)
+{
+	atomic_dec(&DXS_I(dxs_vma_inode(vma))->sync_maps);
+}
+
+/* VMAs with MAP_SYNC are counted (H10); others stay mergeable. */
+static const struct vm_operations_struct dxs_vm_sync_ops = {
+	.open		= dxs_vm_sync_open,
+	.close		= dxs_vm_sync_close,
+	.fault		= dxs_vm_fault,
+	.huge_fault	= dxs_vm_huge_fault,
+	.map_pages	= dxs_vm_map_pages,
+	.page_mkwrite	= dxs_vm_page_mkwrite,
+	.pfn_mkwrite	= dxs_vm_pfn_mkwrite,
+};
+
+/**
+ * dxs_adopt_vma() - put our handlers before those that ->mmap installed
+ * @inode: of the stack
+ * @vma: set up by the lower ->mmap for the mode of the moment
+ * @had: vm_flags before that
+ *
+ * A VMA outlives its mode, so that nothing of the mode may stay in it:
+ * VM_HUGEPAGE, which ->mmap sets for dax, would make readahead of the page
+ * cache read 2 MiB at a time later. DAX faults on 6.1 do not look at it.
+ *
+ * Context: inside the fault gate.
+ */
+void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
+		   unsigned long had)
+{
+	const struct dxs_sb *sbi = DXS_SB(inode->i_sb);
+
+	/* Pairs with the release in dxs_learn_personalities(). */
+	if (!smp_load_acquire(&sbi->switchable) ||
+	    vma->vm_ops != sbi->personality[dxs_mode(inode)].vm_ops) {
+		/* Not what we learned: leave it alone, and never switch. */
+		WRITE_ONCE(DXS_I(inode)->foreign_map, true);
+		return;
+	}
+	vma->vm_flags &= ~VM_HUGEPAGE | (had & VM_HUGEPAGE);
+	if (vma->vm_flags & VM_SYNC) {
+		vma->vm_ops = &dxs_vm_sync_ops;
+		dxs_vm_sync_open(vma);
+	} else {
+		vma->vm_ops = &dxs_vm_ops;
+	}
+}

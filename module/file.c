@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Open regular files: every data call passes the I/O gate and is then the
+ * lower filesystem's.
+ */
+#include <linux/cred.h>
+#include <linux/fadvise.h>
+#include <linux/fiemap.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include <linux/module.h>
+
+#include "daxstack.h"
+
+static struct kmem_cache *dxs_file_cachep;
+
+int __init dxs_init_filecache(void)
+{
+	dxs_file_cachep = KMEM_CACHE(dxs_file, SLAB_ACCOUNT);
+	return dxs_file_cachep ? 0 : -ENOMEM;
+}
+
+void dxs_destroy_filecache(void)
+{
+	kmem_cache_destroy(dxs_file_cachep);
+}
+
+/**
+ * dxs_open_lower() - the lower file of an open file of the stack
+ * @file: being opened, or open
+ *
+ * It carries the stack's path and the opener's credentials, and raises no
+ * events of its own.
+ *
+ * Context: sleeps.
+ * Return: a file or an ERR_PTR.
+ */
+struct file *dxs_open_lower(struct file *file)
+{
+	int flags = file->f_flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
+
+	return open_with_fake_path(&file->f_path, flags | FMODE_NONOTIFY,
+				   dxs_lower_inode(file_inode(file)),
+				   file->f_cred);
+}
+
+static int dxs_open(struct inode *inode, struct file *file)
+{
+	struct dxs_file *df;
+	struct dxs_gates *gates = dxs_gates(inode);
+
+	if (!gates)
+		gates = dxs_make_gates(inode);
+	if (IS_ERR(gates))
+		return PTR_ERR(gates);
+
+	df = kmem_cache_zalloc(dxs_file_cachep, GFP_KERNEL);
+	if (!df)
+		return -ENOMEM;
+	df->lower = dxs_open_lower(file);
+	if (IS_ERR(df->lower)) {
+		int err = PTR_ERR(df->lower);
+
+		kmem_cache_free(dxs_file_cachep, df);
+		return err;
+	}
+	file->private_data = df;
+	file->f_mode |= df->lower->f_mode & FMODE_NOWAIT;
+	return 0;
+}
+
+static int dxs_release(struct inode *inode, struct file *file)
+{
+	struct dxs_file *df = file->private_data;
+
+	if (df->map)
+		fput(df->map);
+	fput(df->lower);
+	kmem_cache_free(dxs_file_cachep, df);
+	return 0;
+}
+
+/* An open file's inode has its gates. */
+static struct dxs_gate *dxs_io_gate(const struct file *file)
+{
+	return &DXS_I(file_inode(file))->gates->io;
+}
+
+static struct file *dxs_lower_file(const struct file *file)
+{
+	return ((struct dxs_file *)file->private_data)->lower;
+}
+
+/*
+ * The lower call gets an iocb of its own, and a synchronous one: pmem finishes
+ * I/O before it returns, so there is nothing to gain from an asynchronous one,
+ * which would need memory that outlives the call. To an asynchronous caller
+ * the call is one that was done at once.
+ */
+static void dxs_lower_iocb(struct kiocb *lower, const struct kiocb *iocb)
+{
+	*lower = (struct kiocb){
+		.ki_filp = dxs_lower_file(iocb->ki_filp),
+		.ki_pos = iocb->ki_pos,
+		.ki_flags = iocb->ki_flags &
+			~(IOCB_HIPRI | IOCB_WAITQ | IOCB_ALLOC_CACHE),
+		.ki_ioprio = iocb->ki_ioprio,
+	};
+}
+
+static int dxs_iocb_enter(struct dxs_gate *gate, const struct kiocb *iocb)
+{
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return dxs_gate_try_enter(gate) ? 0 : -EAGAIN;
+	return dxs_gate_enter(gate);
+}
+
+static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct dxs_gate *gate = dxs_io_gate(iocb->ki_filp);
+	struct kiocb lower;
+	ssize_t ret;
+
+	ret = dxs_iocb_enter(gate, iocb);
+	if (ret)
+		return ret;
+	dxs_lower_iocb(&lower, iocb);
+	ret = call_read_iter(lower.ki_filp, &lower, to);
+	iocb->ki_pos = lower.ki_pos;
+	dxs_gate_leave(gate);
+	return ret;
+}
+
+static ssize_t dxs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct super_block *lower_sb = dxs_lower_inode(inode)->i_sb;
+	struct dxs_gate *gate = dxs_io_gate(iocb->ki_filp);
+	struct kiocb lower;
+	ssize_t ret;
+
+	sb_start_write(lower_sb);
+	ret = dxs_iocb_enter(gate, iocb);
+	if (ret)
+		goto out;
+	dxs_lower_iocb(&lower, iocb);
+	ret = call_write_iter(lower.ki_filp, &lower, from);
+	iocb->ki_pos = lower.ki_pos;
+	dxs_copy_attr(inode);
+	dxs_gate_leave(gate);
+out:
+	sb_end_write(lower_sb);
+	return ret;
+}
+
+static loff_t dxs_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct file *lower = dxs_lower_file(file);
+	struct dxs_gate *gate = dxs_io_gate(file);
+	loff_t pos;
+	int err;
+
+	err = dxs_gate_enter(gate);
+	if (err)
+		return err;
+	lower->f_pos = file->f_pos;
+	pos = vfs_llseek(lower, offset, whence);
+	file->f_pos = lower->f_pos;
+	dxs_gate_leave(gate);
+	return pos;
+}
+
+static int dxs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	struct dxs_gate *gate = dxs_io_gate(file);
+	int err;
+
+	err = dxs_gate_enter(gate);
+	if (err)
+		return err;
+	err = vfs_fsync_range(dxs_lower_file(file), start, end, datasync);
+	dxs_gate_leave(gate);
+	return err;
+}
+
+/* The lower ->fallocate itself: vfs_fallocate() takes s_writers inside. */
+static long dxs_fallocate(struct file *file, int mode, loff_t offset,
+			  loff_t len)
+{
+	struct file *lower = dxs_lower_file(file);
+	struct dxs_gate *gate = dxs_io_gate(file);
+	long err;
+
+	file_start_write(lower);
+	err = dxs_gate_enter(gate);
+	if (err)
+		goto out;
+	err = lower->f_op->fallocate(lower, mode, offset, len);
+	dxs_copy_attr(file_inode(file));
+	dxs_gate_leave(gate);
+out:
+	file_end_write(lower);
+	return err;
+}
+
+/* Readahead of mappings follows the advice too: it goes by the VMA's file. */
+static int dxs_fadvise(struct file *file, loff_t offset, loff_t len,
+		       int advice)
+{
+	struct dxs_file *df = file->private_data;
+	struct dxs_gate *gate = dxs_io_gate(file);
+	struct file *map;
+	int err;
+
+	err = dxs_gate_enter(gate);
+	if (err)
+		return err;
+	err = vfs_fadvise(df->lower, offset, len, advice);
+	/* Pairs with the cmpxchg in dxs_map_file(). */
+	map = smp_load_acquire(&df->map);
+	if (!err && map)
+		dxs_copy_advice(map, df->lower);
+	dxs_gate_leave(gate);
+	return err;
+}
+
+static int dxs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+		      u64 start, u64 len)
+{
+	struct inode *lower = dxs_lower_inode(inode);
+	struct dxs_gate *gate = &DXS_I(inode)->gates->io;
+	int err;
+
+	if (!lower->i_op->fiemap)
+		return -EOPNOTSUPP;
+	err = dxs_gate_enter(gate);
+	if (err)
+		return err;
+	err = lower->i_op->fiemap(lower, info, start, len);
+	dxs_gate_leave(gate);
+	return err;
+}
+
+/*
+ * The stack's inode has no pages of its own. Without ->read_folio and ->bmap
+ * there is no swapon, no FIBMAP and no uprobe through it (H16).
+ */
+const struct address_space_operations dxs_aops = {
+	.direct_IO	= noop_direct_IO,	/* O_DIRECT may be opened */
+};
+
+const struct file_operations dxs_file_fops = {
+	.owner		= THIS_MODULE,
+	.open		= dxs_open,
+	.release	= dxs_release,
+	.read_iter	= dxs_read_iter,
+	.write_iter	= dxs_write_iter,
+	.splice_read	= generic_file_splice_read,
+	.splice_write	= iter_file_splice_write,
+	.llseek		= dxs_llseek,
+	.fsync		= dxs_fsync,
+	.fallocate	= dxs_fallocate,
+	.fadvise	= dxs_fadvise,
+	.mmap		= dxs_mmap,
+	.mmap_supported_flags = MAP_SYNC,
+	.get_unmapped_area = dxs_get_unmapped_area,
+	.unlocked_ioctl	= dxs_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+const struct inode_operations dxs_file_iops = {
+	.permission	= dxs_permission,
+	.getattr	= dxs_getattr,
+	.setattr	= dxs_setattr,
+	.listxattr	= dxs_listxattr,
+	.update_time	= dxs_update_time,
+	.fiemap		= dxs_fiemap,
+	.fileattr_get	= dxs_fileattr_get,
+	.fileattr_set	= dxs_fileattr_set,
+};

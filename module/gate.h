@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The gates: a reader/writer semaphore made for one job.
+ *
+ * Many readers (data calls, faults) pass at all times and must share no
+ * written cache line; a writer (a switch) comes rarely, must be able to give
+ * up after a time, and must keep the gate shut as briefly as possible. So:
+ * per-CPU reader counts as in percpu_rw_semaphore, but an expedited grace
+ * period instead of a normal one, and waits that end by signal or timeout.
+ *
+ * How it is right:
+ *
+ *  - A reader looks at ->shut and counts itself within one preempt-disabled
+ *    section. The writer sets ->shut and waits for a grace period: from then
+ *    on every reader that saw the gate open is counted, and no new one is.
+ *  - From then on the counts only go down, so that a sum over all CPUs, read
+ *    while readers leave, is never less than the readers that remain: a sum
+ *    of zero means that all have left.
+ *  - A reader that leaves after ->shut was set orders its accesses before its
+ *    decrement and wakes the writer; one that did not see ->shut is ordered by
+ *    the writer's grace period.
+ *  - Opening is a store-release that a later reader's load-acquire sees.
+ *
+ * Only one writer at a time: the inode's switch lock sees to it.
+ */
+#ifndef DXS_GATE_H
+#define DXS_GATE_H
+
+#include <linux/lockdep.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/wait.h>
+
+/**
+ * struct dxs_gate - one gate
+ * @readers: readers inside, by the CPU they came and went on; only the sum
+ *	means anything
+ * @shut: set by the writer, under the inode's switch lock
+ * @outside: readers waiting for the gate to open
+ * @drained: the writer, waiting for the readers to leave
+ * @dep_map: for lockdep: a reader/writer semaphore
+ */
+struct dxs_gate {
+	int __percpu *readers;
+	bool shut;
+	wait_queue_head_t outside;
+	wait_queue_head_t drained;
+	struct lockdep_map dep_map;
+};
+
+int dxs_gate_init(struct dxs_gate *gate, const char *name,
+		  struct lock_class_key *key);
+void dxs_gate_destroy(struct dxs_gate *gate);
+
+int dxs_gate_wait(struct dxs_gate *gate);
+void dxs_gate_leave_slow(struct dxs_gate *gate);
+
+int dxs_gate_shut(struct dxs_gate *gate, long timeout);
+void dxs_gate_open(struct dxs_gate *gate);
+void dxs_gate_retire(struct dxs_gate *gate);
+
+/* Counts the caller in, if the gate is open. */
+static inline bool __dxs_gate_try_enter(struct dxs_gate *gate)
+{
+	bool open;
+
+	preempt_disable();
+	/* Pairs with the release in dxs_gate_open(). */
+	open = !smp_load_acquire(&gate->shut);
+	if (likely(open))
+		this_cpu_inc(*gate->readers);
+	preempt_enable();
+	return open;
+}
+
+/**
+ * dxs_gate_try_enter() - enter if the gate is open
+ * @gate: the gate
+ *
+ * Context: any but NMI; never sleeps.
+ * Return: true if the caller is inside and must call dxs_gate_leave().
+ */
+static inline bool dxs_gate_try_enter(struct dxs_gate *gate)
+{
+	if (!__dxs_gate_try_enter(gate))
+		return false;
+	rwsem_acquire_read(&gate->dep_map, 0, 1, _RET_IP_);
+	return true;
+}
+
+/**
+ * dxs_gate_enter() - enter, waiting while the gate is shut
+ * @gate: the gate
+ *
+ * Context: may sleep, for as long as a switch keeps the gate shut.
+ * Return: 0 if inside, -EINTR if a fatal signal came first.
+ */
+static inline int __must_check dxs_gate_enter(struct dxs_gate *gate)
+{
+	rwsem_acquire_read(&gate->dep_map, 0, 0, _RET_IP_);
+	while (unlikely(!__dxs_gate_try_enter(gate))) {
+		int err = dxs_gate_wait(gate);
+
+		if (err) {
+			rwsem_release(&gate->dep_map, _RET_IP_);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * dxs_gate_leave() - leave the gate
+ * @gate: the gate
+ *
+ * Context: as dxs_gate_try_enter(). The gate may be gone on return.
+ */
+static inline void dxs_gate_leave(struct dxs_gate *gate)
+{
+	rwsem_release(&gate->dep_map, _RET_IP_);
+	/* Also keeps the gate's memory: it is freed after a grace period. */
+	preempt_disable();
+	if (likely(!READ_ONCE(gate->shut)))
+		this_cpu_dec(*gate->readers);
+	else
+		dxs_gate_leave_slow(gate);
+	preempt_enable();
+}
+
+#endif /* DXS_GATE_H */

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inodes: how they come and go.
+ */
+#include <linux/fs.h>
+#include <linux/posix_acl.h>
+#include <linux/slab.h>
+#include <linux/writeback.h>
+
+#include "daxstack.h"
+
+static struct kmem_cache *dxs_inode_cachep;
+
+static void dxs_inode_init_once(void *p)
+{
+	struct dxs_inode *di = p;
+
+	inode_init_once(&di->vfs_inode);
+	mutex_init(&di->switch_lock);
+}
+
+int __init dxs_init_inodecache(void)
+{
+	dxs_inode_cachep = kmem_cache_create("daxstack_inode",
+					     sizeof(struct dxs_inode), 0,
+					     SLAB_RECLAIM_ACCOUNT |
+					     SLAB_MEM_SPREAD | SLAB_ACCOUNT,
+					     dxs_inode_init_once);
+	return dxs_inode_cachep ? 0 : -ENOMEM;
+}
+
+void dxs_destroy_inodecache(void)
+{
+	/* Inodes are freed by RCU. */
+	rcu_barrier();
+	kmem_cache_destroy(dxs_inode_cachep);
+}
+
+struct inode *dxs_alloc_inode(struct super_block *sb)
+{
+	struct dxs_inode *di = alloc_inode_sb(sb, dxs_inode_cachep, GFP_KERNEL);
+
+	if (!di)
+		return NULL;
+	di->lower = NULL;
+	di->gates = NULL;
+	atomic_set(&di->sync_maps, 0);
+	di->foreign_map = false;
+	di->wb_held = false;
+	di->write_held = false;
+	di->switches = 0;
+	atomic_set(&di->refusals, 0);
+	return &di->vfs_inode;
+}
+
+static void dxs_free_gates(struct dxs_gates *gates)
+{
+	dxs_gate_destroy(&gates->io);
+	dxs_gate_destroy(&gates->fault);
+	kfree(gates);
+}
+
+/* By RCU: a reader that leaves a gate may still look at it. */
+void dxs_free_inode(struct inode *inode)
+{
+	struct dxs_inode *di = DXS_I(inode);
+
+	if (di->gates)
+		dxs_free_gates(di->gates);
+	kmem_cache_free(dxs_inode_cachep, di);
+}
+
+void dxs_evict_inode(struct inode *inode)
+{
+	struct dxs_inode *di = DXS_I(inode);
+	struct inode *lower = di->lower;
+
+	truncate_inode_pages_final(&inode->i_data);
+	clear_inode(inode);
+	if (!lower)
+		return;
+	/* H4: faults that lost their VMA are still in there. */
+	if (di->gates)
+		dxs_gate_retire(&di->gates->fault);
+	if (di->write_held)
+		put_write_access(lower);
+	dxs_wb_release(di);
+	iput(lower);
+}
+
+/**
+ * dxs_make_gates() - the gates of an inode whose data is about to be touched
+ * @inode: a regular inode of the stack
+ *
+ * The gates exist from now on. With them goes a share of the lower
+ * i_writecount, which keeps khugepaged from collapsing mappings of the file
+ * behind our back (H16). Who executes the lower file around us denies it; the
+ * switch asks again, and is refused then.
+ *
+ * Context: sleeps; takes the switch lock, so waits for a switch to end.
+ * Return: the gates or an ERR_PTR: -ENOMEM or -EINTR.
+ */
+struct dxs_gates *dxs_make_gates(struct inode *inode)
+{
+	static struct lock_class_key io_key, fault_key;
+	struct dxs_inode *di = DXS_I(inode);
+	struct dxs_gates *gates;
+	int err;
+
+	if (mutex_lock_killable(&di->switch_lock))
+		return ERR_PTR(-EINTR);
+	gates = di->gates;
+	if (gates)
+		goto out;
+
+	err = -ENOMEM;
+	gates = kzalloc(sizeof(*gates), GFP_KERNEL_ACCOUNT);
+	if (!gates)
+		goto fail;
+	err = dxs_gate_init(&gates->io, "daxstack_io_gate", &io_key);
+	if (err)
+		goto fail_free;
+	err = dxs_gate_init(&gates->fault, "daxstack_fault_gate", &fault_key);
+	if (err)
+		goto fail_io;
+	di->write_held = !get_write_access(di->lower);
+	/* Pairs with the acquire in dxs_gates(). */
+	smp_store_release(&di->gates, gates);
+out:
+	mutex_unlock(&di->switch_lock);
+	return gates;
+
+fail_io:
+	dxs_gate_destroy(&gates->io);
+fail_free:
+	kfree(gates);
+fail:
+	mutex_unlock(&di->switch_lock);
+	return ERR_PTR(err);
+}
+
+static int dxs_inode_test(struct inode *inode, void *lower)
+{
+	return DXS_I(inode)->lower == lower;
+}
+
+static int dxs_inode_set(struct inode *inode, void *lower)
+{
+	DXS_I(inode)->lower = igrab(lower);
+	return DXS_I(inode)->lower ? 0 : -ESTALE;
+}
+
+/**
+ * dxs_iget() - the stack's inode of a lower inode
+ * @sb: the stack
+ * @lower: the lower inode, referenced by the caller
+ *
+ * Context: sleeps.
+ * Return: a referenced inode, or an ERR_PTR: -ENOMEM, or -ESTALE for a lower
+ * inode that is going away.
+ */
+struct inode *dxs_iget(struct super_block *sb, struct inode *lower)
+{
+	struct inode *inode;
+
+	inode = iget5_locked(sb, (unsigned long)lower, dxs_inode_test,
+			     dxs_inode_set, lower);
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	if (!(inode->i_state & I_NEW))
+		return inode;
+
+	inode->i_ino = lower->i_ino;
+	inode->i_generation = lower->i_generation;
+	inode->i_mode = lower->i_mode;
+	dxs_copy_attr(inode);
+
+	switch (inode->i_mode & S_IFMT) {
+	case S_IFREG:
+		inode->i_op = &dxs_file_iops;
+		inode->i_fop = &dxs_file_fops;
+		inode->i_mapping->a_ops = &dxs_aops;
+		break;
+	case S_IFDIR:
+		inode->i_op = &dxs_dir_iops;
+		inode->i_fop = &dxs_dir_fops;
+		break;
+	case S_IFLNK:
+		inode->i_op = &dxs_symlink_iops;
+		break;
+	default:
+		inode->i_op = &dxs_special_iops;
+		init_special_inode(inode, inode->i_mode, lower->i_rdev);
+	}
+	/* Permission is the lower inode's to give: no copies of its ACLs. */
+	cache_no_acl(inode);
+	unlock_new_inode(inode);
+	return inode;
+}

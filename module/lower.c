@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The lower filesystem: mounted privately from a block device, and checked.
+ */
+#include <linux/fs_context.h>
+#include <linux/module.h>
+
+#include "daxstack.h"
+
+/* Lower types that switching was built and tested for, in the order tried. */
+static const char *const dxs_lower_types[] = { "ext4", "xfs" };
+
+/**
+ * dxs_lower_supported() - is this a lower type that we know?
+ * @lower: superblock of the lower filesystem
+ */
+bool dxs_lower_supported(const struct super_block *lower)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(dxs_lower_types); i++)
+		if (!strcmp(lower->s_type->name, dxs_lower_types[i]))
+			return true;
+	return false;
+}
+
+static struct vfsmount *dxs_lower_mount_as(const char *source,
+					   const char *type,
+					   unsigned int sb_flags)
+{
+	struct file_system_type *fs_type = get_fs_type(type);
+	struct fs_context *fc;
+	struct vfsmount *mnt;
+	int err;
+
+	if (!fs_type)
+		return ERR_PTR(-ENODEV);
+	fc = fs_context_for_mount(fs_type, sb_flags);
+	module_put(fs_type->owner);
+	if (IS_ERR(fc))
+		return ERR_CAST(fc);
+	err = vfs_parse_fs_string(fc, "source", source, strlen(source));
+	/* Modes by inode: what makes both personalities appear. */
+	if (!err)
+		err = vfs_parse_fs_string(fc, "dax", "inode", 5);
+	mnt = err ? ERR_PTR(err) : fc_mount(fc);
+	put_fs_context(fc);
+	return mnt;
+}
+
+/**
+ * dxs_lower_mount() - mount a block device where nobody else sees it
+ * @source: path of the block device
+ * @type: name of the lower type, or NULL to try the known ones in turn
+ * @sb_flags: SB_RDONLY or 0
+ *
+ * Context: sleeps; may load modules.
+ * Return: the mount, to be given back with mntput(), or an ERR_PTR; -EINVAL if
+ * the device holds no filesystem of that type.
+ */
+struct vfsmount *dxs_lower_mount(const char *source, const char *type,
+				 unsigned int sb_flags)
+{
+	struct vfsmount *mnt = ERR_PTR(-EINVAL);
+	size_t i;
+
+	if (type)
+		return dxs_lower_mount_as(source, type, sb_flags);
+
+	for (i = 0; i < ARRAY_SIZE(dxs_lower_types); i++) {
+		mnt = dxs_lower_mount_as(source, dxs_lower_types[i],
+					 sb_flags | SB_SILENT);
+		/* "Not mine" is EINVAL; anything else is the answer. */
+		if (mnt != ERR_PTR(-EINVAL) && mnt != ERR_PTR(-ENODEV))
+			break;
+	}
+	return mnt;
+}
+
+/**
+ * dxs_lower_check() - may we stack on this?
+ * @mnt: mount of the lower filesystem
+ * @root: what is to be the root of the stack
+ *
+ * Return: 0, or an errno after saying why in dmesg.
+ */
+int dxs_lower_check(const struct vfsmount *mnt, const struct dentry *root)
+{
+	const struct super_block *lower = mnt->mnt_sb;
+	const char *why = NULL;
+	int err = -EINVAL;
+
+	if (!dxs_lower_supported(lower))
+		why = "is neither ext4 nor xfs";
+	else if (!d_is_dir(root))
+		why = "has no directory for a root";
+	else if (lower->s_user_ns != &init_user_ns)
+		why = "belongs to another user namespace";
+	else if (is_idmapped_mnt(mnt))
+		why = "is an idmapped mount";
+#if IS_ENABLED(CONFIG_UNICODE)
+	else if (lower->s_encoding)
+		why = "has case-insensitive directories";
+#endif
+	else if (lower->s_stack_depth >= FILESYSTEM_MAX_STACK_DEPTH) {
+		why = "is stacked too deep";
+		err = -ELOOP;
+	}
+	if (!why)
+		return 0;
+	pr_err("%s: lower filesystem %s %s\n", lower->s_id,
+	       lower->s_type->name, why);
+	return err;
+}

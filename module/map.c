@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mappings: the file that VMAs hold.
+ *
+ * A VMA of the stack holds a lower file, so that rmap, truncation and DAX
+ * writeback find it in the lower i_mmap. mm calls that file's operations on
+ * its own, around the file that the user opened (msync, MADV_REMOVE,
+ * MADV_WILLNEED, remap_file_pages, mremap): so they are ours, and gated (H15).
+ * In all of them @file is the lower file.
+ */
+#include <linux/fadvise.h>
+
+#include <linux/module.h>
+
+#include "daxstack.h"
+
+static const struct file_operations dxs_map_fops;
+
+/* The stack's inode: the file carries the stack's path. */
+static struct inode *dxs_map_inode(const struct file *file)
+{
+	return d_inode(file->f_path.dentry);
+}
+
+static const struct file_operations *dxs_native_fops(const struct file *file)
+{
+	return file_inode(file)->i_fop;
+}
+
+/**
+ * dxs_copy_advice() - let one lower file read ahead as another does
+ * @to: a lower file
+ * @from: another one of the same inode
+ *
+ * Context: any.
+ */
+void dxs_copy_advice(struct file *to, struct file *from)
+{
+	spin_lock(&to->f_lock);
+	to->f_mode &= ~FMODE_RANDOM;
+	to->f_mode |= from->f_mode & FMODE_RANDOM;
+	to->f_ra.ra_pages = from->f_ra.ra_pages;
+	spin_unlock(&to->f_lock);
+}
+
+/* The file for VMAs, made when an open file is mapped for the first time. */
+static struct file *dxs_map_file(struct file *file)
+{
+	struct dxs_file *df = file->private_data;
+	/* Pairs with the cmpxchg below. */
+	struct file *map = smp_load_acquire(&df->map);
+	struct file *old;
+
+	if (map)
+		return map;
+	map = dxs_open_lower(file);
+	if (IS_ERR(map))
+		return map;
+	/* An error that fsync would report, msync reports as well. */
+	map->f_wb_err = df->lower->f_wb_err;
+	dxs_copy_advice(map, df->lower);
+	fops_put(map->f_op);
+	__module_get(THIS_MODULE);
+	map->f_op = &dxs_map_fops;
+
+	old = cmpxchg(&df->map, NULL, map);
+	if (old) {
+		fput(map);
+		return old;
+	}
+	return map;
+}
+
+/* Lets the lower filesystem set up the VMA for the mode of the moment. */
+static int dxs_map_gated(struct file *map, struct vm_area_struct *vma)
+{
+	struct inode *inode = dxs_map_inode(map);
+	struct dxs_gate *gate = &DXS_I(inode)->gates->fault;
+	unsigned long had = vma->vm_flags;
+	int err;
+
+	err = dxs_gate_enter(gate);
+	if (err)
+		return err;
+	err = dxs_native_fops(map)->mmap(map, vma);
+	if (!err)
+		dxs_adopt_vma(inode, vma, had);
+	dxs_gate_leave(gate);
+	return err;
+}
+
+int dxs_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct file *map = dxs_map_file(file);
+
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	vma_set_file(vma, map);
+	return dxs_map_gated(map, vma);
+}
+
+/* remap_file_pages(2) maps the VMA's file anew. */
+static int dxs_remap(struct file *map, struct vm_area_struct *vma)
+{
+	return dxs_map_gated(map, vma);
+}
+
+unsigned long dxs_get_unmapped_area(struct file *file, unsigned long addr,
+				    unsigned long len, unsigned long pgoff,
+				    unsigned long flags)
+{
+	struct dxs_file *df = file->private_data;
+
+	return df->lower->f_op->get_unmapped_area(df->lower, addr, len, pgoff,
+						  flags);
+}
+
+static unsigned long dxs_map_unmapped_area(struct file *map,
+					   unsigned long addr,
+					   unsigned long len,
+					   unsigned long pgoff,
+					   unsigned long flags)
+{
+	return dxs_native_fops(map)->get_unmapped_area(map, addr, len, pgoff,
+						       flags);
+}
+
+static int dxs_map_fsync(struct file *map, loff_t start, loff_t end,
+			 int datasync)
+{
+	struct dxs_gate *gate = &DXS_I(dxs_map_inode(map))->gates->io;
+	int err;
+
+	err = dxs_gate_enter(gate);
+	if (err)
+		return err;
+	err = dxs_native_fops(map)->fsync(map, start, end, datasync);
+	dxs_gate_leave(gate);
+	return err;
+}
+
+/* The caller, vfs_fallocate(), holds the lower s_writers already. */
+static long dxs_map_fallocate(struct file *map, int mode, loff_t offset,
+			      loff_t len)
+{
+	struct inode *inode = dxs_map_inode(map);
+	struct dxs_gate *gate = &DXS_I(inode)->gates->io;
+	long err;
+
+	err = dxs_gate_enter(gate);
+	if (err)
+		return err;
+	err = dxs_native_fops(map)->fallocate(map, mode, offset, len);
+	dxs_copy_attr(inode);
+	dxs_gate_leave(gate);
+	return err;
+}
+
+static int dxs_map_fadvise(struct file *map, loff_t offset, loff_t len,
+			   int advice)
+{
+	struct dxs_gate *gate = &DXS_I(dxs_map_inode(map))->gates->io;
+	int err;
+
+	err = dxs_gate_enter(gate);
+	if (err)
+		return err;
+	if (dxs_native_fops(map)->fadvise)
+		err = dxs_native_fops(map)->fadvise(map, offset, len, advice);
+	else
+		err = generic_fadvise(map, offset, len, advice);
+	dxs_gate_leave(gate);
+	return err;
+}
+
+static int dxs_map_release(struct inode *lower, struct file *map)
+{
+	if (lower->i_fop->release)
+		return lower->i_fop->release(lower, map);
+	return 0;
+}
+
+static const struct file_operations dxs_map_fops = {
+	.owner		= THIS_MODULE,
+	.release	= dxs_map_release,
+	.mmap		= dxs_remap,
+	.mmap_supported_flags = MAP_SYNC,
+	.get_unmapped_area = dxs_map_unmapped_area,
+	.fsync		= dxs_map_fsync,
+	.fallocate	= dxs_map_fallocate,
+	.fadvise	= dxs_map_fadvise,
+};

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Names: looked up, made, moved and removed in the lower filesystem, under
+ * the lower directory's lock, with the caller's own credentials.
+ */
+#include <linux/namei.h>
+
+#include "daxstack.h"
+
+/* Gives a dentry its inode; consumes the reference to @lower. */
+static struct inode *dxs_attach(struct dentry *dentry, struct dentry *lower)
+{
+	struct inode *inode;
+
+	if (d_is_negative(lower))
+		inode = ERR_PTR(-ESTALE);
+	else
+		inode = dxs_iget(dentry->d_sb, d_inode(lower));
+	if (IS_ERR(inode))
+		dput(lower);
+	else
+		dentry->d_fsdata = lower;
+	return inode;
+}
+
+static struct dentry *dxs_lookup(struct inode *dir, struct dentry *dentry,
+				 unsigned int flags)
+{
+	struct dentry *lower;
+	struct inode *inode;
+
+	lower = lookup_one_len_unlocked(dentry->d_name.name,
+					dxs_lower_dentry(dentry->d_parent),
+					dentry->d_name.len);
+	if (IS_ERR(lower))
+		return lower;
+	if (d_is_negative(lower)) {
+		dput(lower);
+		return d_splice_alias(NULL, dentry);
+	}
+	inode = dxs_attach(dentry, lower);
+	if (IS_ERR(inode))
+		return ERR_CAST(inode);
+	dxs_copy_attr(inode);
+	return d_splice_alias(inode, dentry);
+}
+
+/**
+ * struct dxs_new - a name to be made, and what it is to be
+ * @make: the VFS's call for it
+ * @mode: as given by the VFS
+ * @rdev: of a device node
+ * @target: of a symlink
+ * @link: for a hard link, the lower dentry of the old name
+ */
+struct dxs_new {
+	int (*make)(struct inode *dir, struct dentry *dentry,
+		    const struct dxs_new *new);
+	umode_t mode;
+	dev_t rdev;
+	const char *target;
+	struct dentry *link;
+};
+
+static int dxs_make(struct inode *dir, struct dentry *dentry,
+		    const struct dxs_new *new)
+{
+	struct dentry *lower_parent = dxs_lower_dentry(dentry->d_parent);
+	struct inode *lower_dir = d_inode(lower_parent);
+	struct vfsmount *mnt = dxs_lower_mnt(dir->i_sb);
+	struct dentry *lower;
+	struct inode *inode;
+	int err;
+
+	err = mnt_want_write(mnt);
+	if (err)
+		return err;
+	inode_lock_nested(lower_dir, I_MUTEX_PARENT);
+	lower = lookup_one_len(dentry->d_name.name, lower_parent,
+			       dentry->d_name.len);
+	if (IS_ERR(lower)) {
+		err = PTR_ERR(lower);
+		goto out;
+	}
+	err = new->make(lower_dir, lower, new);
+	if (err) {
+		dput(lower);
+		goto out;
+	}
+	inode = dxs_attach(dentry, lower);
+	if (IS_ERR(inode)) {
+		err = PTR_ERR(inode);
+		goto out;
+	}
+	dxs_copy_attr(inode);
+	d_instantiate(dentry, inode);
+out:
+	dxs_copy_attr(dir);
+	inode_unlock(lower_dir);
+	mnt_drop_write(mnt);
+	return err;
+}
+
+static int dxs_make_file(struct inode *dir, struct dentry *dentry,
+			 const struct dxs_new *new)
+{
+	return vfs_create(&init_user_ns, dir, dentry, new->mode, true);
+}
+
+static int dxs_make_dir(struct inode *dir, struct dentry *dentry,
+			const struct dxs_new *new)
+{
+	return vfs_mkdir(&init_user_ns, dir, dentry, new->mode);
+}
+
+static int dxs_make_node(struct inode *dir, struct dentry *dentry,
+			 const struct dxs_new *new)
+{
+	return vfs_mknod(&init_user_ns, dir, dentry, new->mode, new->rdev);
+}
+
+static int dxs_make_symlink(struct inode *dir, struct dentry *dentry,
+			    const struct dxs_new *new)
+{
+	return vfs_symlink(&init_user_ns, dir, dentry, new->target);
+}
+
+static int dxs_make_link(struct inode *dir, struct dentry *dentry,
+			 const struct dxs_new *new)
+{
+	return vfs_link(new->link, &init_user_ns, dir, dentry, NULL);
+}
+
+static int dxs_create(struct user_namespace *userns, struct inode *dir,
+		      struct dentry *dentry, umode_t mode, bool excl)
+{
+	return dxs_make(dir, dentry, &(struct dxs_new){
+			.make = dxs_make_file, .mode = mode });
+}
+
+static int dxs_mkdir(struct user_namespace *userns, struct inode *dir,
+		     struct dentry *dentry, umode_t mode)
+{
+	return dxs_make(dir, dentry, &(struct dxs_new){
+			.make = dxs_make_dir, .mode = mode });
+}
+
+static int dxs_mknod(struct user_namespace *userns, struct inode *dir,
+		     struct dentry *dentry, umode_t mode, dev_t rdev)
+{
+	return dxs_make(dir, dentry, &(struct dxs_new){
+			.make = dxs_make_node, .mode = mode, .rdev = rdev });
+}
+
+static int dxs_symlink(struct user_namespace *userns, struct inode *dir,
+		       struct dentry *dentry, const char *target)
+{
+	return dxs_make(dir, dentry, &(struct dxs_new){
+			.make = dxs_make_symlink, .target = target });
+}
+
+static int dxs_link(struct dentry *old, struct inode *dir,
+		    struct dentry *dentry)
+{
+	return dxs_make(dir, dentry, &(struct dxs_new){
+			.make = dxs_make_link, .link = dxs_lower_dentry(old) });
+}
+
+/* Is the lower name still where the stack saw it? */
+static bool dxs_still_in(const struct dentry *lower,
+			 const struct dentry *lower_parent)
+{
+	return lower->d_parent == lower_parent && !d_unhashed(lower);
+}
+
+static int dxs_remove(struct inode *dir, struct dentry *dentry, bool is_dir)
+{
+	struct dentry *lower_parent = dxs_lower_dentry(dentry->d_parent);
+	struct inode *lower_dir = d_inode(lower_parent);
+	struct vfsmount *mnt = dxs_lower_mnt(dir->i_sb);
+	struct dentry *lower = dget(dxs_lower_dentry(dentry));
+	int err;
+
+	err = mnt_want_write(mnt);
+	if (err)
+		goto out;
+	inode_lock_nested(lower_dir, I_MUTEX_PARENT);
+	if (!dxs_still_in(lower, lower_parent))
+		err = -ESTALE;
+	else if (is_dir)
+		err = vfs_rmdir(&init_user_ns, lower_dir, lower);
+	else
+		err = vfs_unlink(&init_user_ns, lower_dir, lower, NULL);
+	dxs_copy_attr(dir);
+	dxs_copy_attr(d_inode(dentry));
+	inode_unlock(lower_dir);
+	mnt_drop_write(mnt);
+out:
+	dput(lower);
+	return err;
+}
+
+static int dxs_unlink(struct inode *dir, struct dentry *dentry)
+{
+	return dxs_remove(dir, dentry, false);
+}
+
+static int dxs_rmdir(struct inode *dir, struct dentry *dentry)
+{
+	return dxs_remove(dir, dentry, true);
+}
+
+static int dxs_rename(struct user_namespace *userns, struct inode *old_dir,
+		      struct dentry *old, struct inode *new_dir,
+		      struct dentry *new, unsigned int flags)
+{
+	struct dentry *lower_old = dget(dxs_lower_dentry(old));
+	struct dentry *lower_old_dir = dxs_lower_dentry(old->d_parent);
+	struct dentry *lower_new_dir = dxs_lower_dentry(new->d_parent);
+	struct vfsmount *mnt = dxs_lower_mnt(old_dir->i_sb);
+	struct dentry *lower_new, *trap;
+	struct renamedata rd = {};
+	int err;
+
+	err = mnt_want_write(mnt);
+	if (err)
+		goto out;
+	trap = lock_rename(lower_old_dir, lower_new_dir);
+	err = -EINVAL;
+	if (trap == lower_old)
+		goto out_unlock;
+	err = -ESTALE;
+	if (!dxs_still_in(lower_old, lower_old_dir))
+		goto out_unlock;
+	lower_new = lookup_one_len(new->d_name.name, lower_new_dir,
+				   new->d_name.len);
+	if (IS_ERR(lower_new)) {
+		err = PTR_ERR(lower_new);
+		goto out_unlock;
+	}
+	err = -ENOTEMPTY;
+	if (trap == lower_new)
+		goto out_dput;
+
+	rd.old_mnt_userns = &init_user_ns;
+	rd.old_dir = d_inode(lower_old_dir);
+	rd.old_dentry = lower_old;
+	rd.new_mnt_userns = &init_user_ns;
+	rd.new_dir = d_inode(lower_new_dir);
+	rd.new_dentry = lower_new;
+	rd.flags = flags;
+	err = vfs_rename(&rd);
+	dxs_copy_attr(old_dir);
+	dxs_copy_attr(new_dir);
+	dxs_copy_attr(d_inode(old));
+	if (d_really_is_positive(new))
+		dxs_copy_attr(d_inode(new));
+out_dput:
+	dput(lower_new);
+out_unlock:
+	unlock_rename(lower_old_dir, lower_new_dir);
+	mnt_drop_write(mnt);
+out:
+	dput(lower_old);
+	return err;
+}
+
+/* O_TMPFILE: unnamed below as well, until linkat(2). */
+static int dxs_tmpfile(struct user_namespace *userns, struct inode *dir,
+		       struct file *file, umode_t mode)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct path parent = dxs_lower_path(dentry->d_parent);
+	struct file *lower;
+	struct inode *inode;
+	int err;
+
+	err = mnt_want_write(parent.mnt);
+	if (err)
+		return err;
+	lower = vfs_tmpfile_open(&init_user_ns, &parent, mode,
+				 O_RDWR | (file->f_flags & O_EXCL),
+				 current_cred());
+	if (IS_ERR(lower)) {
+		err = PTR_ERR(lower);
+		goto out;
+	}
+	inode = dxs_attach(dentry, dget(lower->f_path.dentry));
+	fput(lower);
+	if (IS_ERR(inode)) {
+		err = PTR_ERR(inode);
+		goto out;
+	}
+	/* d_tmpfile() takes the link away that a new inode would have. */
+	set_nlink(inode, 1);
+	d_tmpfile(file, inode);
+out:
+	mnt_drop_write(parent.mnt);
+	return finish_open_simple(file, err);
+}
+
+static const char *dxs_get_link(struct dentry *dentry, struct inode *inode,
+				struct delayed_call *done)
+{
+	if (!dentry)
+		return ERR_PTR(-ECHILD);
+	return vfs_get_link(dxs_lower_dentry(dentry), done);
+}
+
+const struct inode_operations dxs_dir_iops = {
+	.lookup		= dxs_lookup,
+	.create		= dxs_create,
+	.link		= dxs_link,
+	.unlink		= dxs_unlink,
+	.symlink	= dxs_symlink,
+	.mkdir		= dxs_mkdir,
+	.rmdir		= dxs_rmdir,
+	.mknod		= dxs_mknod,
+	.rename		= dxs_rename,
+	.tmpfile	= dxs_tmpfile,
+	.permission	= dxs_permission,
+	.getattr	= dxs_getattr,
+	.setattr	= dxs_setattr,
+	.listxattr	= dxs_listxattr,
+	.update_time	= dxs_update_time,
+	.fileattr_get	= dxs_fileattr_get,
+	.fileattr_set	= dxs_fileattr_set,
+};
+
+const struct inode_operations dxs_symlink_iops = {
+	.get_link	= dxs_get_link,
+	.permission	= dxs_permission,
+	.getattr	= dxs_getattr,
+	.setattr	= dxs_setattr,
+	.listxattr	= dxs_listxattr,
+	.update_time	= dxs_update_time,
+};
+
+const struct inode_operations dxs_special_iops = {
+	.permission	= dxs_permission,
+	.getattr	= dxs_getattr,
+	.setattr	= dxs_setattr,
+	.listxattr	= dxs_listxattr,
+	.update_time	= dxs_update_time,
+};

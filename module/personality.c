@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Personalities: how the lower filesystem serves a file in each mode.
+ *
+ * S_DAX and a_ops are the only per-inode state that ext4 and XFS set from the
+ * mode when they load an inode; the vm_ops that ->mmap installs may follow
+ * from it. What belongs to which mode is not guessed: two unnamed files, one
+ * made in a directory without FS_XFLAG_DAX and one in the same directory with
+ * it, show what the lower filesystem itself chooses.
+ */
+#include <linux/cred.h>
+#include <linux/namei.h>
+
+#include "daxstack.h"
+
+/* In the root of the stack, for a moment; found again after a power cut. */
+#define DXS_PROBE_NAME ".daxstack-probe"
+
+/* Sets or clears FS_XFLAG_DAX of the probe directory. */
+static int dxs_probe_flag(struct vfsmount *mnt, struct dentry *dir, bool dax)
+{
+	struct fileattr fa = {};
+	int err;
+
+	err = vfs_fileattr_get(dir, &fa);
+	if (err)
+		return err;
+	if (dax)
+		fileattr_fill_xflags(&fa, fa.fsx_xflags | FS_XFLAG_DAX);
+	else
+		fileattr_fill_xflags(&fa, fa.fsx_xflags & ~FS_XFLAG_DAX);
+	return vfs_fileattr_set(mnt_user_ns(mnt), dir, &fa);
+}
+
+/*
+ * Asks ->mmap for its vm_ops through a VMA that is in no address space. The
+ * ->mmap of ext4 and XFS looks at vm_flags and vm_file, and sets vm_ops and
+ * vm_flags.
+ */
+static const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file)
+{
+	struct vm_area_struct *vma;
+	const struct vm_operations_struct *ops = NULL;
+
+	vma = kzalloc(sizeof(*vma), GFP_KERNEL);
+	if (!vma)
+		return NULL;
+	vma->vm_file = file;
+	vma->vm_end = PAGE_SIZE;
+	vma->vm_flags = VM_READ | VM_MAYREAD | VM_SHARED;
+	if (!call_mmap(file, vma))
+		ops = vma->vm_ops;
+	kfree(vma);
+	return ops;
+}
+
+static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
+			  struct dxs_personality *p)
+{
+	const struct path path = { .mnt = mnt, .dentry = dir };
+	struct file *file;
+	int err;
+
+	err = dxs_probe_flag(mnt, dir, mode == DAXSTACK_DAX);
+	if (err)
+		return err;
+	file = vfs_tmpfile_open(mnt_user_ns(mnt), &path, S_IFREG | 0600,
+				O_RDWR, current_cred());
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	err = -EOPNOTSUPP;
+	if (!IS_DAX(file_inode(file)) == (mode == DAXSTACK_CACHED)) {
+		p->a_ops = file->f_mapping->a_ops;
+		p->vm_ops = dxs_probe_vm_ops(file);
+		/* VMAs that the lower filesystem counts are beyond us. */
+		if (!p->vm_ops)
+			err = -ENOMEM;
+		else if (!p->vm_ops->open && !p->vm_ops->close)
+			err = 0;
+	}
+	fput(file);
+	return err;
+}
+
+static struct dentry *dxs_probe_mkdir(struct vfsmount *mnt,
+				      struct dentry *root)
+{
+	struct inode *dir = d_inode(root);
+	struct dentry *dentry;
+	int err = 0;
+
+	inode_lock_nested(dir, I_MUTEX_PARENT);
+	dentry = lookup_one_len(DXS_PROBE_NAME, root, strlen(DXS_PROBE_NAME));
+	if (!IS_ERR(dentry) && d_is_negative(dentry))
+		err = vfs_mkdir(mnt_user_ns(mnt), dir, dentry, 0700);
+	inode_unlock(dir);
+	if (err) {
+		dput(dentry);
+		dentry = ERR_PTR(err);
+	}
+	return dentry;
+}
+
+static void dxs_probe_rmdir(struct vfsmount *mnt, struct dentry *root,
+			    struct dentry *dentry)
+{
+	struct inode *dir = d_inode(root);
+	int err = -ENOENT;
+
+	inode_lock_nested(dir, I_MUTEX_PARENT);
+	if (dentry->d_parent == root && !d_unhashed(dentry))
+		err = vfs_rmdir(mnt_user_ns(mnt), dir, dentry);
+	inode_unlock(dir);
+	dput(dentry);
+	if (err)
+		pr_warn("%s: could not remove /" DXS_PROBE_NAME ": %d\n",
+			mnt->mnt_sb->s_id, err);
+}
+
+/* Return: 0, -EOPNOTSUPP if there is no DAX here, or why it could not tell. */
+static int dxs_probe(struct dxs_sb *sbi)
+{
+	struct vfsmount *mnt = sbi->lower_mnt;
+	const struct cred *old;
+	struct dentry *dir;
+	int err;
+
+	err = mnt_want_write(mnt);
+	if (err)
+		return err;
+	/* Whoever switches first need not be able to write to the root. */
+	old = override_creds(sbi->cred);
+	dir = dxs_probe_mkdir(mnt, sbi->lower_root);
+	if (IS_ERR(dir)) {
+		err = PTR_ERR(dir);
+		goto out;
+	}
+	err = dxs_probe_mode(mnt, dir, DAXSTACK_CACHED,
+			     &sbi->personality[DAXSTACK_CACHED]);
+	if (!err)
+		err = dxs_probe_mode(mnt, dir, DAXSTACK_DAX,
+				     &sbi->personality[DAXSTACK_DAX]);
+	dxs_probe_rmdir(mnt, sbi->lower_root, dir);
+out:
+	revert_creds(old);
+	mnt_drop_write(mnt);
+	return err;
+}
+
+/**
+ * dxs_learn_personalities() - find out how each mode is served
+ * @sbi: the mount
+ *
+ * Called at mount, and again before a switch when it could not be found out
+ * then (a full or read-only device).
+ *
+ * Context: sleeps; no locks held.
+ * Return: true if both personalities are known, that is, if the lower
+ * filesystem can be switched; else @sbi->no_switch says why not.
+ */
+bool dxs_learn_personalities(struct dxs_sb *sbi)
+{
+	int err;
+
+	if (smp_load_acquire(&sbi->switchable))
+		return true;
+
+	mutex_lock(&sbi->probe_lock);
+	if (!sbi->switchable && sbi->no_switch != DAXSTACK_REASON_NO_DAX) {
+		err = dxs_probe(sbi);
+		if (!err) {
+			sbi->no_switch = DAXSTACK_REASON_NONE;
+			/* Pairs with the acquire above and in faults. */
+			smp_store_release(&sbi->switchable, true);
+		} else if (err == -EOPNOTSUPP) {
+			sbi->no_switch = DAXSTACK_REASON_NO_DAX;
+		} else {
+			sbi->no_switch = DAXSTACK_REASON_NO_PROBE;
+			pr_warn("%s: could not learn both modes: %d\n",
+				sbi->lower_mnt->mnt_sb->s_id, err);
+		}
+	}
+	mutex_unlock(&sbi->probe_lock);
+	return sbi->switchable;
+}

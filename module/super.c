@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mounts: options, the superblock, and the module itself.
+ */
+#include <linux/cred.h>
+#include <linux/fs_context.h>
+#include <linux/fs_parser.h>
+#include <linux/module.h>
+#include <linux/namei.h>
+#include <linux/seq_file.h>
+#include <linux/statfs.h>
+
+#include "daxstack.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* What the options say, until there is a superblock. */
+struct dxs_opts {
+	char *lower;
+};
+
+enum { DXS_OPT_LOWER };
+
+static const struct fs_parameter_spec dxs_params[] = {
+	fsparam_string("lower", DXS_OPT_LOWER),
+	{}
+};
+
+static int dxs_parse_param(struct fs_context *fc, struct fs_parameter *param)
+{
+	struct dxs_opts *opts = fc->fs_private;
+	struct fs_parse_result result;
+	int opt = fs_parse(fc, dxs_params, param, &result);
+
+	if (opt < 0)
+		return opt;
+
+	switch (opt) {
+	case DXS_OPT_LOWER:
+		if (strcmp(param->string, "ext4") &&
+		    strcmp(param->string, "xfs"))
+			return invalf(fc, "daxstack: lower=%s is neither ext4 nor xfs",
+				      param->string);
+		kfree(opts->lower);
+		opts->lower = param->string;
+		param->string = NULL;
+		break;
+	}
+	return 0;
+}
+
+static int dxs_sync_fs(struct super_block *sb, int wait)
+{
+	struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
+	int err;
+
+	/* sync(2) visits the lower superblock by itself. */
+	if (!wait)
+		return 0;
+
+	down_read(&lower->s_umount);
+	err = sync_filesystem(lower);
+	up_read(&lower->s_umount);
+	return err;
+}
+
+static int dxs_statfs(struct dentry *dentry, struct kstatfs *buf)
+{
+	struct path path = dxs_lower_path(dentry);
+	int err = vfs_statfs(&path, buf);
+
+	buf->f_type = DAXSTACK_SUPER_MAGIC;
+	return err;
+}
+
+static int dxs_show_options(struct seq_file *m, struct dentry *root)
+{
+	seq_show_option(m, "lower",
+			dxs_lower_mnt(root->d_sb)->mnt_sb->s_type->name);
+	return 0;
+}
+
+static void dxs_free_sbi(struct dxs_sb *sbi)
+{
+	if (!sbi)
+		return;
+	dput(sbi->lower_root);
+	if (!IS_ERR_OR_NULL(sbi->lower_mnt)) {
+		if (sbi->from_dir)
+			kern_unmount(sbi->lower_mnt);
+		else
+			mntput(sbi->lower_mnt);
+	}
+	if (sbi->cred)
+		put_cred(sbi->cred);
+	mutex_destroy(&sbi->probe_lock);
+	kfree(sbi);
+}
+
+static void dxs_put_super(struct super_block *sb)
+{
+	dxs_free_sbi(DXS_SB(sb));
+	sb->s_fs_info = NULL;
+}
+
+const struct super_operations dxs_super_ops = {
+	.alloc_inode	= dxs_alloc_inode,
+	.free_inode	= dxs_free_inode,
+	.evict_inode	= dxs_evict_inode,
+	.put_super	= dxs_put_super,
+	.sync_fs	= dxs_sync_fs,
+	.statfs		= dxs_statfs,
+	.show_options	= dxs_show_options,
+};
+
+/* Finds or makes the lower mount that the source names. */
+static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
+{
+	struct dxs_opts *opts = fc->fs_private;
+	struct path path;
+	umode_t mode;
+	int err;
+
+	err = kern_path(fc->source, LOOKUP_FOLLOW, &path);
+	if (err)
+		return invalf(fc, "daxstack: %s: no such device or directory",
+			      fc->source);
+	mode = d_inode(path.dentry)->i_mode;
+
+	if (S_ISBLK(mode)) {
+		sbi->lower_mnt = dxs_lower_mount(fc->source, opts->lower,
+						 fc->sb_flags & SB_RDONLY);
+		if (!IS_ERR(sbi->lower_mnt))
+			sbi->lower_root = dget(sbi->lower_mnt->mnt_root);
+		else
+			errorfc(fc, "daxstack: %s: cannot mount it as %s",
+				fc->source, opts->lower ?: "ext4 or xfs");
+	} else if (S_ISDIR(mode)) {
+		sbi->from_dir = true;
+		sbi->lower_mnt = clone_private_mount(&path);
+		if (!IS_ERR(sbi->lower_mnt))
+			sbi->lower_root = dget(path.dentry);
+		else
+			errorfc(fc, "daxstack: %s: cannot clone its mount",
+				fc->source);
+	} else {
+		sbi->lower_mnt = ERR_PTR(-ENOTBLK);
+		errorfc(fc, "daxstack: %s is neither a block device nor a directory",
+			fc->source);
+	}
+	path_put(&path);
+	if (IS_ERR(sbi->lower_mnt)) {
+		err = PTR_ERR(sbi->lower_mnt);
+		pr_err("%s: cannot be mounted: %d\n", fc->source, err);
+		return err;
+	}
+
+	err = dxs_lower_check(sbi->lower_mnt, sbi->lower_root);
+	if (!err && opts->lower &&
+	    strcmp(opts->lower, sbi->lower_mnt->mnt_sb->s_type->name))
+		err = invalf(fc, "daxstack: %s is %s, not %s", fc->source,
+			     sbi->lower_mnt->mnt_sb->s_type->name,
+			     opts->lower);
+	return err;
+}
+
+static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
+{
+	struct dxs_sb *sbi;
+	struct super_block *lower;
+	struct inode *root;
+	int err;
+
+	sbi = kzalloc(sizeof(*sbi), GFP_KERNEL);
+	if (!sbi)
+		return -ENOMEM;
+	mutex_init(&sbi->probe_lock);
+	sbi->cred = get_current_cred();
+	err = dxs_get_lower(sbi, fc);
+	if (err)
+		goto fail;
+	lower = sbi->lower_mnt->mnt_sb;
+	sb->s_fs_info = sbi;
+
+	sb->s_magic = DAXSTACK_SUPER_MAGIC;
+	sb->s_op = &dxs_super_ops;
+	sb->s_xattr = dxs_xattr_handlers;
+	/* A directory is someone else's too, until they unmount it. */
+	sb->s_d_op = sbi->from_dir ? &dxs_shared_dentry_ops : &dxs_dentry_ops;
+	sb->s_stack_depth = lower->s_stack_depth + 1;
+	sb->s_maxbytes = lower->s_maxbytes;
+	sb->s_blocksize = lower->s_blocksize;
+	sb->s_blocksize_bits = lower->s_blocksize_bits;
+	sb->s_time_gran = lower->s_time_gran;
+	sb->s_time_min = lower->s_time_min;
+	sb->s_time_max = lower->s_time_max;
+	sb->s_flags |= lower->s_flags & (SB_POSIXACL | SB_I_VERSION);
+	if (sb_rdonly(lower) || __mnt_is_readonly(sbi->lower_mnt))
+		sb->s_flags |= SB_RDONLY;
+
+	err = -ENOMEM;
+	root = dxs_iget(sb, d_inode(sbi->lower_root));
+	if (IS_ERR(root)) {
+		err = PTR_ERR(root);
+		goto fail;
+	}
+	sb->s_root = d_make_root(root);
+	if (!sb->s_root)
+		goto fail;
+	sb->s_root->d_fsdata = dget(sbi->lower_root);
+
+	if (dxs_learn_personalities(sbi))
+		pr_info("%s: %s on %s, switching is on\n", lower->s_id,
+			lower->s_type->name, fc->source);
+	else
+		pr_warn("%s: %s on %s, switching is off: %s\n", lower->s_id,
+			lower->s_type->name, fc->source,
+			dxs_reason_text(sbi->no_switch));
+	return 0;
+fail:
+	sb->s_fs_info = NULL;
+	dxs_free_sbi(sbi);
+	return err;
+}
+
+static int dxs_get_tree(struct fs_context *fc)
+{
+	if (!fc->source)
+		return invalf(fc, "daxstack: no source given");
+	return get_tree_nodev(fc, dxs_fill_super);
+}
+
+/* Remount: the stack's own flags; what is below is fixed at mount. */
+static int dxs_reconfigure(struct fs_context *fc)
+{
+	struct super_block *sb = fc->root->d_sb;
+	struct dxs_opts *opts = fc->fs_private;
+	struct vfsmount *mnt = dxs_lower_mnt(sb);
+
+	if (opts->lower && strcmp(opts->lower, mnt->mnt_sb->s_type->name))
+		return invalf(fc, "daxstack: lower= is fixed at mount");
+	if (sb_rdonly(sb) && !(fc->sb_flags & SB_RDONLY) &&
+	    (sb_rdonly(mnt->mnt_sb) || __mnt_is_readonly(mnt))) {
+		errorfc(fc, "daxstack: lower filesystem is read-only");
+		return -EROFS;
+	}
+	sync_filesystem(sb);
+	return 0;
+}
+
+static void dxs_free_fc(struct fs_context *fc)
+{
+	struct dxs_opts *opts = fc->fs_private;
+
+	if (opts)
+		kfree(opts->lower);
+	kfree(opts);
+}
+
+static const struct fs_context_operations dxs_context_ops = {
+	.parse_param	= dxs_parse_param,
+	.get_tree	= dxs_get_tree,
+	.reconfigure	= dxs_reconfigure,
+	.free		= dxs_free_fc,
+};
+
+static int dxs_init_fs_context(struct fs_context *fc)
+{
+	fc->fs_private = kzalloc(sizeof(struct dxs_opts), GFP_KERNEL);
+	if (!fc->fs_private)
+		return -ENOMEM;
+	fc->ops = &dxs_context_ops;
+	return 0;
+}
+
+static struct file_system_type dxs_fs_type = {
+	.owner		= THIS_MODULE,
+	.name		= "daxstack",
+	.init_fs_context = dxs_init_fs_context,
+	.parameters	= dxs_params,
+	.kill_sb	= kill_anon_super,
+};
+MODULE_ALIAS_FS("daxstack");
+
+static int __init dxs_init(void)
+{
+	int err;
+
+	err = dxs_init_inodecache();
+	if (err)
+		return err;
+	err = dxs_init_filecache();
+	if (err)
+		goto out_inodes;
+	err = register_filesystem(&dxs_fs_type);
+	if (err)
+		goto out_files;
+	return 0;
+
+out_files:
+	dxs_destroy_filecache();
+out_inodes:
+	dxs_destroy_inodecache();
+	return err;
+}
+
+static void __exit dxs_exit(void)
+{
+	unregister_filesystem(&dxs_fs_type);
+	dxs_destroy_filecache();
+	dxs_destroy_inodecache();
+}
+
+module_init(dxs_init);
+module_exit(dxs_exit);
+MODULE_DESCRIPTION("Stacked filesystem that switches files between DAX and page cache live");
+MODULE_LICENSE("GPL");

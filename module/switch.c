@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The switch: the only place where S_DAX or a_ops of a lower inode changes.
+ *
+ * An invariant to hold on to: a mapping changes its nature only while it is
+ * empty, unmapped and unreachable.
+ *
+ * For the lock order see daxstack.h.
+ */
+#include <linux/fadvise.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/writeback.h>
+
+#include "daxstack.h"
+#include "trace.h"
+
+/*
+ * How long those who are inside a gate may take to leave before the attempt
+ * is given up: for so long newcomers wait outside at the most, though the
+ * switch may come to nothing.
+ */
+#define DXS_DRAIN	msecs_to_jiffies(200)
+
+/*
+ * A page reference, a flusher or an I/O call is mostly gone in a moment: try
+ * again for so long even if the caller did not ask to wait.
+ */
+#define DXS_PATIENCE	msecs_to_jiffies(100)
+
+/* Reasons that pass by waiting. */
+static bool dxs_may_pass(enum daxstack_reason reason)
+{
+	return reason == DAXSTACK_REASON_MAP_SYNC ||
+		reason == DAXSTACK_REASON_LOWER_SHARED ||
+		reason == DAXSTACK_REASON_PINNED ||
+		reason == DAXSTACK_REASON_IO ||
+		reason == DAXSTACK_REASON_WRITEBACK;
+}
+
+/* ... and those that mostly do so at once. */
+static bool dxs_is_brief(enum daxstack_reason reason)
+{
+	return reason == DAXSTACK_REASON_PINNED ||
+		reason == DAXSTACK_REASON_IO ||
+		reason == DAXSTACK_REASON_WRITEBACK;
+}
+
+static struct inode *dxs_switch_lower(const struct dxs_switch *sw)
+{
+	return dxs_lower_inode(d_inode(sw->dentry));
+}
+
+/* Dirty DAX entries, each counted as the pages it stands for. */
+static u64 dxs_count_dirty(struct address_space *mapping)
+{
+	XA_STATE(xas, &mapping->i_pages, 0);
+	void *entry;
+	u64 pages = 0;
+
+	if (!mapping_tagged(mapping, PAGECACHE_TAG_DIRTY))
+		return 0;
+	xas_lock_irq(&xas);
+	xas_for_each_marked(&xas, entry, ULONG_MAX, PAGECACHE_TAG_DIRTY) {
+		pages += dxs_dax_entry_pages(entry);
+		if (!need_resched())
+			continue;
+		xas_pause(&xas);
+		xas_unlock_irq(&xas);
+		cond_resched();
+		xas_lock_irq(&xas);
+	}
+	xas_unlock_irq(&xas);
+	return pages;
+}
+
+/*
+ * Steps 2 and 5: write back and wait. fsync reports an error as well: it goes
+ * by the mapping's errseq, which nobody here advances (H19).
+ */
+static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
+{
+	struct address_space *mapping = dxs_switch_lower(sw)->i_mapping;
+	struct writeback_control wbc = {
+		.sync_mode = WB_SYNC_ALL,
+		.nr_to_write = LONG_MAX,
+		.range_end = LLONG_MAX,
+	};
+	int err;
+
+	if (sw->to == DAXSTACK_CACHED)
+		sw->pages += dxs_count_dirty(mapping);
+	err = filemap_fdatawrite_wbc(mapping, &wbc);
+	sw->pages += LONG_MAX - wbc.nr_to_write;
+	if (!err)
+		err = filemap_fdatawait_keep_errors(mapping);
+	if (!err)
+		return DAXSTACK_REASON_NONE;
+	sw->err = err;
+	return DAXSTACK_REASON_WRITE_ERROR;
+}
+
+/* Step 3, first half: no data call is inside, and none comes. */
+static enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate)
+{
+	switch (dxs_gate_shut(gate, DXS_DRAIN)) {
+	case 0:
+		return DAXSTACK_REASON_NONE;
+	case -EINTR:
+		return DAXSTACK_REASON_INTERRUPTED;
+	default:
+		return DAXSTACK_REASON_IO;
+	}
+}
+
+/*
+ * Step 3, second half: the lower superblock is ours and at rest, and stays so.
+ *
+ * s_umount held for writing keeps the flusher and sync(2) out of the old a_ops
+ * (H13), and new mounts of the lower filesystem away. It is only tried: who
+ * waited for it here would have everyone wait at the I/O gate for a sync(2)
+ * that may take seconds; who took it before the gate would wait for a writer
+ * that is throttled until the flusher, which needs it, gets on (H23).
+ */
+static enum daxstack_reason dxs_own_lower(struct super_block *lower)
+{
+	if (!down_write_trylock(&lower->s_umount))
+		return DAXSTACK_REASON_WRITEBACK;
+	if (atomic_read(&lower->s_active) == 1)
+		return DAXSTACK_REASON_NONE;
+	up_write(&lower->s_umount);
+	return DAXSTACK_REASON_LOWER_SHARED;
+}
+
+/*
+ * H11: XFS keeps delayed allocations beyond EOF, made in advance of further
+ * appends, over a flush. In dax mode a write there would meet blocks without
+ * an address. Setting the size to what it is trims them, as close(2) does.
+ */
+static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
+{
+	struct inode *lower = dxs_switch_lower(sw);
+	struct iattr attr = {
+		.ia_valid = ATTR_SIZE,
+		.ia_size = i_size_read(lower),
+	};
+	struct path path = dxs_lower_path(sw->dentry);
+	struct kstat stat;
+	int err;
+
+	if (sw->to != DAXSTACK_DAX || strcmp(lower->i_sb->s_type->name, "xfs"))
+		return DAXSTACK_REASON_NONE;
+	err = vfs_getattr_nosec(&path, &stat, STATX_BLOCKS, AT_STATX_SYNC_AS_STAT);
+	if (!err && !stat.blocks)
+		return DAXSTACK_REASON_NONE;
+	if (!err)
+		err = lower->i_op->setattr(&init_user_ns, path.dentry, &attr);
+	if (!err)
+		return DAXSTACK_REASON_NONE;
+	sw->err = err;
+	return DAXSTACK_REASON_WRITE_ERROR;
+}
+
+/*
+ * Step 4, second half: nobody can reach a page, with the fault gate shut.
+ *
+ * H25: munmap and exit clear a huge entry and then ask whether the VMA is DAX,
+ * all under a page table lock which the zap does not take where it finds the
+ * entry cleared. GUP-fast takes a reference and then looks again, with
+ * interrupts off. A grace period waits for both.
+ */
+static void dxs_zap(struct address_space *mapping)
+{
+	if (!mapping_mapped(mapping))
+		return;
+	unmap_mapping_range(mapping, 0, 0, 0);
+	synchronize_rcu_expedited();
+}
+
+/*
+ * Steps 6 and 7 on the way to dax: drop the folios that nobody else refers
+ * to; a folio that somebody may still write to (direct I/O or RDMA into a
+ * mapping, vmsplice) must not go (H7), and keeps the mapping from being empty.
+ * Shadow entries, which a DAX mapping would take for its own, go too (H12).
+ */
+static bool dxs_drop_folios(struct dxs_switch *sw,
+			    struct address_space *mapping)
+{
+	invalidate_mapping_pages(mapping, 0, -1);
+	if (mapping_empty(mapping))
+		return true;
+	/* LRU batches of any CPU may hold some: this also drains those. */
+	if (sw->drain)
+		generic_fadvise(sw->drain, 0, 0, POSIX_FADV_DONTNEED);
+	return mapping_empty(mapping);
+}
+
+/*
+ * Step 6 on the way to cached: does anybody hold a DAX page? Unlike
+ * dax_layout_busy_page() this also finds those that are no longer mapped but
+ * still under DMA (H8).
+ */
+static bool dxs_dax_pinned(struct address_space *mapping)
+{
+	XA_STATE(xas, &mapping->i_pages, 0);
+	bool pinned = false;
+	void *entry;
+
+	xas_lock_irq(&xas);
+	xas_for_each(&xas, entry, ULONG_MAX) {
+		pinned = dxs_dax_entry_busy(entry);
+		if (pinned)
+			break;
+		if (!need_resched())
+			continue;
+		xas_pause(&xas);
+		xas_unlock_irq(&xas);
+		cond_resched();
+		xas_lock_irq(&xas);
+	}
+	xas_unlock_irq(&xas);
+	return pinned;
+}
+
+/* Steps 6 and 7: nobody holds a page, and the mapping is empty. */
+static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
+{
+	struct address_space *mapping = dxs_switch_lower(sw)->i_mapping;
+
+	if (mapping_empty(mapping))
+		return DAXSTACK_REASON_NONE;
+	if (sw->to == DAXSTACK_DAX)
+		return dxs_drop_folios(sw, mapping) ? DAXSTACK_REASON_NONE :
+						      DAXSTACK_REASON_PINNED;
+	if (dxs_dax_pinned(mapping))
+		return DAXSTACK_REASON_PINNED;
+	truncate_inode_pages(mapping, 0);
+	return mapping_empty(mapping) ? DAXSTACK_REASON_NONE :
+					DAXSTACK_REASON_PINNED;
+}
+
+/*
+ * Step 8, first half: store the flag, so that a later mount, with or without
+ * us, finds the mode that was chosen. This is the lower filesystem's last word
+ * on the file (H18), and the last thing that can fail: a flag that is stored
+ * is followed by the flip, and needs no undoing (H20).
+ *
+ * Context: the lower i_rwsem is held for writing.
+ */
+static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
+{
+	struct dentry *lower = dxs_lower_dentry(sw->dentry);
+	struct fileattr fa = {};
+	int err;
+
+	err = vfs_fileattr_get(lower, &fa);
+	if (!err && !(fa.fsx_xflags & FS_XFLAG_DAX) == (sw->to != DAXSTACK_DAX))
+		return DAXSTACK_REASON_NONE;
+	if (!err) {
+		fa.flags ^= FS_DAX_FL;
+		fa.fsx_xflags ^= FS_XFLAG_DAX;
+		/* As from FS_IOC_SETFLAGS, which leaves all else alone. */
+		fa.flags_valid = true;
+		fa.fsx_valid = false;
+		err = d_inode(lower)->i_op->fileattr_set(&init_user_ns, lower,
+							 &fa);
+	}
+	if (!err)
+		return DAXSTACK_REASON_NONE;
+	if (err == -EINVAL || err == -EOPNOTSUPP)
+		return DAXSTACK_REASON_LOWER_SAYS_NO;
+	sw->err = err;
+	return DAXSTACK_REASON_PERSIST;
+}
+
+/* Step 8, second half. Nothing can go wrong here. */
+static void dxs_flip(struct dxs_switch *sw)
+{
+	struct inode *lower = dxs_switch_lower(sw);
+	const struct dxs_sb *sbi = DXS_SB(sw->dentry->d_sb);
+
+	spin_lock(&lower->i_lock);
+	xa_lock_irq(&lower->i_mapping->i_pages);
+	inode_set_flags(lower, sw->to == DAXSTACK_DAX ? S_DAX : 0, S_DAX);
+	lower->i_mapping->a_ops = sbi->personality[sw->to].a_ops;
+	xa_unlock_irq(&lower->i_mapping->i_pages);
+	spin_unlock(&lower->i_lock);
+	sw->switched = true;
+}
+
+/* Steps 5 to 8: everything is shut and locked. */
+static enum daxstack_reason dxs_change(struct dxs_switch *sw)
+{
+	enum daxstack_reason reason;
+
+	reason = dxs_flush(sw);
+	if (!reason)
+		reason = dxs_empty(sw);
+	if (!reason)
+		reason = dxs_persist(sw);
+	if (!reason)
+		dxs_flip(sw);
+	return reason;
+}
+
+/* Steps 4 to 8, with data calls kept out. */
+static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
+					     struct dxs_gates *gates)
+{
+	struct inode *lower = dxs_switch_lower(sw);
+	enum daxstack_reason reason;
+
+	reason = dxs_trim_eof(sw);
+	if (reason)
+		return reason;
+	if (gates) {
+		reason = dxs_shut_gate(&gates->fault);
+		if (reason)
+			return reason;
+	}
+	filemap_invalidate_lock(lower->i_mapping);
+	dxs_zap(lower->i_mapping);
+	reason = dxs_change(sw);
+	filemap_invalidate_unlock(lower->i_mapping);
+	if (gates)
+		dxs_gate_open(&gates->fault);
+	return reason;
+}
+
+/* Steps 3 to 9. Without gates nobody can come: the switch lock sees to it. */
+static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw,
+						struct dxs_gates *gates)
+{
+	struct inode *lower = dxs_switch_lower(sw);
+	u64 start = ktime_get_ns();
+	enum daxstack_reason reason;
+	unsigned int nofs;
+
+	if (gates) {
+		reason = dxs_shut_gate(&gates->io);
+		if (reason)
+			return reason;
+	}
+	/* H24: reclaim must not enter a filesystem from here. */
+	nofs = memalloc_nofs_save();
+	reason = dxs_own_lower(lower->i_sb);
+	if (!reason) {
+		inode_lock(lower);
+		/* H17: asynchronous direct I/O outlives i_rwsem. */
+		inode_dio_wait(lower);
+		reason = dxs_with_io_shut(sw, gates);
+		inode_unlock(lower);
+		up_write(&lower->i_sb->s_umount);
+	}
+	memalloc_nofs_restore(nofs);
+	if (gates)
+		dxs_gate_open(&gates->io);
+	sw->attempts++;
+	sw->shut_ns = ktime_get_ns() - start;
+	return reason;
+}
+
+/* One attempt: steps 1 to 9. */
+static enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
+{
+	struct inode *inode = d_inode(sw->dentry);
+	struct dxs_inode *di = DXS_I(inode);
+	struct fileattr fa = {};
+	enum daxstack_reason reason;
+
+	if (mutex_lock_interruptible(&di->switch_lock))
+		return DAXSTACK_REASON_INTERRUPTED;
+
+	reason = DAXSTACK_REASON_NONE;
+	if (dxs_mode(inode) == sw->to)
+		goto out;
+	reason = DAXSTACK_REASON_LOWER_SAYS_NO;
+	if (vfs_fileattr_get(dxs_lower_dentry(sw->dentry), &fa))
+		goto out;
+	reason = dxs_may_switch(inode, &fa, sw->to);
+	if (reason)
+		goto out;
+	reason = DAXSTACK_REASON_WRITEBACK;
+	if (!dxs_wb_hold(di))
+		goto out;
+	reason = DAXSTACK_REASON_LOWER_SHARED;
+	if (di->gates && !di->write_held) {
+		di->write_held = !get_write_access(di->lower);
+		if (!di->write_held)
+			goto out;
+	}
+
+	reason = dxs_flush(sw);
+	if (!reason)
+		reason = dxs_shut_and_change(sw, di->gates);
+	if (!reason)
+		di->switches++;
+out:
+	if (dxs_mode(inode) == DAXSTACK_CACHED)
+		dxs_wb_release(di);
+	mutex_unlock(&di->switch_lock);
+	return reason;
+}
+
+/* Lets some time pass. Return: true if it is worth another attempt. */
+static bool dxs_wait_a_little(struct dxs_switch *sw, unsigned long patience)
+{
+	enum daxstack_reason reason = sw->reason;
+	unsigned long until = sw->deadline;
+
+	if (!dxs_may_pass(reason))
+		return false;
+	if (dxs_is_brief(reason) && time_before(until, patience))
+		until = patience;
+	if (!sw->forever && time_after_eq(jiffies, until))
+		return false;
+	schedule_timeout_interruptible(1);
+	if (!signal_pending(current))
+		return true;
+	sw->reason = DAXSTACK_REASON_INTERRUPTED;
+	return false;
+}
+
+/*
+ * A file for generic_fadvise() to go by, before anything is shut; only needed
+ * to drop folios. Without it the switch still works, when LRU batches allow.
+ */
+static struct file *dxs_open_drain(const struct dxs_switch *sw)
+{
+	struct path path = dxs_lower_path(sw->dentry);
+	struct file *file;
+
+	if (sw->to != DAXSTACK_DAX || !d_inode(path.dentry)->i_data.nrpages)
+		return NULL;
+	file = dentry_open(&path, O_RDONLY | O_LARGEFILE | O_NOATIME |
+			   FMODE_NONOTIFY, current_cred());
+	return IS_ERR(file) ? NULL : file;
+}
+
+/* The file is in the mode wanted; its flag may not be (an ineligible file). */
+static int dxs_store_flag(struct dxs_switch *sw)
+{
+	struct inode *lower = dxs_switch_lower(sw);
+
+	inode_lock(lower);
+	sw->reason = dxs_persist(sw);
+	inode_unlock(lower);
+	return sw->reason;
+}
+
+static void dxs_report(const struct dxs_switch *sw, int err)
+{
+	const char *id = dxs_switch_lower(sw)->i_sb->s_id;
+
+	if (sw->switched)
+		pr_info("%s: %pd4 (inode %lu): %s -> %s, %llu pages written back, gates shut for %llu us, attempt %u\n",
+			id, sw->dentry, d_inode(sw->dentry)->i_ino,
+			dxs_mode_name(!sw->to), dxs_mode_name(sw->to),
+			sw->pages, div_u64(sw->shut_ns, NSEC_PER_USEC),
+			sw->attempts);
+	else if (err)
+		pr_info_ratelimited("%s: %pd4 (inode %lu): not switched to %s: %s (%d), attempt %u\n",
+				    id, sw->dentry,
+				    d_inode(sw->dentry)->i_ino,
+				    dxs_mode_name(sw->to),
+				    dxs_reason_text(sw->reason), err,
+				    sw->attempts);
+}
+
+/**
+ * dxs_switch() - switch a file to a mode
+ * @sw: the request: dentry, to, deadline or forever; the rest is filled in
+ *
+ * Context: sleeps, for as long as the request allows and dirty pages take to
+ * be written; interruptible by signals. The caller has write access to the
+ * stack's mount and may hold the stack's i_rwsem.
+ * Return: 0 if the file is in mode @sw->to now, else the errno of
+ * @sw->reason: nothing has changed.
+ */
+int dxs_switch(struct dxs_switch *sw)
+{
+	struct inode *inode = d_inode(sw->dentry);
+	struct vfsmount *mnt = dxs_lower_mnt(inode->i_sb);
+	unsigned long patience = jiffies + DXS_PATIENCE;
+	int err;
+
+	trace_daxstack_switch_begin(inode, sw->to);
+	if (!inode_owner_or_capable(&init_user_ns, inode)) {
+		sw->reason = DAXSTACK_REASON_NOT_OWNER;
+		goto out;
+	}
+	/* Keeps a freeze of the lower filesystem out: see the lock order. */
+	sw->err = mnt_want_write(mnt);
+	if (sw->err) {
+		sw->reason = DAXSTACK_REASON_READ_ONLY;
+		goto out;
+	}
+	if (dxs_mode(inode) == sw->to) {
+		dxs_store_flag(sw);
+		goto out_drop;
+	}
+
+	dxs_learn_personalities(DXS_SB(inode->i_sb));
+	sw->drain = dxs_open_drain(sw);
+	do
+		sw->reason = dxs_attempt(sw);
+	while (sw->reason && dxs_wait_a_little(sw, patience));
+	if (sw->drain)
+		fput(sw->drain);
+	dxs_copy_attr(inode);
+out_drop:
+	mnt_drop_write(mnt);
+out:
+	err = sw->reason ? sw->err ?: dxs_reason_errno(sw->reason) : 0;
+	if (err)
+		atomic_inc(&DXS_I(inode)->refusals);
+	dxs_report(sw, err);
+	trace_daxstack_switch_end(inode, sw, err);
+	return err;
+}
