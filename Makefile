@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# make            build the module for the guest's kernel, and the tools
+# make demo       see the main job done in a guest, on ext4 and on XFS
+# make check      run all tests in guests, on ext4 and on XFS
+# make style      checkpatch, sparse, W=1
+# make shell      a shell in a guest that has the module and the tools
+# make install    the command and its manual page, under PREFIX
+# make clean      remove what was built here (the cache stays)
+#
+# KDIR=DIR        kernel to build against, e.g. /lib/modules/$(uname -r)/build
+# FS="ext4 xfs"   lower filesystems for demo, check and shell
+# TESTS="..."     which tests (default: all)
+
+KDIR ?= $(shell scripts/guest-kernel --kdir)
+FS ?= ext4 xfs
+PREFIX ?= /usr/local
+
+O := $(CURDIR)/build
+KO := $(CURDIR)/daxstack.ko
+TESTS ?= $(sort $(filter-out dxs_test,$(basename $(notdir $(wildcard tests/*.c))) \
+	$(basename $(notdir $(wildcard tests/*.sh)))))
+
+# Files that every test finds in its guest.
+export DAXSTACK_KO = $(KO)
+export DAXSTACK_GUEST_FILES = $(O)/tools/daxstack
+
+.PHONY: all module tools tests demo check style shell install clean deps-build deps
+
+all: module tools
+
+deps-build:
+	@scripts/deps build guest
+
+deps: deps-build
+	@scripts/deps
+
+module: deps-build
+	$(MAKE) -C $(KDIR) M=$(CURDIR) W=1 modules
+
+tools: deps-build
+	$(MAKE) -C tools O=$(O)/tools
+
+tests: deps-build
+	$(MAKE) -C tests O=$(O)/tests
+
+demo: module tools
+	scripts/demo $(FS)
+
+check: deps module tools tests
+	scripts/check "$(FS)" $(TESTS)
+
+style: deps module
+	scripts/style
+
+shell: module tools
+	scripts/guest --module $(KO) --add $(O)/tools/daxstack \
+		--fs $(firstword $(FS)) --shell
+
+install: tools
+	$(MAKE) -C tools O=$(O)/tools PREFIX=$(PREFIX) install
+
+clean:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+	rm -rf $(O)
