@@ -72,19 +72,12 @@ static int dxs_setattr_lower(struct dentry *dentry, struct iattr *attr)
 /* A new size is a data call: it truncates what is mapped and cached. */
 static int dxs_setattr_size(struct dentry *dentry, struct iattr *attr)
 {
-	struct dxs_gates *gates = dxs_gates(d_inode(dentry));
-	int err;
+	int err = dxs_io_enter(d_inode(dentry));
 
-	if (!gates)
-		gates = dxs_make_gates(d_inode(dentry));
-	if (IS_ERR(gates))
-		return PTR_ERR(gates);
-
-	err = dxs_gate_enter(&gates->io);
 	if (err)
 		return err;
 	err = dxs_setattr_lower(dentry, attr);
-	dxs_gate_leave(&gates->io);
+	dxs_io_leave(d_inode(dentry));
 	return err;
 }
 

@@ -71,7 +71,7 @@ struct dxs_sb {
 	struct vfsmount *lower_mnt;
 	struct dentry *lower_root;
 	struct dxs_personality personality[2];
-	struct mutex probe_lock;
+	struct mutex probe_lock; /* see above */
 	bool switchable;
 	enum daxstack_reason no_switch;
 	const struct cred *cred;
@@ -93,13 +93,13 @@ struct dxs_gates {
  * @vfs_inode: what the VFS sees; attributes are copies of the lower inode's
  * @lower: the inode that does all the work; a reference, for life
  * @gates: NULL until data is first touched, then for life (H21): a cold file
- *	costs no grace period to switch. Set once under @switch_lock.
- * @switch_lock: one switch at a time; without gates, keeps data from being
- *	touched meanwhile
+ *	costs no grace period to switch. Set once, under i_lock.
+ * @switch_lock: one switch at a time
+ * @switching: gates that are made now are made shut; under i_lock
  * @sync_maps: VMAs with MAP_SYNC (H10)
  * @foreign_map: a mapping was made that the gates do not cover
  * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
- * @write_held: we hold the lower i_writecount (H16), under @switch_lock
+ * @write_held: we hold the lower i_writecount (H16), under i_lock
  * @switches: successful switches, under @switch_lock
  * @refusals: refused ones
  *
@@ -110,7 +110,8 @@ struct dxs_inode {
 	struct inode vfs_inode;
 	struct inode *lower;
 	struct dxs_gates *gates;
-	struct mutex switch_lock;
+	struct mutex switch_lock; /* see above */
+	bool switching;
 	atomic_t sync_maps;
 	bool foreign_map;
 	bool wb_held;
@@ -195,7 +196,9 @@ struct inode *dxs_alloc_inode(struct super_block *sb);
 void dxs_free_inode(struct inode *inode);
 void dxs_evict_inode(struct inode *inode);
 struct inode *dxs_iget(struct super_block *sb, struct inode *lower);
-struct dxs_gates *dxs_make_gates(struct inode *inode);
+int dxs_make_gates(struct inode *inode);
+struct dxs_gates *dxs_switching_begin(struct inode *inode);
+void dxs_switching_end(struct inode *inode, const struct dxs_gates *had);
 
 /**
  * dxs_gates() - the gates of an inode
@@ -207,6 +210,33 @@ static inline struct dxs_gates *dxs_gates(const struct inode *inode)
 {
 	/* Pairs with the release in dxs_make_gates(). */
 	return smp_load_acquire(&DXS_I(inode)->gates);
+}
+
+/**
+ * dxs_io_enter() - begin a data call
+ * @inode: a regular inode of the stack
+ *
+ * Context: sleeps while a switch has the I/O gate shut.
+ * Return: 0 if inside, to be left by dxs_io_leave(); -EINTR or -ENOMEM.
+ */
+static inline int __must_check dxs_io_enter(struct inode *inode)
+{
+	if (unlikely(!dxs_gates(inode))) {
+		int err = dxs_make_gates(inode);
+
+		if (err)
+			return err;
+	}
+	return dxs_gate_enter(&DXS_I(inode)->gates->io);
+}
+
+/**
+ * dxs_io_leave() - end a data call
+ * @inode: a regular inode of the stack
+ */
+static inline void dxs_io_leave(struct inode *inode)
+{
+	dxs_gate_leave(&DXS_I(inode)->gates->io);
 }
 
 /* attr.c */

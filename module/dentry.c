@@ -35,27 +35,42 @@ static struct dentry *dxs_d_real(struct dentry *dentry,
 	return dxs_lower_dentry(dentry);
 }
 
+static bool dxs_same_name(struct dentry *lower, struct dentry *dentry)
+{
+	struct name_snapshot name;
+	bool same;
+
+	take_dentry_name_snapshot(&name, dentry);
+	spin_lock(&lower->d_lock);
+	same = lower->d_name.len == name.name.len &&
+		!memcmp(lower->d_name.name, name.name.name, name.name.len);
+	spin_unlock(&lower->d_lock);
+	release_dentry_name_snapshot(&name);
+	return same;
+}
+
 /*
  * Only where the source was a directory: somebody may still change names
  * below us. Names that we know and that still are what they were stay.
  */
 static int dxs_d_revalidate(struct dentry *dentry, unsigned int flags)
 {
-	struct dentry *lower = READ_ONCE(dentry->d_fsdata);
-	struct dentry *parent = READ_ONCE(dentry->d_parent);
-	struct dentry *lower_parent;
+	struct dentry *lower = dentry->d_fsdata;
+	struct dentry *parent;
+	bool moved;
 
+	if (flags & LOOKUP_RCU)
+		return -ECHILD;
 	if (IS_ROOT(dentry))
 		return 1;
 	if (!lower)
 		return 0;
-	lower_parent = READ_ONCE(parent->d_fsdata);
-	if (d_unhashed(lower) || READ_ONCE(lower->d_parent) != lower_parent)
+	parent = dget_parent(dentry);
+	moved = READ_ONCE(lower->d_parent) != dxs_lower_dentry(parent);
+	dput(parent);
+	if (moved || d_unhashed(lower))
 		return 0;
-	if (flags & LOOKUP_RCU)
-		return d_inode_rcu(lower) ? 1 : -ECHILD;
-	return d_really_is_positive(lower) &&
-		lower->d_name.hash_len == dentry->d_name.hash_len;
+	return d_really_is_positive(lower) && dxs_same_name(lower, dentry);
 }
 
 const struct dentry_operations dxs_dentry_ops = {

@@ -48,12 +48,6 @@ struct file *dxs_open_lower(struct file *file)
 static int dxs_open(struct inode *inode, struct file *file)
 {
 	struct dxs_file *df;
-	struct dxs_gates *gates = dxs_gates(inode);
-
-	if (!gates)
-		gates = dxs_make_gates(inode);
-	if (IS_ERR(gates))
-		return PTR_ERR(gates);
 
 	df = kmem_cache_zalloc(dxs_file_cachep, GFP_KERNEL);
 	if (!df)
@@ -81,12 +75,6 @@ static int dxs_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* An open file's inode has its gates. */
-static struct dxs_gate *dxs_io_gate(const struct file *file)
-{
-	return &DXS_I(file_inode(file))->gates->io;
-}
-
 static struct file *dxs_lower_file(const struct file *file)
 {
 	return ((struct dxs_file *)file->private_data)->lower;
@@ -109,26 +97,28 @@ static void dxs_lower_iocb(struct kiocb *lower, const struct kiocb *iocb)
 	};
 }
 
-static int dxs_iocb_enter(struct dxs_gate *gate, const struct kiocb *iocb)
+static int dxs_iocb_enter(struct inode *inode, const struct kiocb *iocb)
 {
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		return dxs_gate_try_enter(gate) ? 0 : -EAGAIN;
-	return dxs_gate_enter(gate);
+	struct dxs_gates *gates = dxs_gates(inode);
+
+	if (!(iocb->ki_flags & IOCB_NOWAIT))
+		return dxs_io_enter(inode);
+	return gates && dxs_gate_try_enter(&gates->io) ? 0 : -EAGAIN;
 }
 
 static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct dxs_gate *gate = dxs_io_gate(iocb->ki_filp);
+	struct inode *inode = file_inode(iocb->ki_filp);
 	struct kiocb lower;
 	ssize_t ret;
 
-	ret = dxs_iocb_enter(gate, iocb);
+	ret = dxs_iocb_enter(inode, iocb);
 	if (ret)
 		return ret;
 	dxs_lower_iocb(&lower, iocb);
 	ret = call_read_iter(lower.ki_filp, &lower, to);
 	iocb->ki_pos = lower.ki_pos;
-	dxs_gate_leave(gate);
+	dxs_io_leave(inode);
 	return ret;
 }
 
@@ -136,19 +126,18 @@ static ssize_t dxs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct super_block *lower_sb = dxs_lower_inode(inode)->i_sb;
-	struct dxs_gate *gate = dxs_io_gate(iocb->ki_filp);
 	struct kiocb lower;
 	ssize_t ret;
 
 	sb_start_write(lower_sb);
-	ret = dxs_iocb_enter(gate, iocb);
+	ret = dxs_iocb_enter(inode, iocb);
 	if (ret)
 		goto out;
 	dxs_lower_iocb(&lower, iocb);
 	ret = call_write_iter(lower.ki_filp, &lower, from);
 	iocb->ki_pos = lower.ki_pos;
 	dxs_copy_attr(inode);
-	dxs_gate_leave(gate);
+	dxs_io_leave(inode);
 out:
 	sb_end_write(lower_sb);
 	return ret;
@@ -157,30 +146,30 @@ out:
 static loff_t dxs_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct file *lower = dxs_lower_file(file);
-	struct dxs_gate *gate = dxs_io_gate(file);
+	struct inode *inode = file_inode(file);
 	loff_t pos;
 	int err;
 
-	err = dxs_gate_enter(gate);
+	err = dxs_io_enter(inode);
 	if (err)
 		return err;
 	lower->f_pos = file->f_pos;
 	pos = vfs_llseek(lower, offset, whence);
 	file->f_pos = lower->f_pos;
-	dxs_gate_leave(gate);
+	dxs_io_leave(inode);
 	return pos;
 }
 
 static int dxs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
-	struct dxs_gate *gate = dxs_io_gate(file);
+	struct inode *inode = file_inode(file);
 	int err;
 
-	err = dxs_gate_enter(gate);
+	err = dxs_io_enter(inode);
 	if (err)
 		return err;
 	err = vfs_fsync_range(dxs_lower_file(file), start, end, datasync);
-	dxs_gate_leave(gate);
+	dxs_io_leave(inode);
 	return err;
 }
 
@@ -189,16 +178,16 @@ static long dxs_fallocate(struct file *file, int mode, loff_t offset,
 			  loff_t len)
 {
 	struct file *lower = dxs_lower_file(file);
-	struct dxs_gate *gate = dxs_io_gate(file);
+	struct inode *inode = file_inode(file);
 	long err;
 
 	file_start_write(lower);
-	err = dxs_gate_enter(gate);
+	err = dxs_io_enter(inode);
 	if (err)
 		goto out;
 	err = lower->f_op->fallocate(lower, mode, offset, len);
-	dxs_copy_attr(file_inode(file));
-	dxs_gate_leave(gate);
+	dxs_copy_attr(inode);
+	dxs_io_leave(inode);
 out:
 	file_end_write(lower);
 	return err;
@@ -209,11 +198,11 @@ static int dxs_fadvise(struct file *file, loff_t offset, loff_t len,
 		       int advice)
 {
 	struct dxs_file *df = file->private_data;
-	struct dxs_gate *gate = dxs_io_gate(file);
+	struct inode *inode = file_inode(file);
 	struct file *map;
 	int err;
 
-	err = dxs_gate_enter(gate);
+	err = dxs_io_enter(inode);
 	if (err)
 		return err;
 	err = vfs_fadvise(df->lower, offset, len, advice);
@@ -221,7 +210,7 @@ static int dxs_fadvise(struct file *file, loff_t offset, loff_t len,
 	map = smp_load_acquire(&df->map);
 	if (!err && map)
 		dxs_copy_advice(map, df->lower);
-	dxs_gate_leave(gate);
+	dxs_io_leave(inode);
 	return err;
 }
 
@@ -229,16 +218,15 @@ static int dxs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		      u64 start, u64 len)
 {
 	struct inode *lower = dxs_lower_inode(inode);
-	struct dxs_gate *gate = &DXS_I(inode)->gates->io;
 	int err;
 
 	if (!lower->i_op->fiemap)
 		return -EOPNOTSUPP;
-	err = dxs_gate_enter(gate);
+	err = dxs_io_enter(inode);
 	if (err)
 		return err;
 	err = lower->i_op->fiemap(lower, info, start, len);
-	dxs_gate_leave(gate);
+	dxs_io_leave(inode);
 	return err;
 }
 

@@ -20,7 +20,7 @@ static int dxs_gate_readers(struct dxs_gate *gate)
 }
 
 /**
- * dxs_gate_init() - make an open gate
+ * dxs_gate_init() - make a gate
  * @gate: the gate
  * @name: for lockdep
  * @key: for lockdep, one for all gates of a kind
@@ -103,6 +103,20 @@ int dxs_gate_shut(struct dxs_gate *gate, long timeout)
 }
 
 /**
+ * __dxs_gate_open() - open a gate that was made shut
+ * @gate: the gate
+ *
+ * Context: does not sleep.
+ */
+void __dxs_gate_open(struct dxs_gate *gate)
+{
+	/* Pairs with the acquire in __dxs_gate_try_enter(). */
+	smp_store_release(&gate->shut, false);
+	if (wq_has_sleeper(&gate->outside))
+		wake_up_all(&gate->outside);
+}
+
+/**
  * dxs_gate_open() - let readers in again
  * @gate: a gate that dxs_gate_shut() shut
  *
@@ -110,11 +124,8 @@ int dxs_gate_shut(struct dxs_gate *gate, long timeout)
  */
 void dxs_gate_open(struct dxs_gate *gate)
 {
-	/* Pairs with the acquire in __dxs_gate_try_enter(). */
-	smp_store_release(&gate->shut, false);
-	if (wq_has_sleeper(&gate->outside))
-		wake_up_all(&gate->outside);
 	rwsem_release(&gate->dep_map, _RET_IP_);
+	__dxs_gate_open(gate);
 }
 
 /**

@@ -56,6 +56,7 @@ int dxs_gate_wait(struct dxs_gate *gate);
 void dxs_gate_leave_slow(struct dxs_gate *gate);
 
 int dxs_gate_shut(struct dxs_gate *gate, long timeout);
+void __dxs_gate_open(struct dxs_gate *gate);
 void dxs_gate_open(struct dxs_gate *gate);
 void dxs_gate_retire(struct dxs_gate *gate);
 

@@ -46,6 +46,7 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	di->gates = NULL;
 	atomic_set(&di->sync_maps, 0);
 	di->foreign_map = false;
+	di->switching = false;
 	di->wb_held = false;
 	di->write_held = false;
 	di->switches = 0;
@@ -88,55 +89,104 @@ void dxs_evict_inode(struct inode *inode)
 	iput(lower);
 }
 
-/**
- * dxs_make_gates() - the gates of an inode whose data is about to be touched
- * @inode: a regular inode of the stack
- *
- * The gates exist from now on. With them goes a share of the lower
- * i_writecount, which keeps khugepaged from collapsing mappings of the file
- * behind our back (H16). Who executes the lower file around us denies it; the
- * switch asks again, and is refused then.
- *
- * Context: sleeps; takes the switch lock, so waits for a switch to end.
- * Return: the gates or an ERR_PTR: -ENOMEM or -EINTR.
- */
-struct dxs_gates *dxs_make_gates(struct inode *inode)
+static struct dxs_gates *dxs_alloc_gates(void)
 {
 	static struct lock_class_key io_key, fault_key;
-	struct dxs_inode *di = DXS_I(inode);
 	struct dxs_gates *gates;
-	int err;
 
-	if (mutex_lock_killable(&di->switch_lock))
-		return ERR_PTR(-EINTR);
-	gates = di->gates;
-	if (gates)
-		goto out;
-
-	err = -ENOMEM;
 	gates = kzalloc(sizeof(*gates), GFP_KERNEL_ACCOUNT);
 	if (!gates)
+		return NULL;
+	if (dxs_gate_init(&gates->io, "daxstack_io_gate", &io_key))
 		goto fail;
-	err = dxs_gate_init(&gates->io, "daxstack_io_gate", &io_key);
-	if (err)
-		goto fail_free;
-	err = dxs_gate_init(&gates->fault, "daxstack_fault_gate", &fault_key);
-	if (err)
+	if (dxs_gate_init(&gates->fault, "daxstack_fault_gate", &fault_key))
 		goto fail_io;
-	di->write_held = !get_write_access(di->lower);
-	/* Pairs with the acquire in dxs_gates(). */
-	smp_store_release(&di->gates, gates);
-out:
-	mutex_unlock(&di->switch_lock);
 	return gates;
 
 fail_io:
 	dxs_gate_destroy(&gates->io);
-fail_free:
-	kfree(gates);
 fail:
-	mutex_unlock(&di->switch_lock);
-	return ERR_PTR(err);
+	kfree(gates);
+	return NULL;
+}
+
+/**
+ * dxs_make_gates() - the gates of an inode whose data is about to be touched
+ * @inode: a regular inode of the stack
+ *
+ * The gates exist from now on, and are shut if a switch is going on, which
+ * opens them at its end. With them goes a share of the lower i_writecount,
+ * which keeps khugepaged from collapsing mappings of the file behind our back
+ * (H16). Who executes the lower file around us denies it; the switch asks
+ * again, and is refused then.
+ *
+ * Context: sleeps for memory; may be called with mmap_lock held.
+ * Return: 0 or -ENOMEM.
+ */
+int dxs_make_gates(struct inode *inode)
+{
+	struct dxs_inode *di = DXS_I(inode);
+	struct dxs_gates *gates = dxs_alloc_gates();
+
+	if (!gates)
+		return -ENOMEM;
+
+	spin_lock(&inode->i_lock);
+	if (!di->gates) {
+		gates->io.shut = di->switching;
+		gates->fault.shut = di->switching;
+		if (!di->write_held)
+			di->write_held = !get_write_access(di->lower);
+		/* Pairs with the acquire in dxs_gates(). */
+		smp_store_release(&di->gates, gates);
+		gates = NULL;
+	}
+	spin_unlock(&inode->i_lock);
+
+	/* Someone else was first; nobody has seen ours. */
+	if (gates)
+		dxs_free_gates(gates);
+	return 0;
+}
+
+/**
+ * dxs_switching_begin() - a switch begins
+ * @inode: of the stack
+ *
+ * Context: the switch lock is held.
+ * Return: the gates that the switch has to shut. NULL if there are none: then
+ * data was not touched, and is not until dxs_switching_end().
+ */
+struct dxs_gates *dxs_switching_begin(struct inode *inode)
+{
+	struct dxs_inode *di = DXS_I(inode);
+	struct dxs_gates *gates;
+
+	spin_lock(&inode->i_lock);
+	di->switching = true;
+	gates = di->gates;
+	spin_unlock(&inode->i_lock);
+	return gates;
+}
+
+/**
+ * dxs_switching_end() - a switch has ended, in whatever way
+ * @inode: of the stack
+ * @had: what dxs_switching_begin() returned; open again by now
+ *
+ * Context: the switch lock is held.
+ */
+void dxs_switching_end(struct inode *inode, const struct dxs_gates *had)
+{
+	struct dxs_inode *di = DXS_I(inode);
+
+	spin_lock(&inode->i_lock);
+	di->switching = false;
+	if (di->gates != had) {
+		__dxs_gate_open(&di->gates->io);
+		__dxs_gate_open(&di->gates->fault);
+	}
+	spin_unlock(&inode->i_lock);
 }
 
 static int dxs_inode_test(struct inode *inode, void *lower)

@@ -75,10 +75,16 @@ static struct file *dxs_map_file(struct file *file)
 static int dxs_map_gated(struct file *map, struct vm_area_struct *vma)
 {
 	struct inode *inode = dxs_map_inode(map);
-	struct dxs_gate *gate = &DXS_I(inode)->gates->fault;
 	unsigned long had = vma->vm_flags;
+	struct dxs_gate *gate;
 	int err;
 
+	if (!dxs_gates(inode)) {
+		err = dxs_make_gates(inode);
+		if (err)
+			return err;
+	}
+	gate = &dxs_gates(inode)->fault;
 	err = dxs_gate_enter(gate);
 	if (err)
 		return err;
@@ -128,14 +134,14 @@ static unsigned long dxs_map_unmapped_area(struct file *map,
 static int dxs_map_fsync(struct file *map, loff_t start, loff_t end,
 			 int datasync)
 {
-	struct dxs_gate *gate = &DXS_I(dxs_map_inode(map))->gates->io;
+	struct inode *inode = dxs_map_inode(map);
 	int err;
 
-	err = dxs_gate_enter(gate);
+	err = dxs_io_enter(inode);
 	if (err)
 		return err;
 	err = dxs_native_fops(map)->fsync(map, start, end, datasync);
-	dxs_gate_leave(gate);
+	dxs_io_leave(inode);
 	return err;
 }
 
@@ -144,32 +150,31 @@ static long dxs_map_fallocate(struct file *map, int mode, loff_t offset,
 			      loff_t len)
 {
 	struct inode *inode = dxs_map_inode(map);
-	struct dxs_gate *gate = &DXS_I(inode)->gates->io;
 	long err;
 
-	err = dxs_gate_enter(gate);
+	err = dxs_io_enter(inode);
 	if (err)
 		return err;
 	err = dxs_native_fops(map)->fallocate(map, mode, offset, len);
 	dxs_copy_attr(inode);
-	dxs_gate_leave(gate);
+	dxs_io_leave(inode);
 	return err;
 }
 
 static int dxs_map_fadvise(struct file *map, loff_t offset, loff_t len,
 			   int advice)
 {
-	struct dxs_gate *gate = &DXS_I(dxs_map_inode(map))->gates->io;
+	struct inode *inode = dxs_map_inode(map);
 	int err;
 
-	err = dxs_gate_enter(gate);
+	err = dxs_io_enter(inode);
 	if (err)
 		return err;
 	if (dxs_native_fops(map)->fadvise)
 		err = dxs_native_fops(map)->fadvise(map, offset, len, advice);
 	else
 		err = generic_fadvise(map, offset, len, advice);
-	dxs_gate_leave(gate);
+	dxs_io_leave(inode);
 	return err;
 }
 

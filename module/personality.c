@@ -59,7 +59,7 @@ static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 {
 	const struct path path = { .mnt = mnt, .dentry = dir };
 	struct file *file;
-	int err;
+	int err, is;
 
 	err = dxs_probe_flag(mnt, dir, mode == DAXSTACK_DAX);
 	if (err)
@@ -70,7 +70,8 @@ static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 		return PTR_ERR(file);
 
 	err = -EOPNOTSUPP;
-	if (!IS_DAX(file_inode(file)) == (mode == DAXSTACK_CACHED)) {
+	is = IS_DAX(file_inode(file)) ? DAXSTACK_DAX : DAXSTACK_CACHED;
+	if (is == mode) {
 		p->a_ops = file->f_mapping->a_ops;
 		p->vm_ops = dxs_probe_vm_ops(file);
 		/* VMAs that the lower filesystem counts are beyond us. */
@@ -163,6 +164,7 @@ bool dxs_learn_personalities(struct dxs_sb *sbi)
 {
 	int err;
 
+	/* Pairs with the release below. */
 	if (smp_load_acquire(&sbi->switchable))
 		return true;
 

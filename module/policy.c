@@ -5,11 +5,12 @@
 
 #include "daxstack.h"
 
+/* In the order of the list, which is that of the numbers. */
 static const struct {
 	int err;
 	const char *text;
 } dxs_reasons[] = {
-#define DXS_REASON(name, e, t) [DAXSTACK_REASON_##name] = { .err = e, .text = t },
+#define DXS_REASON(name, e, t) { .err = e, .text = t },
 	DAXSTACK_REASONS(DXS_REASON)
 #undef DXS_REASON
 };
@@ -63,6 +64,7 @@ enum daxstack_reason dxs_may_switch(const struct inode *inode,
 		return DAXSTACK_REASON_NOT_REGULAR;
 	if (sb_rdonly(inode->i_sb) || sb_rdonly(di->lower->i_sb))
 		return DAXSTACK_REASON_READ_ONLY;
+	/* Pairs with the release in dxs_learn_personalities(). */
 	if (!smp_load_acquire(&sbi->switchable))
 		return sbi->no_switch;
 	if (IS_SWAPFILE(di->lower))

@@ -123,9 +123,11 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 	int err;
 
 	err = kern_path(fc->source, LOOKUP_FOLLOW, &path);
-	if (err)
-		return invalf(fc, "daxstack: %s: no such device or directory",
-			      fc->source);
+	if (err) {
+		errorfc(fc, "daxstack: %s: cannot be found", fc->source);
+		pr_err("%s: cannot be found: %d\n", fc->source, err);
+		return err;
+	}
 	mode = d_inode(path.dentry)->i_mode;
 
 	if (S_ISBLK(mode)) {
@@ -195,7 +197,7 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_time_gran = lower->s_time_gran;
 	sb->s_time_min = lower->s_time_min;
 	sb->s_time_max = lower->s_time_max;
-	sb->s_flags |= lower->s_flags & (SB_POSIXACL | SB_I_VERSION);
+	sb->s_flags |= lower->s_flags & SB_POSIXACL;
 	if (sb_rdonly(lower) || __mnt_is_readonly(sbi->lower_mnt))
 		sb->s_flags |= SB_RDONLY;
 
@@ -267,9 +269,11 @@ static const struct fs_context_operations dxs_context_ops = {
 
 static int dxs_init_fs_context(struct fs_context *fc)
 {
-	fc->fs_private = kzalloc(sizeof(struct dxs_opts), GFP_KERNEL);
-	if (!fc->fs_private)
+	struct dxs_opts *opts = kzalloc(sizeof(*opts), GFP_KERNEL);
+
+	if (!opts)
 		return -ENOMEM;
+	fc->fs_private = opts;
 	fc->ops = &dxs_context_ops;
 	return 0;
 }

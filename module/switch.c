@@ -252,12 +252,11 @@ static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
 {
 	struct dentry *lower = dxs_lower_dentry(sw->dentry);
 	struct fileattr fa = {};
-	int err;
+	int err, flag;
 
 	err = vfs_fileattr_get(lower, &fa);
-	if (!err && !(fa.fsx_xflags & FS_XFLAG_DAX) == (sw->to != DAXSTACK_DAX))
-		return DAXSTACK_REASON_NONE;
-	if (!err) {
+	flag = fa.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED;
+	if (!err && flag != sw->to) {
 		fa.flags ^= FS_DAX_FL;
 		fa.fsx_xflags ^= FS_XFLAG_DAX;
 		/* As from FS_IOC_SETFLAGS, which leaves all else alone. */
@@ -328,11 +327,12 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 	return reason;
 }
 
-/* Steps 3 to 9. Without gates nobody can come: the switch lock sees to it. */
-static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw,
-						struct dxs_gates *gates)
+/* Steps 3 to 9. */
+static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 {
-	struct inode *lower = dxs_switch_lower(sw);
+	struct inode *inode = d_inode(sw->dentry);
+	struct inode *lower = dxs_lower_inode(inode);
+	struct dxs_gates *gates = dxs_switching_begin(inode);
 	u64 start = ktime_get_ns();
 	enum daxstack_reason reason;
 	unsigned int nofs;
@@ -340,7 +340,7 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw,
 	if (gates) {
 		reason = dxs_shut_gate(&gates->io);
 		if (reason)
-			return reason;
+			goto out;
 	}
 	/* H24: reclaim must not enter a filesystem from here. */
 	nofs = memalloc_nofs_save();
@@ -356,9 +356,26 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw,
 	memalloc_nofs_restore(nofs);
 	if (gates)
 		dxs_gate_open(&gates->io);
+out:
+	dxs_switching_end(inode, gates);
 	sw->attempts++;
 	sw->shut_ns = ktime_get_ns() - start;
 	return reason;
+}
+
+/*
+ * H16: normally done with the gates. It fails while the lower file is executed
+ * by someone who reached it around us.
+ */
+static bool dxs_keep_khugepaged_out(struct inode *inode)
+{
+	struct dxs_inode *di = DXS_I(inode);
+
+	spin_lock(&inode->i_lock);
+	if (!di->write_held)
+		di->write_held = !get_write_access(di->lower);
+	spin_unlock(&inode->i_lock);
+	return di->write_held;
 }
 
 /* One attempt: steps 1 to 9. */
@@ -385,15 +402,12 @@ static enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	if (!dxs_wb_hold(di))
 		goto out;
 	reason = DAXSTACK_REASON_LOWER_SHARED;
-	if (di->gates && !di->write_held) {
-		di->write_held = !get_write_access(di->lower);
-		if (!di->write_held)
-			goto out;
-	}
+	if (!dxs_keep_khugepaged_out(inode))
+		goto out;
 
 	reason = dxs_flush(sw);
 	if (!reason)
-		reason = dxs_shut_and_change(sw, di->gates);
+		reason = dxs_shut_and_change(sw);
 	if (!reason)
 		di->switches++;
 out:
