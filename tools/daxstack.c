@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * daxstack: switch files of a daxstack mount between DAX and page cache, and
+ * show their modes. Here: which subcommand, help, and the exit.
+ */
+#include <err.h>
+#include <errno.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <string.h>
+
+#include "tool.h"
+
+static const char title[] = "daxstack";
+
+static const struct tool_command *const commands[] = {
+	&set_command,
+	&status_command,
+	NULL
+};
+
+static const char help[] =
+"Usage: daxstack set [OPTION]... dax|cached FILE...\n"
+"       daxstack status [OPTION]... FILE...\n"
+"       daxstack --help | --version\n"
+"\n"
+"Switch files of a daxstack mount between DAX and the page cache while they are\n"
+"in use, or show the mode that they are in.\n"
+"\n"
+"'daxstack set --help' and 'daxstack status --help' tell the options, their\n"
+"units, and the exit statuses.\n"
+"\n"
+"Example:\n"
+"  daxstack set -v dax /mnt/x/log && daxstack status /mnt/x/log\n";
+
+/**
+ * tool_try_help - after a usage error, say where help is
+ * @title: the command that was used wrongly
+ *
+ * Return: the exit status.
+ */
+int tool_try_help(const char *title)
+{
+	fprintf(stderr, "Try '%s --help'.\n", title);
+	return TOOL_USAGE;
+}
+
+/**
+ * tool_usage_error - say what is wrong with the command line
+ * @title: the command that was used wrongly
+ * @fmt: as for printf, without a newline
+ *
+ * Return: the exit status.
+ */
+int tool_usage_error(const char *title, const char *fmt, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "%s: ", title);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	putc('\n', stderr);
+	return tool_try_help(title);
+}
+
+/**
+ * tool_help - answer --help of a subcommand
+ * @cmd: the subcommand
+ *
+ * Return: the exit status.
+ */
+int tool_help(const struct tool_command *cmd)
+{
+	fputs(cmd->help, stdout);
+	return TOOL_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	const struct tool_command *const *cmd;
+
+	if (argc < 2)
+		return tool_usage_error(title, "command missing: set or status");
+	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
+		fputs(help, stdout);
+		return TOOL_OK;
+	}
+	if (!strcmp(argv[1], "-V") || !strcmp(argv[1], "--version")) {
+		puts("daxstack " VERSION);
+		return TOOL_OK;
+	}
+	for (cmd = commands; *cmd; cmd++) {
+		if (strcmp(argv[1], (*cmd)->name))
+			continue;
+		argv[1] = (*cmd)->title;
+		return (*cmd)->run(argc - 1, argv + 1);
+	}
+	return tool_usage_error(title, "'%s' is no %s", argv[1],
+				*argv[1] == '-' ? "option" : "command");
+}
+
+/*
+ * A full disk is noticed only here, when the last buffer is written. A stdout
+ * that was closed from the start is no error if nothing was to be written.
+ */
+static int close_stdout(int status)
+{
+	bool pending = __fpending(stdout) > 0;
+	bool failed = ferror(stdout);
+
+	errno = 0;
+	if (fclose(stdout) && (pending || errno != EBADF))
+		failed = true;
+	if (!failed)
+		return status;
+	if (errno)
+		warn("write error");
+	else
+		warnx("write error");
+	return tool_worse(status, TOOL_WRITE);
+}
+
+int main(int argc, char **argv)
+{
+	setlocale(LC_ALL, "");
+	return close_stdout(run(argc, argv));
+}
