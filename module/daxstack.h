@@ -316,6 +316,7 @@ struct dxs_switch {
 };
 
 int dxs_switch(struct dxs_switch *sw);
+int dxs_switch_end(const struct dxs_switch *sw);
 int dxs_reason_errno(enum daxstack_reason reason);
 const char *dxs_reason_text(enum daxstack_reason reason);
 enum daxstack_reason dxs_may_switch(const struct inode *inode,

@@ -31,9 +31,10 @@ static long dxs_ioc_switch(struct file *file, void __user *uarg)
 	if (!sw.forever)
 		sw.deadline += msecs_to_jiffies(arg.timeout_ms);
 
-	err = mnt_want_write_file(file);
-	if (err) {
+	sw.err = mnt_want_write_file(file);
+	if (sw.err) {
 		sw.reason = DAXSTACK_REASON_READ_ONLY;
+		err = dxs_switch_end(&sw);
 	} else {
 		err = dxs_switch(&sw);
 		mnt_drop_write_file(file);

@@ -61,7 +61,8 @@ static struct vfsmount *dxs_lower_mount_as(const char *source,
 struct vfsmount *dxs_lower_mount(const char *source, const char *type,
 				 unsigned int sb_flags)
 {
-	struct vfsmount *mnt = ERR_PTR(-EINVAL);
+	struct vfsmount *mnt;
+	long err = -EINVAL;
 	size_t i;
 
 	if (type)
@@ -70,11 +71,16 @@ struct vfsmount *dxs_lower_mount(const char *source, const char *type,
 	for (i = 0; i < ARRAY_SIZE(dxs_lower_types); i++) {
 		mnt = dxs_lower_mount_as(source, dxs_lower_types[i],
 					 sb_flags | SB_SILENT);
-		/* "Not mine" is EINVAL; anything else is the answer. */
-		if (mnt != ERR_PTR(-EINVAL) && mnt != ERR_PTR(-ENODEV))
-			break;
+		if (!IS_ERR(mnt))
+			return mnt;
+		/*
+		 * "Not mine" is EINVAL; another error tells more. But go on: a
+		 * device in use as one type is EBUSY to the others.
+		 */
+		if (PTR_ERR(mnt) != -EINVAL && PTR_ERR(mnt) != -ENODEV)
+			err = PTR_ERR(mnt);
 	}
-	return mnt;
+	return ERR_PTR(err);
 }
 
 /**

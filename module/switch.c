@@ -463,6 +463,7 @@ static int dxs_store_flag(struct dxs_switch *sw)
 	return sw->reason;
 }
 
+/* One line in dmesg for each switch and each refusal. */
 static void dxs_report(const struct dxs_switch *sw, int err)
 {
 	const char *id = dxs_switch_lower(sw)->i_sb->s_id;
@@ -483,6 +484,25 @@ static void dxs_report(const struct dxs_switch *sw, int err)
 }
 
 /**
+ * dxs_switch_end() - tell and count how a request ended
+ * @sw: the request, with its reason
+ *
+ * Context: does not sleep.
+ * Return: 0, or the errno that goes with the reason.
+ */
+int dxs_switch_end(const struct dxs_switch *sw)
+{
+	struct inode *inode = d_inode(sw->dentry);
+	int err = sw->reason ? sw->err ?: dxs_reason_errno(sw->reason) : 0;
+
+	if (err)
+		atomic_inc(&DXS_I(inode)->refusals);
+	dxs_report(sw, err);
+	trace_daxstack_switch_end(inode, sw, err);
+	return err;
+}
+
+/**
  * dxs_switch() - switch a file to a mode
  * @sw: the request: dentry, to, deadline or forever; the rest is filled in
  *
@@ -497,7 +517,6 @@ int dxs_switch(struct dxs_switch *sw)
 	struct inode *inode = d_inode(sw->dentry);
 	struct vfsmount *mnt = dxs_lower_mnt(inode->i_sb);
 	unsigned long patience = jiffies + DXS_PATIENCE;
-	int err;
 
 	trace_daxstack_switch_begin(inode, sw->to);
 	if (!inode_owner_or_capable(&init_user_ns, inode)) {
@@ -526,10 +545,5 @@ int dxs_switch(struct dxs_switch *sw)
 out_drop:
 	mnt_drop_write(mnt);
 out:
-	err = sw->reason ? sw->err ?: dxs_reason_errno(sw->reason) : 0;
-	if (err)
-		atomic_inc(&DXS_I(inode)->refusals);
-	dxs_report(sw, err);
-	trace_daxstack_switch_end(inode, sw, err);
-	return err;
+	return dxs_switch_end(sw);
 }
