@@ -21,10 +21,6 @@ KO := $(CURDIR)/daxstack.ko
 TESTS ?= $(sort $(filter-out dxs_test,$(basename $(notdir $(wildcard tests/*.c))) \
 	$(basename $(notdir $(wildcard tests/*.sh)))))
 
-# Files that every test finds in its guest.
-export DAXSTACK_KO = $(KO)
-export DAXSTACK_GUEST_FILES = $(O)/tools/daxstack
-
 .PHONY: all module tools tests demo check style shell install clean deps-build deps
 
 all: module tools

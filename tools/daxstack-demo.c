@@ -45,7 +45,8 @@ static void *store(void *arg)
 	while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
 		uint64_t slot = next_random(&x) % (SLOTS / THREADS) * THREADS + me;
 
-		map[slot] = last[slot] = ++stores[me];
+		last[slot] = ++stores[me];
+		map[slot] = last[slot];
 	}
 	return NULL;
 }
