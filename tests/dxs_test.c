@@ -1,0 +1,564 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the tests share. See dxs_test.h.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <libmount.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dxs_test.h"
+
+extern char **environ;
+
+const char *dxs_fs;
+const char *dxs_pmem;
+
+static int tests;
+static int failures;
+static pid_t main_pid;
+static char work_dir[] = "/tmp/daxstack-test.XXXXXX";
+static int kmsg = -1;
+
+/* --- TAP. */
+
+static void vdiag(const char *text, va_list args)
+{
+	char *all, *line, *rest;
+
+	if (vasprintf(&all, text, args) < 0)
+		abort();
+	rest = all;
+	while ((line = strsep(&rest, "\n")))
+		if (*line || rest)
+			printf("# %s\n", line);
+	free(all);
+	fflush(stdout);
+}
+
+void dxs_diag(const char *text, ...)
+{
+	va_list args;
+
+	va_start(args, text);
+	vdiag(text, args);
+	va_end(args);
+}
+
+static bool vok(bool pass, const char *name, va_list args)
+{
+	tests++;
+	failures += !pass;
+	printf("%sok %d - ", pass ? "" : "not ", tests);
+	vprintf(name, args);
+	printf("\n");
+	fflush(stdout);
+	return pass;
+}
+
+bool dxs_ok(bool pass, const char *name, ...)
+{
+	va_list args;
+
+	va_start(args, name);
+	vok(pass, name, args);
+	va_end(args);
+	return pass;
+}
+
+bool dxs_is(long long expected, long long seen, const char *name, ...)
+{
+	va_list args;
+
+	va_start(args, name);
+	if (!vok(expected == seen, name, args))
+		dxs_diag("expected: %lld (%#llx)\nseen:     %lld (%#llx)",
+			 expected, expected, seen, seen);
+	va_end(args);
+	return expected == seen;
+}
+
+static const char *errno_name(int err)
+{
+	return (err ? strerrorname_np(err) : "success") ?: "unknown errno";
+}
+
+bool dxs_errno(int expected, int seen, const char *name, ...)
+{
+	va_list args;
+
+	va_start(args, name);
+	if (!vok(expected == seen, name, args))
+		dxs_diag("expected: %s (%d)\nseen:     %s (%d)",
+			 errno_name(expected), expected,
+			 errno_name(seen), seen);
+	va_end(args);
+	return expected == seen;
+}
+
+bool dxs_str(const char *expected, const char *seen, const char *name, ...)
+{
+	bool same = expected && seen && !strcmp(expected, seen);
+	va_list args;
+
+	va_start(args, name);
+	if (!vok(same, name, args))
+		dxs_diag("expected: '%s'\nseen:     '%s'",
+			 expected ?: "(null)", seen ?: "(null)");
+	va_end(args);
+	return same;
+}
+
+void dxs_skip(const char *reason, const char *name, ...)
+{
+	va_list args;
+
+	tests++;
+	printf("ok %d - ", tests);
+	va_start(args, name);
+	vprintf(name, args);
+	va_end(args);
+	printf(" # SKIP %s\n", reason);
+	fflush(stdout);
+}
+
+void dxs_bail(const char *text, ...)
+{
+	va_list args;
+
+	printf("Bail out! ");
+	va_start(args, text);
+	vprintf(text, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
+	exit(1);
+}
+
+/* --- Begin and end. */
+
+/* On a way out that was not planned, leave nothing mounted. */
+static void clean_up(void)
+{
+	if (getpid() != main_pid || chdir(work_dir))
+		return;
+	while (!umount2("stack", MNT_DETACH))
+		;
+	while (!umount2("lower", MNT_DETACH))
+		;
+	if (!chdir("/")) {
+		const char *const argv[] = { "rm", "-rf", "--one-file-system",
+					     work_dir, NULL };
+		dxs_run(argv);
+	}
+}
+
+static void skip_all(const char *reason)
+{
+	printf("1..0 # SKIP %s\n", reason);
+	exit(0);
+}
+
+void dxs_begin(void)
+{
+	dxs_fs = getenv("FS");
+	dxs_pmem = getenv("PMEM");
+	if (!dxs_fs || !dxs_pmem)
+		skip_all("$FS and $PMEM are not set");
+	if (strcmp(dxs_fs, "ext4") && strcmp(dxs_fs, "xfs"))
+		skip_all("$FS is neither ext4 nor xfs");
+	if (geteuid())
+		skip_all("not root");
+
+	umask(022);
+	main_pid = getpid();
+	if (!mkdtemp(work_dir))
+		dxs_bail("%s: %m", work_dir);
+	/* Others than root have to get at what is in there. */
+	MUST(chmod(work_dir, 0755));
+	MUST(chdir(work_dir));
+	MUST(mkdir("stack", 0755));
+	MUST(mkdir("lower", 0755));
+	atexit(clean_up);
+}
+
+int dxs_done(void)
+{
+	printf("1..%d\n", tests);
+	fflush(stdout);
+	return failures || !tests;
+}
+
+bool dxs_on_xfs(void)
+{
+	return !strcmp(dxs_fs, "xfs");
+}
+
+/* --- Programs. */
+
+static int wait_status(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			dxs_bail("waitpid: %m");
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+				   128 + WTERMSIG(status);
+}
+
+int dxs_run_read(char *out, size_t size, const char *const argv[])
+{
+	posix_spawn_file_actions_t actions;
+	size_t len = 0;
+	int ends[2];
+	pid_t pid;
+	int err;
+
+	MUST(pipe2(ends, O_CLOEXEC));
+	fflush(stdout);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
+	err = posix_spawnp(&pid, argv[0], &actions, NULL,
+			   (char *const *)argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(ends[1]);
+	for (;;) {
+		char rest[512];
+		bool full = len + 1 >= size;
+		ssize_t n = read(ends[0], full ? rest : out + len,
+				 full ? sizeof(rest) : size - 1 - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		if (!full)
+			len += n;
+	}
+	close(ends[0]);
+	if (size)
+		out[len] = 0;
+	return err ? 127 : wait_status(pid);
+}
+
+int dxs_run(const char *const argv[])
+{
+	char out[8192];
+	int status = dxs_run_read(out, sizeof(out), argv);
+
+	if (status)
+		dxs_diag("%s: exit status %d\n%s", argv[0], status, out);
+	return status;
+}
+
+/* --- Filesystems. */
+
+void dxs_mkfs(const char *device)
+{
+	device = device ?: dxs_pmem;
+	if (dxs_on_xfs() ? DXS_RUN("mkfs.xfs", "-q", "-f", device) :
+			   DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "4096", device))
+		dxs_bail("cannot make %s on %s", dxs_fs, device);
+}
+
+int dxs_mount(const char *source, const char *target, const char *type,
+	      const char *options)
+{
+	struct libmnt_context *context = mnt_new_context();
+	int err;
+
+	if (!context)
+		dxs_bail("libmount: no memory");
+	/* It is the kernel that is tested, not a mount.daxstack. */
+	mnt_context_disable_helpers(context, 1);
+	err = mnt_context_set_source(context, source) ?:
+		mnt_context_set_target(context, target) ?:
+		mnt_context_set_fstype(context, type) ?:
+		mnt_context_set_options(context, options);
+	if (!err)
+		err = mnt_context_mount(context);
+	mnt_free_context(context);
+	/* Those of libmount are negative, those of the kernel positive. */
+	return abs(err);
+}
+
+int dxs_umount(const char *target)
+{
+	return ERR(umount2(target, 0));
+}
+
+void dxs_mount_stack(void)
+{
+	char options[32];
+	int err;
+
+	snprintf(options, sizeof(options), "lower=%s", dxs_fs);
+	err = dxs_mount(dxs_pmem, "stack", "daxstack", options);
+	if (err)
+		dxs_bail("mount -t daxstack -o %s %s: %s", options, dxs_pmem,
+			 strerror(err));
+}
+
+void dxs_mount_lower(void)
+{
+	int err = dxs_mount(dxs_pmem, "lower", dxs_fs, "dax=inode");
+
+	if (err)
+		dxs_bail("mount -t %s -o dax=inode %s: %s", dxs_fs, dxs_pmem,
+			 strerror(err));
+}
+
+void dxs_umount_stack(void)
+{
+	int err = dxs_umount("stack");
+
+	if (err)
+		dxs_bail("umount stack: %s", strerror(err));
+}
+
+void dxs_umount_lower(void)
+{
+	int err = dxs_umount("lower");
+
+	if (err)
+		dxs_bail("umount lower: %s", strerror(err));
+}
+
+bool dxs_fsck(void)
+{
+	int status = dxs_on_xfs() ? DXS_RUN("xfs_repair", "-n", dxs_pmem) :
+				    DXS_RUN("e2fsck", "-f", "-n", dxs_pmem);
+
+	return dxs_is(0, status, "fsck finds nothing");
+}
+
+void dxs_log_mark(void)
+{
+	if (kmsg < 0)
+		kmsg = MUST(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	MUST(lseek(kmsg, 0, SEEK_END));
+}
+
+bool dxs_log_has(const char *text)
+{
+	char line[8192];
+	bool found = false;
+	ssize_t n;
+
+	for (;;) {
+		n = read(kmsg, line, sizeof(line) - 1);
+		if (n < 0 && errno == EPIPE)
+			continue;	/* some were overwritten */
+		if (n < 0)
+			return found;
+		line[n] = 0;
+		found |= !!strstr(line, text);
+	}
+}
+
+/* --- Modes. */
+
+int dxs_mode(int fd)
+{
+	struct statx stx;
+
+	MUST(statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx));
+	if (!(stx.stx_attributes_mask & STATX_ATTR_DAX))
+		dxs_bail("statx says nothing about STATX_ATTR_DAX");
+	return stx.stx_attributes & STATX_ATTR_DAX ? DAXSTACK_DAX :
+						     DAXSTACK_CACHED;
+}
+
+const char *dxs_mode_name(int mode)
+{
+	return mode == DAXSTACK_DAX ? "dax" : "cached";
+}
+
+int dxs_switch(int fd, int mode, int timeout_ms, struct daxstack_switch *sw)
+{
+	struct daxstack_switch arg = { .mode = mode, .timeout_ms = timeout_ms };
+	int err = ERR(ioctl(fd, DAXSTACK_IOC_SWITCH, &arg));
+
+	if (sw)
+		*sw = arg;
+	return err;
+}
+
+int dxs_set_xflag(int fd, int mode)
+{
+	struct fsxattr fsx;
+
+	MUST(ioctl(fd, FS_IOC_FSGETXATTR, &fsx));
+	if (mode == DAXSTACK_DAX)
+		fsx.fsx_xflags |= FS_XFLAG_DAX;
+	else
+		fsx.fsx_xflags &= ~FS_XFLAG_DAX;
+	return ERR(ioctl(fd, FS_IOC_FSSETXATTR, &fsx));
+}
+
+bool dxs_xflag(int fd)
+{
+	struct fsxattr fsx;
+
+	MUST(ioctl(fd, FS_IOC_FSGETXATTR, &fsx));
+	return fsx.fsx_xflags & FS_XFLAG_DAX;
+}
+
+bool dxs_to(int fd, int mode, const char *name)
+{
+	struct daxstack_switch sw;
+	int err = dxs_switch(fd, mode, 2000, &sw);
+
+	if (!err && sw.reason == DAXSTACK_REASON_NONE && dxs_mode(fd) == mode)
+		return true;
+	dxs_ok(false, "%s: switch to %s", name, dxs_mode_name(mode));
+	dxs_diag("seen: %s, reason %s, mode %s", errno_name(err),
+		 dxs_reason_name(sw.reason), dxs_mode_name(dxs_mode(fd)));
+	return false;
+}
+
+static const struct {
+	const char *name;
+	int err;
+} reasons[] = {
+#define REASON(name, err, text) { #name, err },
+	DAXSTACK_REASONS(REASON)
+#undef REASON
+};
+
+const char *dxs_reason_name(unsigned int reason)
+{
+	return reason < ARRAY_SIZE(reasons) ? reasons[reason].name : "unknown";
+}
+
+bool dxs_refused(int fd, int mode, int reason, const char *name)
+{
+	int before = dxs_mode(fd);
+	bool flag = dxs_xflag(fd);
+	struct daxstack_switch sw;
+	int err = dxs_switch(fd, mode, 0, &sw);
+	int after = dxs_mode(fd);
+	bool flag_after = dxs_xflag(fd);
+	bool pass = err == reasons[reason].err && (int)sw.reason == reason &&
+		!sw.switched && before == after && flag == flag_after;
+
+	if (!dxs_ok(pass, "%s: not switched to %s: %s", name,
+		    dxs_mode_name(mode), reasons[reason].name))
+		dxs_diag("expected: %s, reason %s, mode %s, flag %d\nseen:     %s, reason %s, mode %s, flag %d, switched %u, attempts %u",
+			 errno_name(reasons[reason].err), reasons[reason].name,
+			 dxs_mode_name(before), flag, errno_name(err),
+			 dxs_reason_name(sw.reason), dxs_mode_name(after),
+			 flag_after, sw.switched, sw.attempts);
+	return pass;
+}
+
+/* --- Contents. */
+
+uint8_t dxs_byte(uint32_t seed, off_t pos)
+{
+	uint32_t x = seed * 2654435761u ^ (uint32_t)(pos >> 2) * 2246822519u;
+
+	/* Never 0, which is what a hole reads as. */
+	x ^= x >> 15;
+	return (x >> 8 * (pos & 3)) | 1;
+}
+
+void dxs_fill(void *buf, size_t len, uint32_t seed, off_t pos)
+{
+	uint8_t *to = buf;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		to[i] = dxs_byte(seed, pos + i);
+}
+
+bool dxs_same(const void *expected, const void *seen, size_t len, off_t pos,
+	      const char *what)
+{
+	const uint8_t *a = expected, *b = seen;
+	size_t i, wrong = 0, first = 0, last = 0;
+
+	if (!memcmp(a, b, len))
+		return true;
+	for (i = 0; i < len; i++) {
+		if (a[i] == b[i])
+			continue;
+		if (!wrong++)
+			first = i;
+		last = i;
+	}
+	dxs_diag("%s: %zu bytes differ between %#llx and %#llx; the first: expected %#04x, seen %#04x",
+		 what, wrong, (long long)pos + first, (long long)pos + last,
+		 a[first], b[first]);
+	return false;
+}
+
+void dxs_pwrite(int fd, const void *buf, size_t len, off_t pos)
+{
+	while (len) {
+		ssize_t n = pwrite(fd, buf, len, pos);
+
+		if (n <= 0)
+			dxs_bail("pwrite of %zu at %lld: %m", len,
+				 (long long)pos);
+		buf = (const char *)buf + n;
+		len -= n;
+		pos += n;
+	}
+}
+
+void dxs_pread(int fd, void *buf, size_t len, off_t pos)
+{
+	while (len) {
+		ssize_t n = pread(fd, buf, len, pos);
+
+		if (n < 0)
+			dxs_bail("pread of %zu at %lld: %m", len,
+				 (long long)pos);
+		if (!n)
+			dxs_bail("pread of %zu at %lld: end of file", len,
+				 (long long)pos);
+		buf = (char *)buf + n;
+		len -= n;
+		pos += n;
+	}
+}
+
+void *dxs_alloc(size_t len)
+{
+	void *buf;
+
+	if (posix_memalign(&buf, PAGE, len))
+		dxs_bail("no memory");
+	memset(buf, 0, len);
+	return buf;
+}
+
+double dxs_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+void dxs_sleep_ms(long ms)
+{
+	struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
+
+	while (nanosleep(&time, &time) && errno == EINTR)
+		;
+}

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mounts: from a block device with and without lower=, from a directory; what
+ * /proc says about them; what is refused, with which errno, and that nothing
+ * stays behind; mounts that work but cannot be switched; read-only, remount;
+ * a full device; the module comes with the mount and can go after it.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <libmount.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "dxs_test.h"
+
+#define PROBE	".daxstack-probe"
+
+static int rmmod(void)
+{
+	return ERR(syscall(SYS_delete_module, "daxstack", O_NONBLOCK));
+}
+
+/* A file on the stack that can be written, read, and switched. */
+static void test_works(const char *what)
+{
+	int fd = open("stack/works", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	char buf[6] = "";
+
+	if (!dxs_ok(fd >= 0, "%s: a file can be made", what))
+		return;
+	dxs_pwrite(fd, "hello", 6, 0);
+	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 0, NULL),
+		  "%s: switch to dax", what);
+	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "%s: is in dax", what);
+	dxs_pread(fd, buf, 6, 0);
+	dxs_str("hello", buf, "%s: its bytes", what);
+	close(fd);
+	MUST(unlink("stack/works"));
+}
+
+/* What /proc says of the mount on "stack". */
+static void test_shown(const char *source, const char *what)
+{
+	struct libmnt_table *table =
+		mnt_new_table_from_file("/proc/self/mountinfo");
+	char *target = realpath("stack", NULL), *value = NULL;
+	struct libmnt_fs *fs = table && target ?
+		mnt_table_find_target(table, target, MNT_ITER_BACKWARD) : NULL;
+	char lower[32] = "";
+	struct statfs sfs;
+	size_t len;
+
+	if (dxs_ok(fs, "%s: is in mountinfo", what)) {
+		dxs_str("daxstack", mnt_fs_get_fstype(fs), "%s: type", what);
+		dxs_str(source, mnt_fs_get_source(fs), "%s: source", what);
+		if (!mnt_fs_get_option(fs, "lower", &value, &len))
+			snprintf(lower, sizeof(lower), "%.*s", (int)len, value);
+		dxs_str(dxs_fs, lower, "%s: option lower=", what);
+	}
+	MUST(statfs("stack", &sfs));
+	dxs_is(DAXSTACK_SUPER_MAGIC, sfs.f_type, "%s: statfs f_type", what);
+	dxs_is(PAGE, sfs.f_bsize, "%s: statfs f_bsize", what);
+	free(target);
+	mnt_unref_table(table);
+}
+
+static void test_good(void)
+{
+	char *lower = realpath("lower", NULL);
+
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
+	test_shown(dxs_pmem, "with lower=");
+	test_works("with lower=");
+	dxs_umount_stack();
+
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", ""),
+		  "without lower=");
+	test_shown(dxs_pmem, "without lower=");
+	test_works("without lower=");
+	dxs_umount_stack();
+
+	dxs_mount_lower();
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", ""),
+		  "without lower=, a device that is mounted elsewhere");
+	dxs_umount("stack");
+	dxs_errno(0, dxs_mount(lower, "stack", "daxstack", ""), "a directory");
+	test_shown(lower, "a directory");
+	dxs_umount_lower();
+	test_works("a directory, unmounted there");
+	dxs_umount_stack();
+
+	dxs_mount_lower();
+	MUST(mkdir("lower/sub", 0755));
+	close(MUST(open("lower/sub/inside", O_CREAT | O_WRONLY, 0644)));
+	dxs_errno(0, dxs_mount("lower/sub", "stack", "daxstack", ""),
+		  "a subdirectory");
+	dxs_umount_lower();
+	dxs_errno(0, ERR(access("stack/inside", F_OK)),
+		  "a subdirectory: is the root");
+	test_works("a subdirectory");
+	dxs_umount_stack();
+	free(lower);
+}
+
+/* --- What is refused. */
+
+static void test_bad_one(int expected, const char *source, const char *options,
+			 const char *what)
+{
+	int err = dxs_mount(source, "stack", "daxstack", options);
+
+	dxs_errno(expected, err, "%s", what);
+	if (!err)
+		dxs_umount_stack();
+	else
+		/* Nothing holds the device or the module. */
+		dxs_errno(0, rmmod(), "%s: the module can go", what);
+}
+
+static void test_bad(void)
+{
+	const char *other = dxs_on_xfs() ? "lower=ext4" : "lower=xfs";
+	char image[] = "/tmp/plain.XXXXXX";
+	char *lower = realpath("lower", NULL);
+	int fd;
+
+	test_bad_one(EINVAL, dxs_pmem, "nonsense", "an unknown option");
+	test_bad_one(EINVAL, dxs_pmem, "lower=btrfs", "lower=btrfs");
+	test_bad_one(EINVAL, dxs_pmem, "lower=", "lower= without a value");
+	test_bad_one(EINVAL, dxs_pmem, other, "the other type as lower=");
+	test_bad_one(ENOENT, "/dev/no-such-device", "", "no such source");
+
+	fd = MUST(mkstemp(image));
+	dxs_pwrite(fd, "plain", 5, 0);
+	close(fd);
+	test_bad_one(ENOTBLK, image, "", "a regular file");
+	MUST(unlink(image));
+
+	MUST(mount("none", "lower", "tmpfs", 0, NULL));
+	test_bad_one(EINVAL, lower, "", "a directory of tmpfs");
+	dxs_umount_lower();
+
+	dxs_mount_lower();
+	test_bad_one(EINVAL, lower, other, "a directory of another type");
+	dxs_umount_lower();
+	free(lower);
+}
+
+static void test_unformatted(void)
+{
+	uint8_t *zero = dxs_alloc(1 * MIB);
+	int fd = MUST(open(dxs_pmem, O_RDWR | O_EXCL));
+
+	dxs_pwrite(fd, zero, 1 * MIB, 0);
+	MUST(fsync(fd));
+	close(fd);
+	free(zero);
+	test_bad_one(EINVAL, dxs_pmem, "", "unformatted");
+	test_bad_one(EINVAL, dxs_pmem,
+		     dxs_on_xfs() ? "lower=xfs" : "lower=ext4",
+		     "unformatted, with lower=");
+	fd = open(dxs_pmem, O_RDWR | O_EXCL);
+	dxs_ok(fd >= 0, "unformatted: nobody holds the device");
+	if (fd >= 0)
+		close(fd);
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
+	test_works("formatted after that");
+	dxs_umount_stack();
+}
+
+/* --- What cannot be switched. */
+
+/* Mounts well, and says NO_DAX. */
+static void test_no_dax(const char *device, const char *what)
+{
+	int fd, err = dxs_mount(device, "stack", "daxstack", "");
+
+	if (!dxs_errno(0, err, "%s: mounts", what))
+		return;
+	fd = MUST(open("stack/file", O_RDWR | O_CREAT, 0644));
+	dxs_pwrite(fd, "hello", 6, 0);
+	dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_NO_DAX, what);
+	dxs_errno(EOPNOTSUPP, dxs_set_xflag(fd, DAXSTACK_DAX),
+		  "%s: EOPNOTSUPP from FSSETXATTR", what);
+	close(fd);
+	dxs_errno(ENOENT, ERR(access("stack/" PROBE, F_OK)) ,
+		  "%s: no " PROBE, what);
+	dxs_umount_stack();
+}
+
+static void test_loop(void)
+{
+	static const char *const what = "a loop device";
+	char image[] = "/tmp/loop.XXXXXX", device[64] = "";
+	int fd = MUST(mkstemp(image));
+
+	MUST(ftruncate(fd, 320 * MIB));
+	close(fd);
+	DXS_RUN_READ(NULL, 0, "modprobe", "loop");
+	if (DXS_RUN_READ(device, sizeof(device), "losetup", "-f", "--show",
+			 image)) {
+		dxs_skip("no loop device", "%s", what);
+	} else {
+		device[strcspn(device, "\n")] = 0;
+		dxs_mkfs(device);
+		test_no_dax(device, what);
+		DXS_RUN("losetup", "-d", device);
+	}
+	MUST(unlink(image));
+}
+
+static void test_small_blocks(void)
+{
+	if (dxs_on_xfs() ?
+	    DXS_RUN("mkfs.xfs", "-q", "-f", "-b", "size=1024", dxs_pmem) :
+	    DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "1024", dxs_pmem))
+		dxs_bail("cannot make small blocks");
+	test_no_dax(dxs_pmem, "1 KiB blocks");
+}
+
+static void test_read_only(void)
+{
+	int fd;
+
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
+	fd = MUST(open("stack/file", O_RDWR | O_CREAT, 0644));
+	dxs_pwrite(fd, "hello", 6, 0);
+	close(fd);
+	dxs_umount_stack();
+
+	if (!dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "ro"),
+		       "read-only"))
+		return;
+	fd = MUST(open("stack/file", O_RDONLY));
+	dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_READ_ONLY, "read-only");
+	close(fd);
+	dxs_errno(EROFS, ERR(open("stack/file", O_RDWR)),
+		  "read-only: open for writing");
+	dxs_errno(EROFS, ERR(open("stack/new", O_WRONLY | O_CREAT, 0644)),
+		  "read-only: create");
+	dxs_errno(EROFS, ERR(unlink("stack/file")), "read-only: unlink");
+	dxs_umount_stack();
+}
+
+static void test_remount(void)
+{
+	int fd;
+
+	dxs_mount_stack();
+	fd = MUST(open("stack/file", O_RDWR));
+	dxs_errno(EBUSY, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,ro"),
+		  "remount,ro with a file open for writing");
+	close(fd);
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,ro"),
+		  "remount,ro");
+	dxs_errno(EROFS, ERR(open("stack/file", O_RDWR)),
+		  "remount,ro: open for writing");
+	fd = MUST(open("stack/file", O_RDONLY));
+	dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_READ_ONLY, "remount,ro");
+	close(fd);
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,rw"),
+		  "remount,rw");
+	test_works("remount,rw");
+	dxs_errno(EINVAL, dxs_mount(dxs_pmem, "stack", "daxstack",
+				    "remount,nonsense"),
+		  "remount with an unknown option");
+	test_works("after a failed remount");
+	dxs_umount_stack();
+}
+
+/* --- The module. */
+
+static void test_module(void)
+{
+	dxs_mount_stack();
+	dxs_errno(EWOULDBLOCK, rmmod(), "rmmod while mounted");
+	test_works("after a refused rmmod");
+	dxs_umount_stack();
+	dxs_errno(0, rmmod(), "rmmod after umount");
+	dxs_errno(ENOENT, ERR(access("/sys/module/daxstack", F_OK)),
+		  "rmmod: it is gone");
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", ""),
+		  "mount loads it again");
+	test_works("loaded again");
+	dxs_umount_stack();
+}
+
+/* --- The directory for the probe files. */
+
+static void test_probe(void)
+{
+	int err;
+
+	dxs_mount_lower();
+	dxs_errno(ENOENT, ERR(access("lower/" PROBE, F_OK)),
+		  "no " PROBE " after all that");
+	/* As after a power cut. */
+	MUST(mkdir("lower/" PROBE, 0700));
+	dxs_umount_lower();
+	dxs_mount_stack();
+	test_works("a left " PROBE);
+	err = ERR(access("stack/" PROBE, F_OK));
+	dxs_errno(ENOENT, err, "a left " PROBE " is gone");
+	dxs_umount_stack();
+
+	/* Someone's file of that name: not ours to remove. */
+	dxs_mount_lower();
+	close(MUST(open("lower/" PROBE, O_WRONLY | O_CREAT | O_EXCL, 0600)));
+	dxs_umount_lower();
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", ""),
+		  "a file named " PROBE ": mounts");
+	dxs_errno(0, ERR(access("stack/" PROBE, F_OK)),
+		  "a file named " PROBE " stays");
+	dxs_umount_stack();
+	dxs_mount_lower();
+	MUST(unlink("lower/" PROBE));
+	dxs_umount_lower();
+}
+
+/* --- A full device. */
+
+static void fill(const char *dir)
+{
+	uint8_t *buf = dxs_alloc(64 * KIB);
+	char path[64];
+	off_t len;
+	int fd, i;
+
+	snprintf(path, sizeof(path), "%s/full", dir);
+	fd = MUST(open(path, O_WRONLY | O_CREAT, 0644));
+	for (len = 64 * MIB; len >= PAGE; len /= 2)
+		while (!fallocate(fd, 0, lseek(fd, 0, SEEK_END), len))
+			;
+	if (errno != ENOSPC)
+		dxs_bail("fallocate: expected ENOSPC: %m");
+	while (write(fd, buf, PAGE) > 0)
+		;
+	close(fd);
+	/* The inodes and the blocks of directories. */
+	for (i = 0; i < 20000; i++) {
+		snprintf(path, sizeof(path), "%s/dir.%d", dir, i);
+		if (mkdir(path, 0755))
+			break;
+	}
+	dxs_diag("full after %d directories: %m", i);
+	free(buf);
+}
+
+static void test_full(void)
+{
+	int fd, err;
+
+	dxs_mkfs(NULL);
+	dxs_mount_lower();
+	fd = MUST(open("lower/file", O_RDWR | O_CREAT, 0644));
+	dxs_pwrite(fd, "hello", 6, 0);
+	close(fd);
+	fill("lower");
+	dxs_umount_lower();
+
+	err = dxs_mount(dxs_pmem, "stack", "daxstack", "");
+	if (!dxs_errno(0, err, "a full device mounts"))
+		return;
+	fd = MUST(open("stack/file", O_RDWR));
+	err = dxs_switch(fd, DAXSTACK_DAX, 0, NULL);
+	dxs_ok(!err || err == EOPNOTSUPP,
+	       "a full device: a switch works or is refused");
+	if (err && err != EOPNOTSUPP)
+		dxs_diag("seen: %s", strerror(err));
+	MUST(unlink("stack/full"));
+	MUST(syncfs(fd));
+	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 0, NULL),
+		  "no longer full: a switch works");
+	close(fd);
+	dxs_umount_stack();
+	dxs_fsck();
+}
+
+int main(void)
+{
+	dxs_begin();
+	test_good();
+	test_bad();
+	test_unformatted();
+	test_module();
+	test_probe();
+	test_read_only();
+	test_remount();
+	test_loop();
+	test_small_blocks();
+	test_full();
+	return dxs_done();
+}

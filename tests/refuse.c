@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Refusals: each with its errno and its reason, at once, with nothing changed
+ * and a line in the kernel's log that says why. Where the reason can go away,
+ * the file can be switched then.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "dxs_test.h"
+
+#define LEN	(16 * PAGE)
+#define NOBODY	65534
+
+#ifndef FS_JOURNAL_DATA_FL
+#define FS_JOURNAL_DATA_FL 0x4000
+#endif
+
+static const char *const texts[] = {
+#define TEXT(name, err, text) text,
+	DAXSTACK_REASONS(TEXT)
+#undef TEXT
+};
+
+/* A file of LEN bytes in the mode wanted. */
+static int make_file(const char *path, int mode)
+{
+	uint8_t buf[LEN];
+	int fd = MUST(open(path, O_RDWR | O_CREAT | O_TRUNC, 0644));
+
+	dxs_fill(buf, LEN, 1, 0);
+	dxs_pwrite(fd, buf, LEN, 0);
+	dxs_to(fd, mode, path);
+	return fd;
+}
+
+/* A refusal and its line in the log. */
+static void refused(int fd, int mode, int reason, const char *name)
+{
+	bool logged;
+
+	dxs_log_mark();
+	dxs_refused(fd, mode, reason, name);
+	logged = dxs_log_has(texts[reason]);
+	if (!logged) {
+		/* Such lines are rationed: ten in five seconds. */
+		dxs_sleep_ms(5100);
+		dxs_switch(fd, mode, 0, NULL);
+		logged = dxs_log_has(texts[reason]);
+	}
+	dxs_ok(logged, "%s: the log says '%s'", name, texts[reason]);
+}
+
+static void switches(int fd, int mode, const char *name)
+{
+	struct daxstack_switch sw;
+	int err = dxs_switch(fd, mode, 1000, &sw);
+
+	if (!dxs_errno(0, err, "%s: switched to %s", name, dxs_mode_name(mode)))
+		dxs_diag("reason %s", dxs_reason_name(sw.reason));
+	dxs_str(dxs_mode_name(mode), dxs_mode_name(dxs_mode(fd)),
+		"%s: statx says so", name);
+}
+
+/* --- The lower filesystem is someone else's too. */
+
+static void test_lower_shared(void)
+{
+	int fd = make_file("stack/shared", DAXSTACK_CACHED);
+	char options[32];
+	int err;
+
+	dxs_mount_lower();
+	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_LOWER_SHARED,
+		"mounted elsewhere");
+	dxs_errno(EBUSY, dxs_set_xflag(fd, DAXSTACK_DAX),
+		  "mounted elsewhere: EBUSY from FSSETXATTR as well");
+	dxs_umount_lower();
+	switches(fd, DAXSTACK_DAX, "no longer mounted elsewhere");
+
+	snprintf(options, sizeof(options), "lower=%s", dxs_fs);
+	err = dxs_mount(dxs_pmem, "lower", "daxstack", options);
+	if (dxs_errno(0, err, "a second stack on the device")) {
+		refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_LOWER_SHARED,
+			"a second stack");
+		dxs_umount_lower();
+		switches(fd, DAXSTACK_CACHED, "without a second stack");
+	}
+	close(fd);
+}
+
+/* --- MAP_SYNC (H10). */
+
+static uint8_t *map_sync(int fd, size_t len)
+{
+	return mmap(NULL, len, PROT_READ | PROT_WRITE,
+		    MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+}
+
+static void test_map_sync(void)
+{
+	int fd = make_file("stack/sync", DAXSTACK_CACHED);
+	int pipe_ends[2], status;
+	uint8_t *map, *first;
+	pid_t pid;
+	char c;
+
+	dxs_errno(EOPNOTSUPP, ERR(map_sync(fd, LEN)),
+		  "MAP_SYNC of a cached file");
+	dxs_to(fd, DAXSTACK_DAX, "map_sync");
+	map = MUST(map_sync(fd, LEN));
+	first = map;
+	map[0] = 1;
+	refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC, "MAP_SYNC");
+	dxs_is(1, map[0], "MAP_SYNC: the mapping is still good");
+
+	MUST(munmap(map, PAGE));
+	refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC,
+		"MAP_SYNC, one page unmapped");
+	MUST(munmap(map + 3 * PAGE, PAGE));
+	refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC,
+		"MAP_SYNC, split");
+	map = MUST(mremap(map + 4 * PAGE, LEN - 4 * PAGE, 2 * LEN,
+			  MREMAP_MAYMOVE));
+	refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC,
+		"MAP_SYNC, moved");
+	MUST(munmap(map, 2 * LEN));
+	refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC,
+		"MAP_SYNC, two pages left");
+	MUST(munmap(first + PAGE, 2 * PAGE));
+	switches(fd, DAXSTACK_CACHED, "MAP_SYNC gone");
+	switches(fd, DAXSTACK_DAX, "and back");
+
+	map = MUST(map_sync(fd, LEN));
+	MUST(pipe(pipe_ends));
+	pid = MUST(fork());
+	if (!pid) {
+		close(pipe_ends[1]);
+		_exit(read(pipe_ends[0], &c, 1) != 0);
+	}
+	close(pipe_ends[0]);
+	MUST(munmap(map, LEN));
+	refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC,
+		"MAP_SYNC in a child only");
+	close(pipe_ends[1]);
+	MUST(waitpid(pid, &status, 0));
+	switches(fd, DAXSTACK_CACHED, "MAP_SYNC gone with the child");
+	close(fd);
+}
+
+/* --- Who, and on which mount. */
+
+static void test_not_owner(void)
+{
+	int fd = make_file("stack/roots", DAXSTACK_CACHED), own;
+
+	MUST(chmod("stack", 0777));
+	MUST(chmod("stack/roots", 0666));
+	MUST(seteuid(NOBODY));
+	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_NOT_OWNER, "not the owner");
+	dxs_errno(EPERM, dxs_set_xflag(fd, DAXSTACK_DAX),
+		  "not the owner: EPERM from FSSETXATTR");
+	own = MUST(open("stack/nobodys", O_RDWR | O_CREAT, 0600));
+	switches(own, DAXSTACK_DAX, "the owner, not root");
+	MUST(seteuid(0));
+	switches(own, DAXSTACK_CACHED, "root, not the owner");
+	close(own);
+	close(fd);
+}
+
+static void test_read_only(void)
+{
+	int fd = make_file("stack/ro", DAXSTACK_CACHED);
+
+	close(fd);
+	if (!dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack",
+				    "remount,ro"), "remount,ro"))
+		return;
+	fd = MUST(open("stack/ro", O_RDONLY));
+	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_READ_ONLY,
+		"read-only mount");
+	dxs_errno(EROFS, dxs_set_xflag(fd, DAXSTACK_DAX),
+		  "read-only mount: EROFS from FSSETXATTR");
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,rw"),
+		  "remount,rw");
+	switches(fd, DAXSTACK_DAX, "writable again, open for reading");
+	close(fd);
+}
+
+/* --- What is no regular file. */
+
+static void test_not_regular(void)
+{
+	struct daxstack_switch sw = { .mode = DAXSTACK_DAX };
+	int fd;
+
+	MUST(mkdir("stack/dir", 0755));
+	fd = MUST(open("stack/dir", O_RDONLY));
+	dxs_errno(ENOTTY, ERR(ioctl(fd, DAXSTACK_IOC_SWITCH, &sw)),
+		  "the ioctl on a directory");
+	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_DAX),
+		  "FSSETXATTR on a directory");
+	dxs_ok(dxs_xflag(fd), "FSSETXATTR on a directory sets the flag");
+	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_CACHED),
+		  "FSSETXATTR on a directory clears it");
+	close(fd);
+
+	MUST(mkfifo("stack/fifo", 0644));
+	fd = MUST(open("stack/fifo", O_RDWR | O_NONBLOCK));
+	dxs_errno(ENOTTY, ERR(ioctl(fd, DAXSTACK_IOC_SWITCH, &sw)),
+		  "the ioctl on a fifo");
+	close(fd);
+
+	MUST(symlink("ro", "stack/link"));
+	fd = MUST(open("stack/link", O_PATH | O_NOFOLLOW));
+	dxs_errno(EBADF, ERR(ioctl(fd, DAXSTACK_IOC_SWITCH, &sw)),
+		  "the ioctl on a symlink");
+	close(fd);
+}
+
+/* --- Pinned pages (H7, H8): a pipe holds a page of a mapping. */
+
+static void test_pinned(int mode, bool unmapped)
+{
+	char name[64];
+	int fd = make_file("stack/pinned", mode), ends[2];
+	uint8_t *map, byte[8], expected[8];
+	struct iovec iov;
+
+	snprintf(name, sizeof(name), "pinned, %s%s", dxs_mode_name(mode),
+		 unmapped ? ", unmapped" : "");
+	map = MUST(mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	MUST(pipe(ends));
+	map[5 * PAGE] ^= 1;
+	memcpy(expected, map + 5 * PAGE, 8);
+	iov = (struct iovec){ map + 5 * PAGE, 8 };
+	dxs_is(8, MUST(vmsplice(ends[1], &iov, 1, 0)), "%s: vmsplice", name);
+	if (unmapped)
+		MUST(munmap(map, LEN));
+	refused(fd, !mode, DAXSTACK_REASON_PINNED, name);
+	MUST(read(ends[0], byte, 8));
+	dxs_ok(!memcmp(expected, byte, 8), "%s: the pipe has the bytes", name);
+	switches(fd, !mode, name);
+	dxs_pread(fd, byte, 8, 5 * PAGE);
+	dxs_ok(!memcmp(expected, byte, 8), "%s: the file has the bytes", name);
+	if (!unmapped)
+		MUST(munmap(map, LEN));
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
+}
+
+/* --- Arguments. */
+
+static void bad_arg(int fd, struct daxstack_switch sw, const char *what)
+{
+	sw.reason = 77;
+	dxs_errno(EINVAL, ERR(ioctl(fd, DAXSTACK_IOC_SWITCH, &sw)), "%s", what);
+}
+
+static void test_arguments(void)
+{
+	int fd = make_file("stack/args", DAXSTACK_CACHED);
+	struct daxstack_state state;
+
+	bad_arg(fd, (struct daxstack_switch){ .mode = 7 }, "mode 7");
+	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .flags = 1 },
+		"flags 1");
+	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .reserved = { 0, 0, 1 } },
+		"reserved not 0");
+	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .timeout_ms = -5 },
+		"timeout -5");
+	dxs_errno(EFAULT, ERR(ioctl(fd, DAXSTACK_IOC_SWITCH, 8L)),
+		  "switch with a bad pointer");
+	dxs_errno(EFAULT, ERR(ioctl(fd, DAXSTACK_IOC_STATE, 8L)),
+		  "state with a bad pointer");
+	dxs_errno(ENOTTY, ERR(ioctl(fd, _IO(0xDA, 99), 0)), "an unknown ioctl");
+	dxs_str("cached", dxs_mode_name(dxs_mode(fd)), "all that changed nothing");
+
+	memset(&state, 0xff, sizeof(state));
+	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)), "state");
+	dxs_is(DAXSTACK_CACHED, state.mode, "state: mode");
+	dxs_is(DAXSTACK_REASON_NONE, state.reason, "state: nothing in the way");
+	dxs_is(0, state.flags & DAXSTACK_STATE_FLAG, "state: no flag");
+	dxs_is(0, state.switches + state.refusals + state.pad,
+	       "state: no switches, no refusals");
+	dxs_is(LEN / PAGE, state.pages, "state: all pages cached");
+	dxs_to(fd, DAXSTACK_DAX, "state");
+	MUST(ioctl(fd, DAXSTACK_IOC_STATE, &state));
+	dxs_is(DAXSTACK_DAX, state.mode, "state: mode after a switch");
+	dxs_is(1, state.switches, "state: one switch");
+	dxs_is(DAXSTACK_STATE_FLAG, state.flags & DAXSTACK_STATE_FLAG,
+	       "state: flag");
+	close(fd);
+}
+
+/* Asking for the mode that it has already. */
+static void test_same_mode(void)
+{
+	int fd = make_file("stack/same", DAXSTACK_DAX);
+	struct daxstack_switch sw;
+
+	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 0, &sw),
+		  "dax to dax is no error");
+	dxs_is(0, sw.switched, "dax to dax is no switch");
+	close(fd);
+}
+
+/* --- Files that the lower filesystem cannot have in dax mode (H18). */
+
+static void test_journal_data(void)
+{
+	static const char *const name = "data journalling";
+	long flags;
+	int fd;
+
+	if (dxs_on_xfs()) {
+		dxs_skip("XFS has no data journalling", "%s", name);
+		return;
+	}
+	fd = MUST(open("stack/journal", O_RDWR | O_CREAT, 0644));
+	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	flags |= FS_JOURNAL_DATA_FL;
+	if (!dxs_errno(0, ERR(ioctl(fd, FS_IOC_SETFLAGS, &flags)),
+		       "%s can be set", name))
+		return;
+	dxs_pwrite(fd, "x", 1, 0);
+	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_JOURNAL_DATA, name);
+	close(fd);
+}
+
+static void test_reflinked(void)
+{
+	static const char *const name = "reflinked";
+	int fd, copy;
+
+	if (!dxs_on_xfs()) {
+		dxs_skip("ext4 has no reflinks", "%s", name);
+		return;
+	}
+	close(make_file("stack/original", DAXSTACK_CACHED));
+	dxs_umount_stack();
+	dxs_mount_lower();
+	fd = MUST(open("lower/original", O_RDONLY));
+	copy = MUST(open("lower/copy", O_RDWR | O_CREAT, 0644));
+	MUST(ioctl(copy, FICLONE, fd));
+	close(copy);
+	close(fd);
+	dxs_umount_lower();
+	dxs_mount_stack();
+	fd = MUST(open("stack/original", O_RDWR));
+	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_LOWER_SAYS_NO, name);
+	close(fd);
+}
+
+static void test_swap(void)
+{
+	int fd = MUST(open("stack/swap", O_RDWR | O_CREAT, 0600));
+	static uint8_t zero[64 * KIB];
+	int i, err;
+
+	for (i = 0; i < 32; i++)
+		dxs_pwrite(fd, zero, sizeof(zero), i * sizeof(zero));
+	MUST(fsync(fd));
+	if (DXS_RUN("mkswap", "-q", "stack/swap") &&
+	    DXS_RUN("mkswap", "stack/swap"))
+		dxs_bail("mkswap failed");
+	err = ERR(swapon("stack/swap", 0));
+	dxs_errno(EINVAL, err, "swapon of a file of the stack");
+	if (!err)
+		swapoff("stack/swap");
+	switches(fd, DAXSTACK_DAX, "after the refused swapon");
+	close(fd);
+}
+
+/* --- Waiting. */
+
+struct later {
+	void *map;
+	pthread_t who;
+	long ms;
+};
+
+static void *unmap_later(void *arg)
+{
+	struct later *later = arg;
+
+	dxs_sleep_ms(later->ms);
+	munmap(later->map, LEN);
+	return NULL;
+}
+
+static void *signal_later(void *arg)
+{
+	struct later *later = arg;
+
+	dxs_sleep_ms(later->ms);
+	pthread_kill(later->who, SIGUSR1);
+	return NULL;
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+static void test_timeout(void)
+{
+	int fd = make_file("stack/wait", DAXSTACK_DAX);
+	struct daxstack_switch sw;
+	struct later later = { .ms = 500, .who = pthread_self() };
+	struct sigaction action = { .sa_handler = on_signal };
+	pthread_t thread;
+	double begin, took;
+	int err;
+
+	later.map = MUST(map_sync(fd, LEN));
+	begin = dxs_now();
+	err = dxs_switch(fd, DAXSTACK_CACHED, 300, &sw);
+	took = dxs_now() - begin;
+	dxs_errno(EBUSY, err, "timeout 300 ms: busy");
+	dxs_str("MAP_SYNC", dxs_reason_name(sw.reason), "timeout 300 ms: reason");
+	if (!dxs_ok(took >= 0.29 && took < 1.0, "timeout 300 ms: kept"))
+		dxs_diag("expected 0.3 s, seen %.3f s", took);
+
+	begin = dxs_now();
+	dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC, "timeout 0");
+	took = dxs_now() - begin;
+	if (!dxs_ok(took < 0.2, "timeout 0: at once"))
+		dxs_diag("seen %.3f s", took);
+
+	MUST(sigaction(SIGUSR1, &action, NULL));
+	if (pthread_create(&thread, NULL, signal_later, &later))
+		dxs_bail("cannot make a thread");
+	begin = dxs_now();
+	err = dxs_switch(fd, DAXSTACK_CACHED, 5000, &sw);
+	took = dxs_now() - begin;
+	pthread_join(thread, NULL);
+	dxs_errno(EINTR, err, "a signal ends the wait");
+	dxs_str("INTERRUPTED", dxs_reason_name(sw.reason),
+		"a signal ends the wait: reason");
+	if (!dxs_ok(took >= 0.45 && took < 1.5, "a signal ends the wait: soon"))
+		dxs_diag("expected 0.5 s, seen %.3f s", took);
+
+	if (pthread_create(&thread, NULL, signal_later, &later))
+		dxs_bail("cannot make a thread");
+	err = dxs_switch(fd, DAXSTACK_CACHED, -1, &sw);
+	pthread_join(thread, NULL);
+	dxs_errno(EINTR, err, "also a wait without limit");
+
+	if (pthread_create(&thread, NULL, unmap_later, &later))
+		dxs_bail("cannot make a thread");
+	begin = dxs_now();
+	err = dxs_switch(fd, DAXSTACK_CACHED, 3000, &sw);
+	took = dxs_now() - begin;
+	pthread_join(thread, NULL);
+	dxs_errno(0, err, "timeout 3 s: what is in the way goes");
+	dxs_is(1, sw.switched, "timeout 3 s: switched");
+	if (!dxs_ok(took >= 0.45 && took < 1.5, "timeout 3 s: soon after"))
+		dxs_diag("expected 0.5 s, seen %.3f s", took);
+	close(fd);
+}
+
+int main(void)
+{
+	dxs_begin();
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
+	test_lower_shared();
+	test_map_sync();
+	test_not_owner();
+	test_not_regular();
+	test_pinned(DAXSTACK_CACHED, false);
+	test_pinned(DAXSTACK_CACHED, true);
+	test_pinned(DAXSTACK_DAX, false);
+	test_pinned(DAXSTACK_DAX, true);
+	test_arguments();
+	test_same_mode();
+	test_journal_data();
+	test_swap();
+	test_timeout();
+	test_read_only();
+	test_reflinked();
+	dxs_umount_stack();
+	dxs_fsck();
+	return dxs_done();
+}
