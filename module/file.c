@@ -40,7 +40,7 @@ struct file *dxs_open_lower(struct file *file)
 {
 	int flags = file->f_flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
 
-	return open_with_fake_path(&file->f_path, flags | FMODE_NONOTIFY,
+	return open_with_fake_path(&file->f_path, flags | __FMODE_NONOTIFY,
 				   dxs_lower_inode(file_inode(file)),
 				   file->f_cred);
 }

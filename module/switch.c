@@ -448,7 +448,7 @@ static struct file *dxs_open_drain(const struct dxs_switch *sw)
 	if (sw->to != DAXSTACK_DAX || !d_inode(path.dentry)->i_data.nrpages)
 		return NULL;
 	file = dentry_open(&path, O_RDONLY | O_LARGEFILE | O_NOATIME |
-			   FMODE_NONOTIFY, current_cred());
+			   __FMODE_NONOTIFY, current_cred());
 	return IS_ERR(file) ? NULL : file;
 }
 

@@ -57,7 +57,7 @@ seen 'daxstack_fault: .* mode cached read' "fault in cached mode"
 # Readers that come while 32 MiB are written back and dropped have to wait.
 restart
 xfs_io -f -c 'truncate 32m' $dir/g
-for i in 1 2 3 4 5 6 7 8 9 10; do
+for _ in 1 2 3 4 5 6 7 8 9 10; do
 	dd if=/dev/zero of=$dir/g bs=1M count=32 conv=notrunc status=none
 	(
 		while [ -e $dir/g ]; do
