@@ -278,6 +278,7 @@ unsigned long dxs_get_unmapped_area(struct file *file, unsigned long addr,
 				    unsigned long len, unsigned long pgoff,
 				    unsigned long flags);
 void dxs_copy_advice(struct file *to, struct file *from);
+bool dxs_in_sync_fault(void);
 void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 		   unsigned long had);
 
@@ -321,6 +322,7 @@ int dxs_reason_errno(enum daxstack_reason reason);
 const char *dxs_reason_text(enum daxstack_reason reason);
 enum daxstack_reason dxs_may_switch(const struct inode *inode,
 				    const struct fileattr *fa, int to);
+enum daxstack_reason dxs_map_veto(const struct inode *inode, int to);
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 #endif /* DXS_DAXSTACK_H */

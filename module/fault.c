@@ -159,6 +159,91 @@ static const struct vm_operations_struct dxs_vm_ops = {
 	.pfn_mkwrite	= dxs_vm_pfn_mkwrite,
 };
 
+/*
+ * Faults on MAP_SYNC mappings that are under way. The lower handler may end
+ * such a fault with ->fsync of the VMA's file, which is ours and would enter
+ * the I/O gate inside the fault gate: against the lock order (H26). The fault
+ * gate keeps switches away as well, so that this call needs no other; it is
+ * known by the task that makes it.
+ */
+struct dxs_sync_fault {
+	struct list_head list;
+	struct task_struct *task;
+};
+
+static LIST_HEAD(dxs_sync_faults);
+static DEFINE_SPINLOCK(dxs_sync_lock);
+
+static void dxs_sync_begin(struct dxs_sync_fault *sync)
+{
+	sync->task = current;
+	spin_lock(&dxs_sync_lock);
+	list_add(&sync->list, &dxs_sync_faults);
+	spin_unlock(&dxs_sync_lock);
+}
+
+static void dxs_sync_end(struct dxs_sync_fault *sync)
+{
+	spin_lock(&dxs_sync_lock);
+	list_del(&sync->list);
+	spin_unlock(&dxs_sync_lock);
+}
+
+/**
+ * dxs_in_sync_fault() - is the caller in a fault on a MAP_SYNC mapping?
+ *
+ * Context: does not sleep.
+ * Return: true if it is, and so inside the fault gate of the file.
+ */
+bool dxs_in_sync_fault(void)
+{
+	struct dxs_sync_fault *sync;
+	bool found = false;
+
+	spin_lock(&dxs_sync_lock);
+	list_for_each_entry(sync, &dxs_sync_faults, list) {
+		found = sync->task == current;
+		if (found)
+			break;
+	}
+	spin_unlock(&dxs_sync_lock);
+	return found;
+}
+
+static vm_fault_t dxs_vm_sync_fault(struct vm_fault *vmf)
+{
+	struct dxs_sync_fault sync;
+	vm_fault_t ret;
+
+	dxs_sync_begin(&sync);
+	ret = dxs_vm_fault(vmf);
+	dxs_sync_end(&sync);
+	return ret;
+}
+
+static vm_fault_t dxs_vm_sync_huge_fault(struct vm_fault *vmf,
+					 enum page_entry_size size)
+{
+	struct dxs_sync_fault sync;
+	vm_fault_t ret;
+
+	dxs_sync_begin(&sync);
+	ret = dxs_vm_huge_fault(vmf, size);
+	dxs_sync_end(&sync);
+	return ret;
+}
+
+static vm_fault_t dxs_vm_sync_pfn_mkwrite(struct vm_fault *vmf)
+{
+	struct dxs_sync_fault sync;
+	vm_fault_t ret;
+
+	dxs_sync_begin(&sync);
+	ret = dxs_vm_pfn_mkwrite(vmf);
+	dxs_sync_end(&sync);
+	return ret;
+}
+
 static void dxs_vm_sync_open(struct vm_area_struct *vma)
 {
 	atomic_inc(&DXS_I(dxs_vma_inode(vma))->sync_maps);
@@ -173,11 +258,11 @@ static void dxs_vm_sync_close(struct vm_area_struct *vma)
 static const struct vm_operations_struct dxs_vm_sync_ops = {
 	.open		= dxs_vm_sync_open,
 	.close		= dxs_vm_sync_close,
-	.fault		= dxs_vm_fault,
-	.huge_fault	= dxs_vm_huge_fault,
+	.fault		= dxs_vm_sync_fault,
+	.huge_fault	= dxs_vm_sync_huge_fault,
 	.map_pages	= dxs_vm_map_pages,
 	.page_mkwrite	= dxs_vm_page_mkwrite,
-	.pfn_mkwrite	= dxs_vm_pfn_mkwrite,
+	.pfn_mkwrite	= dxs_vm_sync_pfn_mkwrite,
 };
 
 /**

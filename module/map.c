@@ -137,6 +137,10 @@ static int dxs_map_fsync(struct file *map, loff_t start, loff_t end,
 	struct inode *inode = dxs_map_inode(map);
 	int err;
 
+	/* H26: the fault gate is held, and the I/O gate comes before it. */
+	if (atomic_read(&DXS_I(inode)->sync_maps) && dxs_in_sync_fault())
+		return dxs_native_fops(map)->fsync(map, start, end, datasync);
+
 	err = dxs_io_enter(inode);
 	if (err)
 		return err;

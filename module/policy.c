@@ -43,13 +43,33 @@ static enum daxstack_reason dxs_can_be_dax(const struct inode *lower,
 }
 
 /**
+ * dxs_map_veto() - does a mapping forbid the switch?
+ * @inode: of the stack
+ * @to: the mode wanted
+ *
+ * Context: any; the answer lasts while the fault gate is shut.
+ * Return: DAXSTACK_REASON_NONE if none does.
+ */
+enum daxstack_reason dxs_map_veto(const struct inode *inode, int to)
+{
+	const struct dxs_inode *di = DXS_I(inode);
+
+	if (READ_ONCE(di->foreign_map))
+		return DAXSTACK_REASON_FOREIGN_MAP;
+	/* H10: its promise, no msync needed, cannot be kept in cached mode. */
+	if (to == DAXSTACK_CACHED && atomic_read(&di->sync_maps))
+		return DAXSTACK_REASON_MAP_SYNC;
+	return DAXSTACK_REASON_NONE;
+}
+
+/**
  * dxs_may_switch() - would a switch be tried?
  * @inode: of the stack
  * @fa: attributes of the lower inode
  * @to: the mode wanted
  *
- * Only looks. What it finds holds under the switch's locks; before, it is an
- * early answer.
+ * Only looks, and is an early answer: mappings may come until the fault gate
+ * is shut, and the lower filesystem has the last word on the flag.
  *
  * Context: any.
  * Return: DAXSTACK_REASON_NONE if nothing speaks against it.
@@ -59,6 +79,7 @@ enum daxstack_reason dxs_may_switch(const struct inode *inode,
 {
 	const struct dxs_inode *di = DXS_I(inode);
 	const struct dxs_sb *sbi = DXS_SB(inode->i_sb);
+	enum daxstack_reason reason = DAXSTACK_REASON_NONE;
 
 	if (!S_ISREG(inode->i_mode))
 		return DAXSTACK_REASON_NOT_REGULAR;
@@ -69,11 +90,7 @@ enum daxstack_reason dxs_may_switch(const struct inode *inode,
 		return sbi->no_switch;
 	if (IS_SWAPFILE(di->lower))
 		return DAXSTACK_REASON_SWAPFILE;
-	if (READ_ONCE(di->foreign_map))
-		return DAXSTACK_REASON_FOREIGN_MAP;
 	if (to == DAXSTACK_DAX)
-		return dxs_can_be_dax(di->lower, fa);
-	if (atomic_read(&di->sync_maps))
-		return DAXSTACK_REASON_MAP_SYNC;
-	return DAXSTACK_REASON_NONE;
+		reason = dxs_can_be_dax(di->lower, fa);
+	return reason ?: dxs_map_veto(inode, to);
 }

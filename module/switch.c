@@ -318,10 +318,14 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 		if (reason)
 			return reason;
 	}
-	filemap_invalidate_lock(lower->i_mapping);
-	dxs_zap(lower->i_mapping);
-	reason = dxs_change(sw);
-	filemap_invalidate_unlock(lower->i_mapping);
+	/* What an mmap may have changed since step 1; now none is under way. */
+	reason = dxs_map_veto(d_inode(sw->dentry), sw->to);
+	if (!reason) {
+		filemap_invalidate_lock(lower->i_mapping);
+		dxs_zap(lower->i_mapping);
+		reason = dxs_change(sw);
+		filemap_invalidate_unlock(lower->i_mapping);
+	}
 	if (gates)
 		dxs_gate_open(&gates->fault);
 	return reason;
@@ -523,6 +527,9 @@ int dxs_switch(struct dxs_switch *sw)
 		sw->reason = DAXSTACK_REASON_NOT_OWNER;
 		goto out;
 	}
+	/* Before the lower s_writers: it takes them, then a lock of its own. */
+	if (dxs_mode(inode) != sw->to)
+		dxs_learn_personalities(DXS_SB(inode->i_sb));
 	/* Keeps a freeze of the lower filesystem out: see the lock order. */
 	sw->err = mnt_want_write(mnt);
 	if (sw->err) {
@@ -534,7 +541,6 @@ int dxs_switch(struct dxs_switch *sw)
 		goto out_drop;
 	}
 
-	dxs_learn_personalities(DXS_SB(inode->i_sb));
 	sw->drain = dxs_open_drain(sw);
 	do
 		sw->reason = dxs_attempt(sw);
