@@ -40,7 +40,7 @@ static int dxs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	case DXS_OPT_LOWER:
 		if (strcmp(param->string, "ext4") &&
 		    strcmp(param->string, "xfs"))
-			return invalf(fc, "daxstack: lower=%s is neither ext4 nor xfs",
+			return invalf(fc, "lower=%s is neither ext4 nor xfs",
 				      param->string);
 		kfree(opts->lower);
 		opts->lower = param->string;
@@ -124,8 +124,7 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 
 	err = kern_path(fc->source, LOOKUP_FOLLOW, &path);
 	if (err) {
-		errorfc(fc, "daxstack: %s: cannot be found", fc->source);
-		pr_err("%s: cannot be found: %d\n", fc->source, err);
+		errorfc(fc, "%s: cannot be found: %d", fc->source, err);
 		return err;
 	}
 	mode = d_inode(path.dentry)->i_mode;
@@ -136,32 +135,30 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 		if (!IS_ERR(sbi->lower_mnt))
 			sbi->lower_root = dget(sbi->lower_mnt->mnt_root);
 		else
-			errorfc(fc, "daxstack: %s: cannot mount it as %s",
-				fc->source, opts->lower ?: "ext4 or xfs");
+			errorfc(fc, "%s: cannot be mounted as %s: %ld",
+				fc->source, opts->lower ?: "ext4 or xfs",
+				PTR_ERR(sbi->lower_mnt));
 	} else if (S_ISDIR(mode)) {
 		sbi->from_dir = true;
 		sbi->lower_mnt = clone_private_mount(&path);
 		if (!IS_ERR(sbi->lower_mnt))
 			sbi->lower_root = dget(path.dentry);
 		else
-			errorfc(fc, "daxstack: %s: cannot clone its mount",
-				fc->source);
+			errorfc(fc, "%s: its mount cannot be cloned: %ld",
+				fc->source, PTR_ERR(sbi->lower_mnt));
 	} else {
 		sbi->lower_mnt = ERR_PTR(-ENOTBLK);
-		errorfc(fc, "daxstack: %s is neither a block device nor a directory",
+		errorfc(fc, "%s is neither a block device nor a directory",
 			fc->source);
 	}
 	path_put(&path);
-	if (IS_ERR(sbi->lower_mnt)) {
-		err = PTR_ERR(sbi->lower_mnt);
-		pr_err("%s: cannot be mounted: %d\n", fc->source, err);
-		return err;
-	}
+	if (IS_ERR(sbi->lower_mnt))
+		return PTR_ERR(sbi->lower_mnt);
 
 	err = dxs_lower_check(sbi->lower_mnt, sbi->lower_root);
 	if (!err && opts->lower &&
 	    strcmp(opts->lower, sbi->lower_mnt->mnt_sb->s_type->name))
-		err = invalf(fc, "daxstack: %s is %s, not %s", fc->source,
+		err = invalf(fc, "%s is %s, not %s", fc->source,
 			     sbi->lower_mnt->mnt_sb->s_type->name,
 			     opts->lower);
 	return err;
@@ -229,7 +226,7 @@ fail:
 static int dxs_get_tree(struct fs_context *fc)
 {
 	if (!fc->source)
-		return invalf(fc, "daxstack: no source given");
+		return invalf(fc, "no source given");
 	return get_tree_nodev(fc, dxs_fill_super);
 }
 
@@ -241,10 +238,10 @@ static int dxs_reconfigure(struct fs_context *fc)
 	struct vfsmount *mnt = dxs_lower_mnt(sb);
 
 	if (opts->lower && strcmp(opts->lower, mnt->mnt_sb->s_type->name))
-		return invalf(fc, "daxstack: lower= is fixed at mount");
+		return invalf(fc, "lower= is fixed at mount");
 	if (sb_rdonly(sb) && !(fc->sb_flags & SB_RDONLY) &&
 	    (sb_rdonly(mnt->mnt_sb) || __mnt_is_readonly(mnt))) {
-		errorfc(fc, "daxstack: lower filesystem is read-only");
+		errorfc(fc, "lower filesystem is read-only");
 		return -EROFS;
 	}
 	sync_filesystem(sb);
