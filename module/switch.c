@@ -520,7 +520,7 @@ int dxs_switch(struct dxs_switch *sw)
 {
 	struct inode *inode = d_inode(sw->dentry);
 	struct vfsmount *mnt = dxs_lower_mnt(inode->i_sb);
-	unsigned long patience = jiffies + DXS_PATIENCE;
+	unsigned long patience;
 
 	trace_daxstack_switch_begin(inode, sw->to);
 	if (!inode_owner_or_capable(&init_user_ns, inode)) {
@@ -542,9 +542,11 @@ int dxs_switch(struct dxs_switch *sw)
 	}
 
 	sw->drain = dxs_open_drain(sw);
-	do
+	sw->reason = dxs_attempt(sw);
+	/* From now: a long flush must not use it up. */
+	patience = jiffies + DXS_PATIENCE;
+	while (sw->reason && dxs_wait_a_little(sw, patience))
 		sw->reason = dxs_attempt(sw);
-	while (sw->reason && dxs_wait_a_little(sw, patience));
 	if (sw->drain)
 		fput(sw->drain);
 	dxs_copy_attr(inode);
