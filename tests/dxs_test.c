@@ -28,7 +28,7 @@ const char *dxs_pmem;
 static int tests;
 static int failures;
 static pid_t main_pid;
-static char work_dir[] = "/tmp/daxstack-test.XXXXXX";
+static char work_dir[32] = "/tmp/daxstack-test.XXXXXX";
 static int kmsg = -1;
 
 /* --- TAP. */
@@ -137,7 +137,8 @@ void dxs_bail(const char *text, ...)
 {
 	va_list args;
 
-	printf("Bail out! ");
+	/* Not "Bail out!", which would end the tests that follow as well. */
+	printf("not ok %d - cannot go on: ", ++tests);
 	va_start(args, text);
 	vprintf(text, args);
 	va_end(args);
@@ -457,7 +458,8 @@ bool dxs_refused(int fd, int mode, int reason, const char *name)
 
 	if (!dxs_ok(pass, "%s: not switched to %s: %s", name,
 		    dxs_mode_name(mode), reasons[reason].name))
-		dxs_diag("expected: %s, reason %s, mode %s, flag %d\nseen:     %s, reason %s, mode %s, flag %d, switched %u, attempts %u",
+		dxs_diag("expected: %s, reason %s, mode %s, flag %d\n"
+			 "seen:     %s, reason %s, mode %s, flag %d, switched %u, attempts %u",
 			 errno_name(reasons[reason].err), reasons[reason].name,
 			 dxs_mode_name(before), flag, errno_name(err),
 			 dxs_reason_name(sw.reason), dxs_mode_name(after),
@@ -500,7 +502,8 @@ bool dxs_same(const void *expected, const void *seen, size_t len, off_t pos,
 			first = i;
 		last = i;
 	}
-	dxs_diag("%s: %zu bytes differ between %#llx and %#llx; the first: expected %#04x, seen %#04x",
+	dxs_diag("%s: %zu bytes differ between %#llx and %#llx\n"
+		 "the first: expected %#04x, seen %#04x",
 		 what, wrong, (long long)pos + first, (long long)pos + last,
 		 a[first], b[first]);
 	return false;

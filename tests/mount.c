@@ -191,7 +191,7 @@ static void test_no_dax(const char *device, const char *what)
 	dxs_errno(EOPNOTSUPP, dxs_set_xflag(fd, DAXSTACK_DAX),
 		  "%s: EOPNOTSUPP from FSSETXATTR", what);
 	close(fd);
-	dxs_errno(ENOENT, ERR(access("stack/" PROBE, F_OK)) ,
+	dxs_errno(ENOENT, ERR(access("stack/" PROBE, F_OK)),
 		  "%s: no " PROBE, what);
 	dxs_umount_stack();
 }
