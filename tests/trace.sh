@@ -59,16 +59,14 @@ restart
 xfs_io -f -c 'truncate 32m' $dir/g
 for _ in 1 2 3 4 5 6 7 8 9 10; do
 	dd if=/dev/zero of=$dir/g bs=1M count=32 conv=notrunc status=none
-	(
-		while [ -e $dir/g ]; do
-			cat $dir/g >/dev/null 2>&1
-		done
-	) &
-	reader=$!
+	: >/tmp/go
+	while [ -e /tmp/go ]; do
+		cat $dir/g >/dev/null
+	done &
 	daxstack set -t 5 dax $dir/g
 	daxstack set -t 5 cached $dir/g
-	kill $reader
-	wait $reader 2>/dev/null
+	rm /tmp/go
+	wait
 	grep -q daxstack_gate_wait $tracing/trace && break
 done
 seen 'daxstack_gate_wait' "waiting at a gate"
