@@ -382,6 +382,18 @@ static bool dxs_keep_khugepaged_out(struct inode *inode)
 	return di->write_held;
 }
 
+/* The file is in the mode wanted; its flag may not be (an ineligible file). */
+static enum daxstack_reason dxs_store_flag(struct dxs_switch *sw)
+{
+	struct inode *lower = dxs_switch_lower(sw);
+	enum daxstack_reason reason;
+
+	inode_lock(lower);
+	reason = dxs_persist(sw);
+	inode_unlock(lower);
+	return reason;
+}
+
 /* One attempt: steps 1 to 9. */
 static enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 {
@@ -393,9 +405,10 @@ static enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	if (mutex_lock_interruptible(&di->switch_lock))
 		return DAXSTACK_REASON_INTERRUPTED;
 
-	reason = DAXSTACK_REASON_NONE;
-	if (dxs_mode(inode) == sw->to)
+	if (dxs_mode(inode) == sw->to) {
+		reason = dxs_store_flag(sw);
 		goto out;
+	}
 	reason = DAXSTACK_REASON_LOWER_SAYS_NO;
 	if (vfs_fileattr_get(dxs_lower_dentry(sw->dentry), &fa))
 		goto out;
@@ -449,22 +462,12 @@ static struct file *dxs_open_drain(const struct dxs_switch *sw)
 	struct path path = dxs_lower_path(sw->dentry);
 	struct file *file;
 
-	if (sw->to != DAXSTACK_DAX || !d_inode(path.dentry)->i_data.nrpages)
+	if (sw->to != DAXSTACK_DAX || IS_DAX(d_inode(path.dentry)) ||
+	    !d_inode(path.dentry)->i_data.nrpages)
 		return NULL;
 	file = dentry_open(&path, O_RDONLY | O_LARGEFILE | O_NOATIME |
 			   __FMODE_NONOTIFY, current_cred());
 	return IS_ERR(file) ? NULL : file;
-}
-
-/* The file is in the mode wanted; its flag may not be (an ineligible file). */
-static int dxs_store_flag(struct dxs_switch *sw)
-{
-	struct inode *lower = dxs_switch_lower(sw);
-
-	inode_lock(lower);
-	sw->reason = dxs_persist(sw);
-	inode_unlock(lower);
-	return sw->reason;
 }
 
 /* One line in dmesg for each switch and each refusal. */
@@ -536,10 +539,6 @@ int dxs_switch(struct dxs_switch *sw)
 		sw->reason = DAXSTACK_REASON_READ_ONLY;
 		goto out;
 	}
-	if (dxs_mode(inode) == sw->to) {
-		dxs_store_flag(sw);
-		goto out_drop;
-	}
 
 	sw->drain = dxs_open_drain(sw);
 	sw->reason = dxs_attempt(sw);
@@ -550,7 +549,6 @@ int dxs_switch(struct dxs_switch *sw)
 	if (sw->drain)
 		fput(sw->drain);
 	dxs_copy_attr(inode);
-out_drop:
 	mnt_drop_write(mnt);
 out:
 	return dxs_switch_end(sw);
