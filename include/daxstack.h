@@ -56,7 +56,11 @@
 	X(WRITEBACK,	EBUSY,		"writeback of the lower filesystem goes on") \
 	X(INTERRUPTED,	EINTR,		"interrupted by a signal")	\
 	X(WRITE_ERROR,	EIO,		"writing back dirty pages failed") \
-	X(PERSIST,	EIO,		"the flag could not be stored in the lower inode")
+	X(PERSIST,	EIO,		"the flag could not be stored in the lower inode") \
+	X(MAPPED,	EBUSY,		"file is mapped (switch=unmapped)") \
+	X(HAS_BLOCKS,	EINVAL,		"file has blocks allocated (switch=empty)") \
+	X(NEVER,	EOPNOTSUPP,	"open files keep their mode (switch=never)") \
+	X(DAX_OPTION,	EOPNOTSUPP,	"all files have one mode (dax=always or never)")
 
 #define DAXSTACK_REASON_ENUM_(name, err, text) DAXSTACK_REASON_##name,
 enum daxstack_reason {
@@ -67,15 +71,19 @@ enum daxstack_reason {
 /**
  * struct daxstack_switch - argument of DAXSTACK_IOC_SWITCH
  * @mode: in: the mode wanted, DAXSTACK_DAX or DAXSTACK_CACHED
- * @timeout_ms: in: how long to wait for what is in the way (mappings with
- *	MAP_SYNC, pinned pages, ...), in milliseconds; 0: answer at once,
- *	-1: no limit
+ * @timeout_ms: in: how long to wait for what is in the way (mappings, pinned
+ *	pages, ...), in milliseconds; 0: answer at once, -1: no limit
  * @flags: in: must be 0
- * @reason: out: enum daxstack_reason, DAXSTACK_REASON_NONE on success
+ * @reason: out: enum daxstack_reason, DAXSTACK_REASON_NONE if the file is in
+ *	@mode now
  * @attempts: out: how often the gates were shut
  * @switched: out: 1 if the mode changed, 0 if the file was in @mode already
  * @pages: out: pages written back, by all attempts together
  * @shut_ns: out: how long the gates were shut in the last attempt, nanoseconds
+ * @deferred: out: 1 if only the flag was stored, because of @reason; the file
+ *	changes its mode when its inode is next loaded. The call succeeds then.
+ *	So it is on a mount with switch=never.
+ * @pad: must be 0
  * @reserved: must be 0
  */
 struct daxstack_switch {
@@ -87,7 +95,9 @@ struct daxstack_switch {
 	__u32 switched;
 	__u64 pages;
 	__u64 shut_ns;
-	__u64 reserved[3];
+	__u32 deferred;
+	__u32 pad;
+	__u64 reserved[2];
 };
 
 /* Bits in struct daxstack_state.flags. */

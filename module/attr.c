@@ -219,9 +219,37 @@ static int dxs_fileattr_set_lower(struct vfsmount *mnt, struct dentry *lower,
 }
 
 /*
+ * The lower filesystem takes all of it, as without us, and tells by
+ * I_DONTCACHE if the inode is to be loaded anew for it.
+ */
+static int dxs_fileattr_forward(struct inode *inode, struct dxs_switch *sw,
+				struct fileattr *fa)
+{
+	int flag = dxs_flag(sw->lower);
+	int err;
+
+	err = dxs_fileattr_set_lower(dxs_lower_mnt(inode->i_sb), sw->lower,
+				     inode, fa);
+	if (err || !S_ISREG(inode->i_mode))
+		return err;
+	if (READ_ONCE(dxs_lower_inode(inode)->i_state) & I_DONTCACHE)
+		d_mark_dontcache(inode);
+	sw->deferred = flag != sw->to && dxs_mode(inode) != sw->to;
+	if (!sw->deferred)
+		return 0;
+	sw->reason = DXS_SB(inode->i_sb)->dax == DXS_DAX_INODE ?
+		DAXSTACK_REASON_NEVER : DAXSTACK_REASON_DAX_OPTION;
+	return dxs_switch_end(sw);
+}
+
+/*
  * FS_IOC_FSSETXATTR and FS_IOC_SETFLAGS, so also chattr: the lower inode
  * takes everything but the DAX bit of a regular file, which is a switch. All
  * or nothing: when the switch is refused, the rest goes back.
+ *
+ * A call that changes other attributes only leaves the mode alone, even if it
+ * is not what the flag says (as after a deferred switch); one that changes
+ * nothing at all asks for what the flag says.
  */
 int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
 		     struct fileattr *fa)
@@ -229,18 +257,14 @@ int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
 	struct dentry *lower = dxs_lower_dentry(dentry);
 	struct inode *inode = d_inode(dentry);
 	struct vfsmount *mnt = dxs_lower_mnt(dentry->d_sb);
+	struct dxs_switch sw = dxs_switch_of(dentry,
+		fa->fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED);
 	struct fileattr old = {}, rest = *fa;
-	struct dxs_switch sw = {
-		.dentry = dentry,
-		.to = fa->fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX :
-						      DAXSTACK_CACHED,
-		.deadline = jiffies,
-	};
 	bool has_rest;
 	int err;
 
-	if (!S_ISREG(inode->i_mode))
-		return dxs_fileattr_set_lower(mnt, lower, inode, fa);
+	if (!S_ISREG(inode->i_mode) || dxs_only_stores(inode->i_sb))
+		return dxs_fileattr_forward(inode, &sw, fa);
 
 	err = vfs_fileattr_get(lower, &old);
 	if (err)
@@ -249,7 +273,7 @@ int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
 	has_rest = !dxs_fileattr_same(&rest, &old);
 	if (has_rest) {
 		err = dxs_fileattr_set_lower(mnt, lower, inode, &rest);
-		if (err)
+		if (err || !((old.fsx_xflags ^ fa->fsx_xflags) & FS_XFLAG_DAX))
 			return err;
 	}
 	err = dxs_switch(&sw);

@@ -55,6 +55,28 @@ struct dxs_personality {
 	const struct vm_operations_struct *vm_ops;
 };
 
+/* switch=: when a file may be switched (policy.c) */
+enum dxs_policy {
+	DXS_SWITCH_NEVER,	/* the flag is stored, and acts at the next load */
+	DXS_SWITCH_EMPTY,	/* while no blocks are allocated */
+	DXS_SWITCH_UNMAPPED,	/* while nobody maps it */
+	DXS_SWITCH_LIVE,	/* at any time */
+};
+
+/* inherit=: when a file takes the flag of its directory (inherit.c) */
+enum dxs_inherit {
+	DXS_INHERIT_NONE,
+	DXS_INHERIT_CREATE,	/* when it is made */
+	DXS_INHERIT_MOVE,	/* ... and when it is moved there */
+};
+
+/* dax=: what gives a file its mode when it is loaded; the lower mount's */
+enum dxs_dax {
+	DXS_DAX_INODE,		/* its flag */
+	DXS_DAX_ALWAYS,
+	DXS_DAX_NEVER,
+};
+
 /**
  * struct dxs_sb - one mount
  * @lower_mnt: private mount of the lower filesystem; the reference that makes
@@ -66,6 +88,9 @@ struct dxs_personality {
  * @no_switch: else why not
  * @cred: of whoever mounted, for the probing
  * @from_dir: the source was a directory (else a block device)
+ * @policy: switch=; a remount changes it, so read it once for a decision
+ * @inherit: inherit=; likewise
+ * @dax: dax=; fixed once mounted
  */
 struct dxs_sb {
 	struct vfsmount *lower_mnt;
@@ -76,6 +101,9 @@ struct dxs_sb {
 	enum daxstack_reason no_switch;
 	const struct cred *cred;
 	bool from_dir;
+	enum dxs_policy policy;
+	enum dxs_inherit inherit;
+	enum dxs_dax dax;
 };
 
 /**
@@ -182,7 +210,7 @@ static inline const char *dxs_mode_name(int mode)
 /* super.c, lower.c */
 extern const struct super_operations dxs_super_ops;
 struct vfsmount *dxs_lower_mount(const char *source, const char *type,
-				 unsigned int sb_flags);
+				 const char *dax, unsigned int sb_flags);
 int dxs_lower_check(const struct vfsmount *mnt, const struct dentry *root);
 bool dxs_lower_supported(const struct super_block *lower);
 
@@ -286,43 +314,82 @@ void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 bool dxs_wb_hold(struct dxs_inode *di);
 void dxs_wb_release(struct dxs_inode *di);
 
+/* inherit.c */
+void dxs_inherit_born(struct inode *inode, struct dentry *dentry);
+void dxs_inherit_moved(struct dentry *moved, struct dentry *name);
+
 /* switch.c, policy.c, ioctl.c */
+
+/* Who asks for a switch. */
+enum dxs_cause {
+	DXS_ASKED,	/* the caller, who has to own the file */
+	DXS_BORN,	/* inherit=none, of a file that nobody else sees yet */
+	DXS_MOVED,	/* inherit=move: a refusal leaves the flag stored */
+};
 
 /**
  * struct dxs_switch - one request to switch, and what came of it
- * @dentry: of the stack, a regular file
+ * @inode: of the stack, a regular file
+ * @lower: its dentry in the lower filesystem
+ * @name: a dentry of the stack, to name it in dmesg
+ * @mnt: of the stack, for write access during each attempt; NULL if the
+ *	caller has it
  * @to: the mode wanted
+ * @cause: who asks
  * @deadline: in jiffies, when to give up on what is in the way
  * @forever: no deadline
+ * @policy: inside: switch= during an attempt
  * @drain: inside: a lower file by which to drop folios
  * @err: inside: an errno that says more than that of @reason
- * @reason: out: why it was refused
+ * @reason: out: why it was refused or deferred
  * @attempts: out: how often the gates were shut
  * @switched: out: the mode changed
+ * @deferred: out: only the flag was stored, for the next load of the inode
  * @pages: out: pages written back
  * @shut_ns: out: how long the gates were shut in the last attempt, ns
  */
 struct dxs_switch {
-	struct dentry *dentry;
+	struct inode *inode;
+	struct dentry *lower;
+	const struct dentry *name;
+	struct vfsmount *mnt;
 	int to;
+	enum dxs_cause cause;
 	unsigned long deadline;
 	bool forever;
+	enum dxs_policy policy;
 	struct file *drain;
 	int err;
 	enum daxstack_reason reason;
 	u32 attempts;
 	bool switched;
+	bool deferred;
 	u64 pages;
 	u64 shut_ns;
 };
 
+/* A request about the file of a dentry, to be answered at once. */
+static inline struct dxs_switch dxs_switch_of(const struct dentry *dentry,
+					      int to)
+{
+	return (struct dxs_switch){
+		.inode = d_inode(dentry),
+		.lower = dxs_lower_dentry(dentry),
+		.name = dentry,
+		.to = to,
+		.deadline = jiffies,
+	};
+}
+
 int dxs_switch(struct dxs_switch *sw);
 int dxs_switch_end(const struct dxs_switch *sw);
+int dxs_store_flag(struct dentry *lower, int mode);
 int dxs_reason_errno(enum daxstack_reason reason);
 const char *dxs_reason_text(enum daxstack_reason reason);
-enum daxstack_reason dxs_may_switch(const struct inode *inode,
-				    const struct fileattr *fa, int to);
-enum daxstack_reason dxs_map_veto(const struct inode *inode, int to);
+enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw);
+enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
+bool dxs_only_stores(const struct super_block *sb);
+int dxs_flag(struct dentry *lower);
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 #endif /* DXS_DAXSTACK_H */

@@ -11,40 +11,33 @@
 static bool dxs_switch_arg_ok(const struct daxstack_switch *arg)
 {
 	return arg->mode <= DAXSTACK_DAX && arg->timeout_ms >= -1 &&
-		!arg->flags && !memchr_inv(arg->reserved, 0,
+		!arg->flags && !arg->pad && !memchr_inv(arg->reserved, 0,
 					   sizeof(arg->reserved));
 }
 
 static long dxs_ioc_switch(struct file *file, void __user *uarg)
 {
 	struct daxstack_switch arg;
-	struct dxs_switch sw = { .dentry = file->f_path.dentry };
+	struct dxs_switch sw;
 	long err;
 
 	if (copy_from_user(&arg, uarg, sizeof(arg)))
 		return -EFAULT;
 	if (!dxs_switch_arg_ok(&arg))
 		return -EINVAL;
-	sw.to = arg.mode;
+	sw = dxs_switch_of(file->f_path.dentry, arg.mode);
+	sw.mnt = file->f_path.mnt;
 	sw.forever = arg.timeout_ms < 0;
-	sw.deadline = jiffies;
 	if (!sw.forever)
 		sw.deadline += msecs_to_jiffies(arg.timeout_ms);
-
-	sw.err = mnt_want_write_file(file);
-	if (sw.err) {
-		sw.reason = DAXSTACK_REASON_READ_ONLY;
-		err = dxs_switch_end(&sw);
-	} else {
-		err = dxs_switch(&sw);
-		mnt_drop_write_file(file);
-	}
+	err = dxs_switch(&sw);
 
 	arg.reason = sw.reason;
 	arg.attempts = sw.attempts;
 	arg.switched = sw.switched;
 	arg.pages = sw.pages;
 	arg.shut_ns = sw.shut_ns;
+	arg.deferred = sw.deferred;
 	if (copy_to_user(uarg, &arg, sizeof(arg)))
 		return -EFAULT;
 	return err;
@@ -57,13 +50,13 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 	struct dxs_inode *di = DXS_I(inode);
 	struct address_space *mapping = di->lower->i_mapping;
 	struct daxstack_state arg = { .mode = dxs_mode(inode) };
-	struct fileattr fa = {};
-	int err;
+	struct dxs_switch other = dxs_switch_of(dentry, !arg.mode);
+	int flag;
 
-	err = vfs_fileattr_get(dxs_lower_dentry(dentry), &fa);
-	if (err)
-		return err;
-	if (fa.fsx_xflags & FS_XFLAG_DAX)
+	flag = dxs_flag(other.lower);
+	if (flag < 0)
+		return flag;
+	if (flag == DAXSTACK_DAX)
 		arg.flags |= DAXSTACK_STATE_FLAG;
 	if (mapping_mapped(mapping))
 		arg.flags |= DAXSTACK_STATE_MAPPED;
@@ -71,7 +64,8 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 		arg.flags |= DAXSTACK_STATE_MAP_SYNC;
 	if (dxs_gates(inode))
 		arg.flags |= DAXSTACK_STATE_GATED;
-	arg.reason = dxs_may_switch(inode, &fa, !arg.mode);
+	other.policy = READ_ONCE(DXS_SB(inode->i_sb)->policy);
+	arg.reason = dxs_may_switch(&other);
 	arg.switches = READ_ONCE(di->switches);
 	arg.refusals = atomic_read(&di->refusals);
 	arg.pages = READ_ONCE(mapping->nrpages);

@@ -25,7 +25,7 @@ bool dxs_lower_supported(const struct super_block *lower)
 }
 
 static struct vfsmount *dxs_lower_mount_as(const char *source,
-					   const char *type,
+					   const char *type, const char *dax,
 					   unsigned int sb_flags)
 {
 	struct file_system_type *fs_type = get_fs_type(type);
@@ -40,9 +40,8 @@ static struct vfsmount *dxs_lower_mount_as(const char *source,
 	if (IS_ERR(fc))
 		return ERR_CAST(fc);
 	err = vfs_parse_fs_string(fc, "source", source, strlen(source));
-	/* Modes by inode: what makes both personalities appear. */
 	if (!err)
-		err = vfs_parse_fs_string(fc, "dax", "inode", 5);
+		err = vfs_parse_fs_string(fc, "dax", dax, strlen(dax));
 	mnt = err ? ERR_PTR(err) : fc_mount(fc);
 	put_fs_context(fc);
 	return mnt;
@@ -52,6 +51,7 @@ static struct vfsmount *dxs_lower_mount_as(const char *source,
  * dxs_lower_mount() - mount a block device where nobody else sees it
  * @source: path of the block device
  * @type: name of the lower type, or NULL to try the known ones in turn
+ * @dax: its option dax=; "inode" is what lets files have modes of their own
  * @sb_flags: SB_RDONLY or 0
  *
  * Context: sleeps; may load modules.
@@ -59,17 +59,17 @@ static struct vfsmount *dxs_lower_mount_as(const char *source,
  * the device holds no filesystem of that type.
  */
 struct vfsmount *dxs_lower_mount(const char *source, const char *type,
-				 unsigned int sb_flags)
+				 const char *dax, unsigned int sb_flags)
 {
 	struct vfsmount *mnt;
 	long err = -EINVAL;
 	size_t i;
 
 	if (type)
-		return dxs_lower_mount_as(source, type, sb_flags);
+		return dxs_lower_mount_as(source, type, dax, sb_flags);
 
 	for (i = 0; i < ARRAY_SIZE(dxs_lower_types); i++) {
-		mnt = dxs_lower_mount_as(source, dxs_lower_types[i],
+		mnt = dxs_lower_mount_as(source, dxs_lower_types[i], dax,
 					 sb_flags | SB_SILENT);
 		if (!IS_ERR(mnt))
 			return mnt;

@@ -68,8 +68,8 @@ static int dxs_make(struct inode *dir, struct dentry *dentry,
 	struct dentry *lower_parent = dxs_lower_dentry(dentry->d_parent);
 	struct inode *lower_dir = d_inode(lower_parent);
 	struct vfsmount *mnt = dxs_lower_mnt(dir->i_sb);
+	struct inode *inode = NULL;
 	struct dentry *lower;
-	struct inode *inode;
 	int err;
 
 	err = mnt_want_write(mnt);
@@ -88,17 +88,18 @@ static int dxs_make(struct inode *dir, struct dentry *dentry,
 		goto out;
 	}
 	inode = dxs_attach(dentry, lower);
-	if (IS_ERR(inode)) {
-		err = PTR_ERR(inode);
-		goto out;
-	}
-	dxs_copy_attr(inode);
-	d_instantiate(dentry, inode);
+	err = PTR_ERR_OR_ZERO(inode);
 out:
 	dxs_copy_attr(dir);
 	inode_unlock(lower_dir);
 	mnt_drop_write(mnt);
-	return err;
+	if (err)
+		return err;
+	if (!new->link)
+		dxs_inherit_born(inode, dentry);
+	dxs_copy_attr(inode);
+	d_instantiate(dentry, inode);
+	return 0;
 }
 
 static int dxs_make_file(struct inode *dir, struct dentry *dentry,
@@ -260,6 +261,10 @@ out_dput:
 out_unlock:
 	unlock_rename(lower_old_dir, lower_new_dir);
 	mnt_drop_write(mnt);
+	if (!err)
+		dxs_inherit_moved(old, new);
+	if (!err && flags & RENAME_EXCHANGE)
+		dxs_inherit_moved(new, old);
 out:
 	dput(lower_old);
 	return err;
@@ -287,15 +292,15 @@ static int dxs_tmpfile(struct user_namespace *userns, struct inode *dir,
 	}
 	inode = dxs_attach(dentry, dget(lower->f_path.dentry));
 	fput(lower);
-	if (IS_ERR(inode)) {
-		err = PTR_ERR(inode);
-		goto out;
-	}
-	/* d_tmpfile() takes the link away that a new inode would have. */
-	set_nlink(inode, 1);
-	d_tmpfile(file, inode);
+	err = PTR_ERR_OR_ZERO(inode);
 out:
 	mnt_drop_write(parent.mnt);
+	if (!err) {
+		dxs_inherit_born(inode, dentry);
+		/* d_tmpfile() takes the link away that a new inode would have. */
+		set_nlink(inode, 1);
+		d_tmpfile(file, inode);
+	}
 	return finish_open_simple(file, err);
 }
 

@@ -54,6 +54,7 @@ static const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file)
 	return ops;
 }
 
+/* Return: 0, -EOPNOTSUPP if the new file has the other mode, or an errno. */
 static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 			  struct dxs_personality *p)
 {
@@ -74,11 +75,12 @@ static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 	if (is == mode) {
 		p->a_ops = file->f_mapping->a_ops;
 		p->vm_ops = dxs_probe_vm_ops(file);
-		/* VMAs that the lower filesystem counts are beyond us. */
+		err = 0;
 		if (!p->vm_ops)
 			err = -ENOMEM;
-		else if (!p->vm_ops->open && !p->vm_ops->close)
-			err = 0;
+		/* VMAs that the lower filesystem counts are beyond us. */
+		else if (p->vm_ops->open || p->vm_ops->close)
+			err = -EINVAL;
 	}
 	fput(file);
 	return err;
@@ -119,14 +121,15 @@ static void dxs_probe_rmdir(struct vfsmount *mnt, struct dentry *root,
 			mnt->mnt_sb->s_id, err);
 }
 
-/* Return: 0, -EOPNOTSUPP if there is no DAX here, or why it could not tell. */
-static int dxs_probe(struct dxs_sb *sbi)
+/* Return: 0, or an errno and in @reason what it means. */
+static int dxs_probe(struct dxs_sb *sbi, enum daxstack_reason *reason)
 {
 	struct vfsmount *mnt = sbi->lower_mnt;
 	const struct cred *old;
 	struct dentry *dir;
 	int err;
 
+	*reason = DAXSTACK_REASON_NO_PROBE;
 	err = mnt_want_write(mnt);
 	if (err)
 		return err;
@@ -139,9 +142,14 @@ static int dxs_probe(struct dxs_sb *sbi)
 	}
 	err = dxs_probe_mode(mnt, dir, DAXSTACK_CACHED,
 			     &sbi->personality[DAXSTACK_CACHED]);
-	if (!err)
+	if (err == -EOPNOTSUPP) {
+		*reason = DAXSTACK_REASON_DAX_OPTION;
+	} else if (!err) {
 		err = dxs_probe_mode(mnt, dir, DAXSTACK_DAX,
 				     &sbi->personality[DAXSTACK_DAX]);
+		if (err == -EOPNOTSUPP)
+			*reason = DAXSTACK_REASON_NO_DAX;
+	}
 	dxs_probe_rmdir(mnt, sbi->lower_root, dir);
 out:
 	revert_creds(old);
@@ -162,6 +170,7 @@ out:
  */
 bool dxs_learn_personalities(struct dxs_sb *sbi)
 {
+	enum daxstack_reason reason;
 	int err;
 
 	/* Pairs with the release below. */
@@ -169,19 +178,16 @@ bool dxs_learn_personalities(struct dxs_sb *sbi)
 		return true;
 
 	mutex_lock(&sbi->probe_lock);
-	if (!sbi->switchable && sbi->no_switch != DAXSTACK_REASON_NO_DAX) {
-		err = dxs_probe(sbi);
-		if (!err) {
-			sbi->no_switch = DAXSTACK_REASON_NONE;
+	if (!sbi->switchable && sbi->no_switch != DAXSTACK_REASON_NO_DAX &&
+	    sbi->no_switch != DAXSTACK_REASON_DAX_OPTION) {
+		err = dxs_probe(sbi, &reason);
+		sbi->no_switch = err ? reason : DAXSTACK_REASON_NONE;
+		if (!err)
 			/* Pairs with the acquire above and in faults. */
 			smp_store_release(&sbi->switchable, true);
-		} else if (err == -EOPNOTSUPP) {
-			sbi->no_switch = DAXSTACK_REASON_NO_DAX;
-		} else {
-			sbi->no_switch = DAXSTACK_REASON_NO_PROBE;
+		else if (reason == DAXSTACK_REASON_NO_PROBE)
 			pr_warn("%s: could not learn both modes: %d\n",
 				sbi->lower_mnt->mnt_sb->s_id, err);
-		}
 	}
 	mutex_unlock(&sbi->probe_lock);
 	return sbi->switchable;

@@ -42,55 +42,94 @@ static enum daxstack_reason dxs_can_be_dax(const struct inode *lower,
 	return DAXSTACK_REASON_NONE;
 }
 
-/**
- * dxs_map_veto() - does a mapping forbid the switch?
- * @inode: of the stack
- * @to: the mode wanted
- *
- * Context: any; the answer lasts while the fault gate is shut.
- * Return: DAXSTACK_REASON_NONE if none does.
- */
-enum daxstack_reason dxs_map_veto(const struct inode *inode, int to)
+/* Data blocks, delayed allocations with them, as stat(2) counts them. */
+static bool dxs_has_blocks(const struct dxs_switch *sw)
 {
-	const struct dxs_inode *di = DXS_I(inode);
+	const struct path path = {
+		.mnt = dxs_lower_mnt(sw->inode->i_sb),
+		.dentry = sw->lower,
+	};
+	struct kstat stat;
+
+	return vfs_getattr_nosec(&path, &stat, STATX_BLOCKS,
+				 AT_STATX_SYNC_AS_STAT) || stat.blocks;
+}
+
+/**
+ * dxs_veto() - does the way the file is used at the moment forbid the switch?
+ * @sw: the request
+ *
+ * Context: sleeps; the answer lasts while both gates are shut.
+ * Return: DAXSTACK_REASON_NONE if nothing does.
+ */
+enum daxstack_reason dxs_veto(const struct dxs_switch *sw)
+{
+	const struct dxs_inode *di = DXS_I(sw->inode);
 
 	if (READ_ONCE(di->foreign_map))
 		return DAXSTACK_REASON_FOREIGN_MAP;
 	/* H10: its promise, no msync needed, cannot be kept in cached mode. */
-	if (to == DAXSTACK_CACHED && atomic_read(&di->sync_maps))
+	if (sw->to == DAXSTACK_CACHED && atomic_read(&di->sync_maps))
 		return DAXSTACK_REASON_MAP_SYNC;
+	if (sw->policy == DXS_SWITCH_UNMAPPED &&
+	    mapping_mapped(di->lower->i_mapping))
+		return DAXSTACK_REASON_MAPPED;
+	if (sw->policy == DXS_SWITCH_EMPTY && dxs_has_blocks(sw))
+		return DAXSTACK_REASON_HAS_BLOCKS;
 	return DAXSTACK_REASON_NONE;
 }
 
 /**
  * dxs_may_switch() - would a switch be tried?
- * @inode: of the stack
- * @fa: attributes of the lower inode
- * @to: the mode wanted
+ * @sw: the request
  *
  * Only looks, and is an early answer: mappings may come until the fault gate
  * is shut, and the lower filesystem has the last word on the flag.
  *
- * Context: any.
+ * Context: sleeps.
  * Return: DAXSTACK_REASON_NONE if nothing speaks against it.
  */
-enum daxstack_reason dxs_may_switch(const struct inode *inode,
-				    const struct fileattr *fa, int to)
+enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw)
 {
-	const struct dxs_inode *di = DXS_I(inode);
-	const struct dxs_sb *sbi = DXS_SB(inode->i_sb);
+	const struct inode *lower = dxs_lower_inode(sw->inode);
+	const struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
 	enum daxstack_reason reason = DAXSTACK_REASON_NONE;
+	struct fileattr fa = {};
 
-	if (!S_ISREG(inode->i_mode))
+	if (!S_ISREG(sw->inode->i_mode))
 		return DAXSTACK_REASON_NOT_REGULAR;
-	if (sb_rdonly(inode->i_sb) || sb_rdonly(di->lower->i_sb))
+	if (sb_rdonly(sw->inode->i_sb) || sb_rdonly(lower->i_sb))
 		return DAXSTACK_REASON_READ_ONLY;
+	if (sbi->dax != DXS_DAX_INODE)
+		return DAXSTACK_REASON_DAX_OPTION;
+	if (sw->policy == DXS_SWITCH_NEVER)
+		return DAXSTACK_REASON_NEVER;
 	/* Pairs with the release in dxs_learn_personalities(). */
 	if (!smp_load_acquire(&sbi->switchable))
 		return sbi->no_switch;
-	if (IS_SWAPFILE(di->lower))
+	if (IS_SWAPFILE(lower))
 		return DAXSTACK_REASON_SWAPFILE;
-	if (to == DAXSTACK_DAX)
-		reason = dxs_can_be_dax(di->lower, fa);
-	return reason ?: dxs_map_veto(inode, to);
+	if (vfs_fileattr_get(sw->lower, &fa))
+		return DAXSTACK_REASON_LOWER_SAYS_NO;
+	if (sw->to == DAXSTACK_DAX)
+		reason = dxs_can_be_dax(lower, &fa);
+	if (!reason && atomic_read(&lower->i_sb->s_active) != 1)
+		reason = DAXSTACK_REASON_LOWER_SHARED;
+	return reason ?: dxs_veto(sw);
+}
+
+/**
+ * dxs_only_stores() - is a change of the flag only stored on this mount?
+ * @sb: of the stack
+ *
+ * Context: any.
+ * Return: true if it acts when the inode is next loaded, or not at all, just
+ * as on the lower filesystem alone.
+ */
+bool dxs_only_stores(const struct super_block *sb)
+{
+	const struct dxs_sb *sbi = DXS_SB(sb);
+
+	return sbi->dax != DXS_DAX_INODE ||
+		READ_ONCE(sbi->policy) == DXS_SWITCH_NEVER;
 }

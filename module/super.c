@@ -15,17 +15,56 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-/* What the options say, until there is a superblock. */
+/* What the options say; -1: nothing. */
 struct dxs_opts {
 	char *lower;
+	int policy;
+	int inherit;
+	int dax;
 };
 
-enum { DXS_OPT_LOWER };
+enum { DXS_OPT_LOWER, DXS_OPT_SWITCH, DXS_OPT_INHERIT, DXS_OPT_DAX,
+	DXS_OPT_DAX_FLAG };
 
-static const struct fs_parameter_spec dxs_params[] = {
-	fsparam_string("lower", DXS_OPT_LOWER),
+static const struct constant_table dxs_policies[] = {
+	{ "never",	DXS_SWITCH_NEVER },
+	{ "empty",	DXS_SWITCH_EMPTY },
+	{ "unmapped",	DXS_SWITCH_UNMAPPED },
+	{ "live",	DXS_SWITCH_LIVE },
 	{}
 };
+
+static const struct constant_table dxs_inherits[] = {
+	{ "none",	DXS_INHERIT_NONE },
+	{ "create",	DXS_INHERIT_CREATE },
+	{ "move",	DXS_INHERIT_MOVE },
+	{}
+};
+
+static const struct constant_table dxs_daxes[] = {
+	{ "inode",	DXS_DAX_INODE },
+	{ "always",	DXS_DAX_ALWAYS },
+	{ "never",	DXS_DAX_NEVER },
+	{}
+};
+
+static const struct fs_parameter_spec dxs_params[] = {
+	fsparam_string("lower",		DXS_OPT_LOWER),
+	fsparam_enum("switch",		DXS_OPT_SWITCH, dxs_policies),
+	fsparam_enum("inherit",		DXS_OPT_INHERIT, dxs_inherits),
+	fsparam_enum("dax",		DXS_OPT_DAX, dxs_daxes),
+	/* As ext4 and XFS: alone it means always. */
+	fsparam_flag("dax",		DXS_OPT_DAX_FLAG),
+	{}
+};
+
+static const char *dxs_option_name(const struct constant_table *table,
+				   int value)
+{
+	while (table->value != value)
+		table++;
+	return table->name;
+}
 
 static int dxs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 {
@@ -45,6 +84,18 @@ static int dxs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		kfree(opts->lower);
 		opts->lower = param->string;
 		param->string = NULL;
+		break;
+	case DXS_OPT_SWITCH:
+		opts->policy = result.uint_32;
+		break;
+	case DXS_OPT_INHERIT:
+		opts->inherit = result.uint_32;
+		break;
+	case DXS_OPT_DAX:
+		opts->dax = result.uint_32;
+		break;
+	case DXS_OPT_DAX_FLAG:
+		opts->dax = DXS_DAX_ALWAYS;
 		break;
 	}
 	return 0;
@@ -76,8 +127,14 @@ static int dxs_statfs(struct dentry *dentry, struct kstatfs *buf)
 
 static int dxs_show_options(struct seq_file *m, struct dentry *root)
 {
-	seq_show_option(m, "lower",
-			dxs_lower_mnt(root->d_sb)->mnt_sb->s_type->name);
+	const struct dxs_sb *sbi = DXS_SB(root->d_sb);
+
+	seq_show_option(m, "lower", sbi->lower_mnt->mnt_sb->s_type->name);
+	seq_show_option(m, "switch",
+			dxs_option_name(dxs_policies, READ_ONCE(sbi->policy)));
+	seq_show_option(m, "inherit",
+			dxs_option_name(dxs_inherits, READ_ONCE(sbi->inherit)));
+	seq_show_option(m, "dax", dxs_option_name(dxs_daxes, sbi->dax));
 	return 0;
 }
 
@@ -107,6 +164,8 @@ static void dxs_put_super(struct super_block *sb)
 const struct super_operations dxs_super_ops = {
 	.alloc_inode	= dxs_alloc_inode,
 	.free_inode	= dxs_free_inode,
+	/* Made anew at little cost; kept, it would keep the lower one. */
+	.drop_inode	= generic_delete_inode,
 	.evict_inode	= dxs_evict_inode,
 	.put_super	= dxs_put_super,
 	.sync_fs	= dxs_sync_fs,
@@ -131,6 +190,8 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 
 	if (S_ISBLK(mode)) {
 		sbi->lower_mnt = dxs_lower_mount(fc->source, opts->lower,
+						 dxs_option_name(dxs_daxes,
+								 sbi->dax),
 						 fc->sb_flags & SB_RDONLY);
 		if (!IS_ERR(sbi->lower_mnt))
 			sbi->lower_root = dget(sbi->lower_mnt->mnt_root);
@@ -138,6 +199,10 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 			errorfc(fc, "%s: cannot be mounted as %s: %ld",
 				fc->source, opts->lower ?: "ext4 or xfs",
 				PTR_ERR(sbi->lower_mnt));
+	} else if (S_ISDIR(mode) && opts->dax >= 0) {
+		sbi->lower_mnt = ERR_PTR(-EINVAL);
+		errorfc(fc, "%s is mounted already: dax= is for its own mount to say",
+			fc->source);
 	} else if (S_ISDIR(mode)) {
 		sbi->from_dir = true;
 		sbi->lower_mnt = clone_private_mount(&path);
@@ -164,18 +229,41 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 	return err;
 }
 
+/* What is not given stays as it is. */
+static void dxs_apply_opts(struct dxs_sb *sbi, const struct dxs_opts *opts)
+{
+	if (opts->policy >= 0)
+		WRITE_ONCE(sbi->policy, opts->policy);
+	if (opts->inherit >= 0)
+		WRITE_ONCE(sbi->inherit, opts->inherit);
+}
+
+static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
+{
+	struct dxs_sb *sbi = kzalloc(sizeof(*sbi), GFP_KERNEL);
+
+	if (!sbi)
+		return NULL;
+	mutex_init(&sbi->probe_lock);
+	sbi->cred = get_current_cred();
+	sbi->policy = DXS_SWITCH_LIVE;
+	sbi->inherit = DXS_INHERIT_CREATE;
+	sbi->dax = max(opts->dax, DXS_DAX_INODE);
+	if (sbi->dax != DXS_DAX_INODE)
+		sbi->no_switch = DAXSTACK_REASON_DAX_OPTION;
+	dxs_apply_opts(sbi, opts);
+	return sbi;
+}
+
 static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 {
-	struct dxs_sb *sbi;
+	struct dxs_sb *sbi = dxs_alloc_sbi(fc->fs_private);
 	struct super_block *lower;
 	struct inode *root;
 	int err;
 
-	sbi = kzalloc(sizeof(*sbi), GFP_KERNEL);
 	if (!sbi)
 		return -ENOMEM;
-	mutex_init(&sbi->probe_lock);
-	sbi->cred = get_current_cred();
 	err = dxs_get_lower(sbi, fc);
 	if (err)
 		goto fail;
@@ -210,12 +298,17 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_root->d_fsdata = dget(sbi->lower_root);
 
 	if (dxs_learn_personalities(sbi))
-		pr_info("%s: %s on %s, switching is on\n", lower->s_id,
-			lower->s_type->name, fc->source);
+		pr_info("%s: %s on %s, switching is on (switch=%s)\n",
+			lower->s_id, lower->s_type->name, fc->source,
+			dxs_option_name(dxs_policies, sbi->policy));
 	else
 		pr_warn("%s: %s on %s, switching is off: %s\n", lower->s_id,
 			lower->s_type->name, fc->source,
 			dxs_reason_text(sbi->no_switch));
+	/* A directory whose own mount says so. */
+	if (sbi->no_switch == DAXSTACK_REASON_DAX_OPTION &&
+	    sbi->dax == DXS_DAX_INODE)
+		sbi->dax = DXS_DAX_ALWAYS;
 	return 0;
 fail:
 	sb->s_fs_info = NULL;
@@ -239,12 +332,18 @@ static int dxs_reconfigure(struct fs_context *fc)
 
 	if (opts->lower && strcmp(opts->lower, mnt->mnt_sb->s_type->name))
 		return invalf(fc, "lower= is fixed at mount");
+	if (opts->dax >= 0 && opts->dax != DXS_SB(sb)->dax)
+		return invalf(fc, "dax= is fixed at mount");
 	if (sb_rdonly(sb) && !(fc->sb_flags & SB_RDONLY) &&
 	    (sb_rdonly(mnt->mnt_sb) || __mnt_is_readonly(mnt))) {
 		errorfc(fc, "lower filesystem is read-only");
 		return -EROFS;
 	}
 	sync_filesystem(sb);
+	dxs_apply_opts(DXS_SB(sb), opts);
+	pr_info("%s: remounted, switch=%s, inherit=%s\n", mnt->mnt_sb->s_id,
+		dxs_option_name(dxs_policies, DXS_SB(sb)->policy),
+		dxs_option_name(dxs_inherits, DXS_SB(sb)->inherit));
 	return 0;
 }
 
@@ -270,6 +369,9 @@ static int dxs_init_fs_context(struct fs_context *fc)
 
 	if (!opts)
 		return -ENOMEM;
+	opts->policy = -1;
+	opts->inherit = -1;
+	opts->dax = -1;
 	fc->fs_private = opts;
 	fc->ops = &dxs_context_ops;
 	return 0;

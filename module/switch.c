@@ -8,6 +8,7 @@
  * For the lock order see daxstack.h.
  */
 #include <linux/fadvise.h>
+#include <linux/fiemap.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -29,10 +30,17 @@
  */
 #define DXS_PATIENCE	msecs_to_jiffies(100)
 
+/*
+ * Later attempts may take the gates for one part in so many of the time, so
+ * that a long wait for a switch does not slow down those who use the file.
+ */
+#define DXS_DUTY	10
+
 /* Reasons that pass by waiting. */
 static bool dxs_may_pass(enum daxstack_reason reason)
 {
 	return reason == DAXSTACK_REASON_MAP_SYNC ||
+		reason == DAXSTACK_REASON_MAPPED ||
 		reason == DAXSTACK_REASON_LOWER_SHARED ||
 		reason == DAXSTACK_REASON_PINNED ||
 		reason == DAXSTACK_REASON_IO ||
@@ -49,7 +57,7 @@ static bool dxs_is_brief(enum daxstack_reason reason)
 
 static struct inode *dxs_switch_lower(const struct dxs_switch *sw)
 {
-	return dxs_lower_inode(d_inode(sw->dentry));
+	return dxs_lower_inode(sw->inode);
 }
 
 /* Dirty DAX entries, each counted as the pages it stands for. */
@@ -133,10 +141,24 @@ static enum daxstack_reason dxs_own_lower(struct super_block *lower)
 	return DAXSTACK_REASON_LOWER_SHARED;
 }
 
+/* Does the lower inode have blocks, delayed ones too, beyond its size? */
+static bool dxs_beyond_eof(struct inode *lower)
+{
+	u64 start = round_up(i_size_read(lower), i_blocksize(lower));
+	struct fiemap_extent_info count = {};
+	int err;
+
+	err = lower->i_op->fiemap(lower, &count, start, FIEMAP_MAX_OFFSET);
+	/* EFBIG: there is nothing beyond. */
+	return count.fi_extents_mapped || (err && err != -EFBIG);
+}
+
 /*
  * H11: XFS keeps delayed allocations beyond EOF, made in advance of further
  * appends, over a flush. In dax mode a write there would meet blocks without
  * an address. Setting the size to what it is trims them, as close(2) does.
+ *
+ * Context: the I/O gate is shut, so that none are made; i_rwsem is free.
  */
 static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
 {
@@ -145,21 +167,21 @@ static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
 		.ia_valid = ATTR_SIZE,
 		.ia_size = i_size_read(lower),
 	};
-	struct path path = dxs_lower_path(sw->dentry);
-	struct kstat stat;
 	int err;
 
 	if (sw->to != DAXSTACK_DAX || strcmp(lower->i_sb->s_type->name, "xfs"))
 		return DAXSTACK_REASON_NONE;
-	err = vfs_getattr_nosec(&path, &stat, STATX_BLOCKS, AT_STATX_SYNC_AS_STAT);
-	if (!err && !stat.blocks)
+	if (!dxs_beyond_eof(lower))
 		return DAXSTACK_REASON_NONE;
-	if (!err)
-		err = lower->i_op->setattr(&init_user_ns, path.dentry, &attr);
-	if (!err)
-		return DAXSTACK_REASON_NONE;
-	sw->err = err;
-	return DAXSTACK_REASON_WRITE_ERROR;
+	inode_lock(lower);
+	err = lower->i_op->setattr(&init_user_ns, sw->lower, &attr);
+	inode_unlock(lower);
+	if (err) {
+		sw->err = err;
+		return DAXSTACK_REASON_WRITE_ERROR;
+	}
+	return dxs_beyond_eof(lower) ? DAXSTACK_REASON_LOWER_SAYS_NO :
+				       DAXSTACK_REASON_NONE;
 }
 
 /*
@@ -240,31 +262,60 @@ static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 					DAXSTACK_REASON_PINNED;
 }
 
-/*
- * Step 8, first half: store the flag, so that a later mount, with or without
- * us, finds the mode that was chosen. This is the lower filesystem's last word
- * on the file (H18), and the last thing that can fail: a flag that is stored
- * is followed by the flip, and needs no undoing (H20).
+/**
+ * dxs_flag() - which mode does the flag of a lower inode ask for?
+ * @lower: its dentry
  *
- * Context: the lower i_rwsem is held for writing.
+ * Context: sleeps.
+ * Return: DAXSTACK_DAX, DAXSTACK_CACHED, or a negative errno.
  */
-static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
+int dxs_flag(struct dentry *lower)
 {
-	struct dentry *lower = dxs_lower_dentry(sw->dentry);
+	struct fileattr fa = {};
+	int err = vfs_fileattr_get(lower, &fa);
+
+	if (err)
+		return err;
+	return fa.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED;
+}
+
+/**
+ * dxs_store_flag() - store a mode in the flag of a lower inode
+ * @lower: its dentry
+ * @mode: DAXSTACK_DAX or DAXSTACK_CACHED
+ *
+ * Context: sleeps. The lower i_rwsem is held for writing, with write access to
+ * the lower mount.
+ * Return: 0 or a negative errno: the lower filesystem's last word (H18).
+ */
+int dxs_store_flag(struct dentry *lower, int mode)
+{
 	struct fileattr fa = {};
 	int err, flag;
 
 	err = vfs_fileattr_get(lower, &fa);
 	flag = fa.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED;
-	if (!err && flag != sw->to) {
-		fa.flags ^= FS_DAX_FL;
-		fa.fsx_xflags ^= FS_XFLAG_DAX;
-		/* As from FS_IOC_SETFLAGS, which leaves all else alone. */
-		fa.flags_valid = true;
-		fa.fsx_valid = false;
-		err = d_inode(lower)->i_op->fileattr_set(&init_user_ns, lower,
-							 &fa);
-	}
+	if (err || flag == mode)
+		return err;
+	fa.flags ^= FS_DAX_FL;
+	fa.fsx_xflags ^= FS_XFLAG_DAX;
+	/* As from FS_IOC_SETFLAGS, which leaves all else alone. */
+	fa.flags_valid = true;
+	fa.fsx_valid = false;
+	return d_inode(lower)->i_op->fileattr_set(&init_user_ns, lower, &fa);
+}
+
+/*
+ * Step 8, first half: store the flag, so that a later mount, with or without
+ * us, finds the mode that was chosen. This is the last thing that can fail: a
+ * flag that is stored is followed by the flip, and needs no undoing (H20).
+ *
+ * Context: the lower i_rwsem is held for writing.
+ */
+static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
+{
+	int err = dxs_store_flag(sw->lower, sw->to);
+
 	if (!err)
 		return DAXSTACK_REASON_NONE;
 	if (err == -EINVAL || err == -EOPNOTSUPP)
@@ -277,7 +328,7 @@ static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
 static void dxs_flip(struct dxs_switch *sw)
 {
 	struct inode *lower = dxs_switch_lower(sw);
-	const struct dxs_sb *sbi = DXS_SB(sw->dentry->d_sb);
+	const struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
 
 	spin_lock(&lower->i_lock);
 	xa_lock_irq(&lower->i_mapping->i_pages);
@@ -310,16 +361,15 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 	struct inode *lower = dxs_switch_lower(sw);
 	enum daxstack_reason reason;
 
-	reason = dxs_trim_eof(sw);
-	if (reason)
-		return reason;
+	/* H17: asynchronous direct I/O outlives i_rwsem. */
+	inode_dio_wait(lower);
 	if (gates) {
 		reason = dxs_shut_gate(&gates->fault);
 		if (reason)
 			return reason;
 	}
-	/* What an mmap may have changed since step 1; now none is under way. */
-	reason = dxs_map_veto(d_inode(sw->dentry), sw->to);
+	/* What calls may have changed since step 1; now none is under way. */
+	reason = dxs_veto(sw);
 	if (!reason) {
 		filemap_invalidate_lock(lower->i_mapping);
 		dxs_zap(lower->i_mapping);
@@ -334,9 +384,8 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 /* Steps 3 to 9. */
 static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 {
-	struct inode *inode = d_inode(sw->dentry);
-	struct inode *lower = dxs_lower_inode(inode);
-	struct dxs_gates *gates = dxs_switching_begin(inode);
+	struct inode *lower = dxs_switch_lower(sw);
+	struct dxs_gates *gates = dxs_switching_begin(sw->inode);
 	u64 start = ktime_get_ns();
 	enum daxstack_reason reason;
 	unsigned int nofs;
@@ -350,18 +399,19 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 	nofs = memalloc_nofs_save();
 	reason = dxs_own_lower(lower->i_sb);
 	if (!reason) {
-		inode_lock(lower);
-		/* H17: asynchronous direct I/O outlives i_rwsem. */
-		inode_dio_wait(lower);
-		reason = dxs_with_io_shut(sw, gates);
-		inode_unlock(lower);
+		reason = dxs_trim_eof(sw);
+		if (!reason) {
+			inode_lock(lower);
+			reason = dxs_with_io_shut(sw, gates);
+			inode_unlock(lower);
+		}
 		up_write(&lower->i_sb->s_umount);
 	}
 	memalloc_nofs_restore(nofs);
 	if (gates)
 		dxs_gate_open(&gates->io);
 out:
-	dxs_switching_end(inode, gates);
+	dxs_switching_end(sw->inode, gates);
 	sw->attempts++;
 	sw->shut_ns = ktime_get_ns() - start;
 	return reason;
@@ -382,8 +432,8 @@ static bool dxs_keep_khugepaged_out(struct inode *inode)
 	return di->write_held;
 }
 
-/* The file is in the mode wanted; its flag may not be (an ineligible file). */
-static enum daxstack_reason dxs_store_flag(struct dxs_switch *sw)
+/* Only the flag; the file may be in the mode wanted already, or not yet. */
+static enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw)
 {
 	struct inode *lower = dxs_switch_lower(sw);
 	enum daxstack_reason reason;
@@ -394,51 +444,88 @@ static enum daxstack_reason dxs_store_flag(struct dxs_switch *sw)
 	return reason;
 }
 
-/* One attempt: steps 1 to 9. */
+/* One attempt: steps 1 to 9. The switch lock is held. */
 static enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 {
-	struct inode *inode = d_inode(sw->dentry);
-	struct dxs_inode *di = DXS_I(inode);
-	struct fileattr fa = {};
+	const struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
+	struct dxs_inode *di = DXS_I(sw->inode);
 	enum daxstack_reason reason;
 
-	if (mutex_lock_interruptible(&di->switch_lock))
-		return DAXSTACK_REASON_INTERRUPTED;
-
-	if (dxs_mode(inode) == sw->to) {
-		reason = dxs_store_flag(sw);
-		goto out;
-	}
-	reason = DAXSTACK_REASON_LOWER_SAYS_NO;
-	if (vfs_fileattr_get(dxs_lower_dentry(sw->dentry), &fa))
-		goto out;
-	reason = dxs_may_switch(inode, &fa, sw->to);
+	/* A file that nobody has seen is empty, unmapped and not open. */
+	sw->policy = sw->cause == DXS_BORN ? DXS_SWITCH_LIVE :
+					     READ_ONCE(sbi->policy);
+	if (dxs_mode(sw->inode) == sw->to)
+		return dxs_persist_alone(sw);
+	reason = dxs_may_switch(sw);
 	if (reason)
-		goto out;
-	reason = DAXSTACK_REASON_WRITEBACK;
+		return reason;
 	if (!dxs_wb_hold(di))
-		goto out;
-	reason = DAXSTACK_REASON_LOWER_SHARED;
-	if (!dxs_keep_khugepaged_out(inode))
-		goto out;
-
+		return DAXSTACK_REASON_WRITEBACK;
+	if (!dxs_keep_khugepaged_out(sw->inode))
+		return DAXSTACK_REASON_LOWER_SHARED;
 	reason = dxs_flush(sw);
 	if (!reason)
 		reason = dxs_shut_and_change(sw);
 	if (!reason)
 		di->switches++;
-out:
-	if (dxs_mode(inode) == DAXSTACK_CACHED)
-		dxs_wb_release(di);
-	mutex_unlock(&di->switch_lock);
 	return reason;
+}
+
+/*
+ * What was refused acts when the inode is next loaded, which is when nobody
+ * has it any more: it must not stay in the caches then. The switch lock is
+ * held.
+ */
+static enum daxstack_reason dxs_defer(struct dxs_switch *sw)
+{
+	enum daxstack_reason reason;
+
+	sw->err = 0;
+	reason = dxs_persist_alone(sw);
+	if (reason)
+		return reason;
+	d_mark_dontcache(sw->inode);
+	sw->deferred = true;
+	return sw->reason;
+}
+
+/*
+ * Does something with write access and the switch lock, neither of which is
+ * kept while waiting for a later attempt: a freeze or a remount would wait too.
+ */
+static void dxs_locked(struct dxs_switch *sw,
+		       enum daxstack_reason (*step)(struct dxs_switch *sw))
+{
+	struct vfsmount *lower_mnt = dxs_lower_mnt(sw->inode->i_sb);
+	struct dxs_inode *di = DXS_I(sw->inode);
+
+	sw->reason = DAXSTACK_REASON_READ_ONLY;
+	sw->err = sw->mnt ? mnt_want_write(sw->mnt) : 0;
+	if (sw->err)
+		return;
+	/* Keeps a freeze of the lower filesystem out: see the lock order. */
+	sw->err = mnt_want_write(lower_mnt);
+	if (sw->err)
+		goto out;
+	if (mutex_lock_interruptible(&di->switch_lock)) {
+		sw->reason = DAXSTACK_REASON_INTERRUPTED;
+	} else {
+		sw->reason = step(sw);
+		if (dxs_mode(sw->inode) == DAXSTACK_CACHED)
+			dxs_wb_release(di);
+		mutex_unlock(&di->switch_lock);
+	}
+	mnt_drop_write(lower_mnt);
+out:
+	if (sw->mnt)
+		mnt_drop_write(sw->mnt);
 }
 
 /* Lets some time pass. Return: true if it is worth another attempt. */
 static bool dxs_wait_a_little(struct dxs_switch *sw, unsigned long patience)
 {
 	enum daxstack_reason reason = sw->reason;
-	unsigned long until = sw->deadline;
+	unsigned long until = sw->deadline, pause = 1;
 
 	if (!dxs_may_pass(reason))
 		return false;
@@ -446,7 +533,12 @@ static bool dxs_wait_a_little(struct dxs_switch *sw, unsigned long patience)
 		until = patience;
 	if (!sw->forever && time_after_eq(jiffies, until))
 		return false;
-	schedule_timeout_interruptible(1);
+	if (dxs_is_brief(reason) && time_after_eq(jiffies, patience)) {
+		pause += nsecs_to_jiffies(sw->shut_ns * DXS_DUTY);
+		if (!sw->forever)
+			pause = min(pause, until - jiffies);
+	}
+	schedule_timeout_interruptible(pause);
 	if (!signal_pending(current))
 		return true;
 	sw->reason = DAXSTACK_REASON_INTERRUPTED;
@@ -459,32 +551,39 @@ static bool dxs_wait_a_little(struct dxs_switch *sw, unsigned long patience)
  */
 static struct file *dxs_open_drain(const struct dxs_switch *sw)
 {
-	struct path path = dxs_lower_path(sw->dentry);
+	const struct inode *lower = dxs_switch_lower(sw);
+	const struct path path = {
+		.mnt = dxs_lower_mnt(sw->inode->i_sb),
+		.dentry = sw->lower,
+	};
 	struct file *file;
 
-	if (sw->to != DAXSTACK_DAX || IS_DAX(d_inode(path.dentry)) ||
-	    !d_inode(path.dentry)->i_data.nrpages)
+	if (sw->to != DAXSTACK_DAX || IS_DAX(lower) || !lower->i_data.nrpages)
 		return NULL;
 	file = dentry_open(&path, O_RDONLY | O_LARGEFILE | O_NOATIME |
 			   __FMODE_NONOTIFY, current_cred());
 	return IS_ERR(file) ? NULL : file;
 }
 
-/* One line in dmesg for each switch and each refusal. */
+/* One line in dmesg for each switch, each refusal, and each that is deferred. */
 static void dxs_report(const struct dxs_switch *sw, int err)
 {
 	const char *id = dxs_switch_lower(sw)->i_sb->s_id;
 
-	if (sw->switched)
+	if (sw->switched && sw->cause != DXS_BORN)
 		pr_info("%s: %pd4 (inode %lu): %s -> %s, %llu pages written back, gates shut for %llu us, attempt %u\n",
-			id, sw->dentry, d_inode(sw->dentry)->i_ino,
+			id, sw->name, sw->inode->i_ino,
 			dxs_mode_name(!sw->to), dxs_mode_name(sw->to),
 			sw->pages, div_u64(sw->shut_ns, NSEC_PER_USEC),
 			sw->attempts);
+	else if (sw->deferred && sw->reason != DAXSTACK_REASON_DAX_OPTION)
+		pr_info_ratelimited("%s: %pd4 (inode %lu): flag set for %s, acts when the inode is next loaded: %s\n",
+				    id, sw->name, sw->inode->i_ino,
+				    dxs_mode_name(sw->to),
+				    dxs_reason_text(sw->reason));
 	else if (err)
 		pr_info_ratelimited("%s: %pd4 (inode %lu): not switched to %s: %s (%d), attempt %u\n",
-				    id, sw->dentry,
-				    d_inode(sw->dentry)->i_ino,
+				    id, sw->name, sw->inode->i_ino,
 				    dxs_mode_name(sw->to),
 				    dxs_reason_text(sw->reason), err,
 				    sw->attempts);
@@ -499,57 +598,59 @@ static void dxs_report(const struct dxs_switch *sw, int err)
  */
 int dxs_switch_end(const struct dxs_switch *sw)
 {
-	struct inode *inode = d_inode(sw->dentry);
-	int err = sw->reason ? sw->err ?: dxs_reason_errno(sw->reason) : 0;
+	int err = 0;
 
+	if (sw->reason && !sw->deferred)
+		err = sw->err ?: dxs_reason_errno(sw->reason);
 	if (err)
-		atomic_inc(&DXS_I(inode)->refusals);
+		atomic_inc(&DXS_I(sw->inode)->refusals);
 	dxs_report(sw, err);
-	trace_daxstack_switch_end(inode, sw, err);
+	trace_daxstack_switch_end(sw->inode, sw, err);
 	return err;
+}
+
+/* The file is not switched: is its flag stored all the same? */
+static bool dxs_is_deferred(const struct dxs_switch *sw)
+{
+	return sw->reason == DAXSTACK_REASON_NEVER ||
+		(sw->reason && sw->cause != DXS_ASKED);
 }
 
 /**
  * dxs_switch() - switch a file to a mode
- * @sw: the request: dentry, to, deadline or forever; the rest is filled in
+ * @sw: the request, see dxs_switch_of(); what came of it is filled in
  *
  * Context: sleeps, for as long as the request allows and dirty pages take to
- * be written; interruptible by signals. The caller has write access to the
- * stack's mount and may hold the stack's i_rwsem.
- * Return: 0 if the file is in mode @sw->to now, else the errno of
- * @sw->reason: nothing has changed.
+ * be written; interruptible by signals. The caller may hold the stack's
+ * i_rwsem.
+ * Return: 0 if the file is in mode @sw->to now, or was deferred; else the
+ * errno of @sw->reason: nothing has changed.
  */
 int dxs_switch(struct dxs_switch *sw)
 {
-	struct inode *inode = d_inode(sw->dentry);
-	struct vfsmount *mnt = dxs_lower_mnt(inode->i_sb);
+	struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
 	unsigned long patience;
 
-	trace_daxstack_switch_begin(inode, sw->to);
-	if (!inode_owner_or_capable(&init_user_ns, inode)) {
+	trace_daxstack_switch_begin(sw->inode, sw->to);
+	if (sw->cause == DXS_ASKED &&
+	    !inode_owner_or_capable(&init_user_ns, sw->inode)) {
 		sw->reason = DAXSTACK_REASON_NOT_OWNER;
-		goto out;
+		return dxs_switch_end(sw);
 	}
 	/* Before the lower s_writers: it takes them, then a lock of its own. */
-	if (dxs_mode(inode) != sw->to)
-		dxs_learn_personalities(DXS_SB(inode->i_sb));
-	/* Keeps a freeze of the lower filesystem out: see the lock order. */
-	sw->err = mnt_want_write(mnt);
-	if (sw->err) {
-		sw->reason = DAXSTACK_REASON_READ_ONLY;
-		goto out;
-	}
+	if (dxs_mode(sw->inode) != sw->to)
+		dxs_learn_personalities(sbi);
 
 	sw->drain = dxs_open_drain(sw);
-	sw->reason = dxs_attempt(sw);
+	dxs_locked(sw, dxs_attempt);
 	/* From now: a long flush must not use it up. */
 	patience = jiffies + DXS_PATIENCE;
 	while (sw->reason && dxs_wait_a_little(sw, patience))
-		sw->reason = dxs_attempt(sw);
+		dxs_locked(sw, dxs_attempt);
+	if (dxs_is_deferred(sw))
+		dxs_locked(sw, dxs_defer);
 	if (sw->drain)
 		fput(sw->drain);
-	dxs_copy_attr(inode);
-	mnt_drop_write(mnt);
-out:
+	dxs_copy_attr(sw->inode);
 	return dxs_switch_end(sw);
 }

@@ -278,8 +278,10 @@ static void test_arguments(void)
 	bad_arg(fd, (struct daxstack_switch){ .mode = 7 }, "mode 7");
 	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .flags = 1 },
 		"flags 1");
-	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .reserved = { 0, 0, 1 } },
+	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .reserved = { 0, 1 } },
 		"reserved not 0");
+	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .pad = 1 },
+		"pad not 0");
 	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .timeout_ms = -5 },
 		"timeout -5");
 	dxs_errno(EFAULT, ERR(ioctl(fd, DAXSTACK_IOC_SWITCH, 8L)),

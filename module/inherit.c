@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inheritance: what a file has from its directory.
+ *
+ * The lower filesystem itself gives new files and directories the flag of
+ * their directory: inherit=create is its doing. For inherit=none it is taken
+ * away again before anyone sees the new file; for inherit=move it is brought
+ * to files that are moved.
+ *
+ * The mode belongs to the inode: linkat(2), also of a file made by O_TMPFILE,
+ * changes nothing. Directories keep their own flag when they are moved, and so
+ * does all that is in them.
+ */
+#include "daxstack.h"
+
+static enum dxs_inherit dxs_inherit(const struct inode *inode)
+{
+	return READ_ONCE(DXS_SB(inode->i_sb)->inherit);
+}
+
+/* A directory has no mode, only the flag. */
+static void dxs_clear_dir_flag(struct inode *inode, struct dentry *lower)
+{
+	struct vfsmount *mnt = dxs_lower_mnt(inode->i_sb);
+	int err = mnt_want_write(mnt);
+
+	if (!err) {
+		inode_lock_nested(d_inode(lower), I_MUTEX_CHILD);
+		err = dxs_store_flag(lower, DAXSTACK_CACHED);
+		inode_unlock(d_inode(lower));
+		mnt_drop_write(mnt);
+	}
+	if (err)
+		pr_warn_ratelimited("%s: inode %lu: inherit=none, but its flag stays: %d\n",
+				    inode->i_sb->s_id, inode->i_ino, err);
+}
+
+/**
+ * dxs_inherit_born() - undo for inherit=none what a new file inherited
+ * @inode: of the stack, just made
+ * @dentry: of the stack; nobody else can reach the inode by it yet
+ *
+ * Context: sleeps. No lower lock is held.
+ */
+void dxs_inherit_born(struct inode *inode, struct dentry *dentry)
+{
+	struct dxs_switch sw = {
+		.inode = inode,
+		.lower = dxs_lower_dentry(dentry),
+		.name = dentry,
+		.to = DAXSTACK_CACHED,
+		.cause = DXS_BORN,
+		.deadline = jiffies,
+	};
+
+	if (dxs_inherit(inode) != DXS_INHERIT_NONE)
+		return;
+	if (!S_ISREG(inode->i_mode) && !S_ISDIR(inode->i_mode))
+		return;
+	if (dxs_flag(sw.lower) != DAXSTACK_DAX)
+		return;
+	if (S_ISDIR(inode->i_mode))
+		dxs_clear_dir_flag(inode, sw.lower);
+	else
+		dxs_switch(&sw);
+}
+
+/**
+ * dxs_inherit_moved() - give for inherit=move a file the flag of its directory
+ * @moved: dentry of the stack, with the name that the file had
+ * @name: dentry of the stack, with the name that the file has now
+ *
+ * The directory decides, whoever moves the file and whoever owns it, as with
+ * what is inherited at creation. A switch that is refused leaves the flag, for
+ * the next load.
+ *
+ * Context: sleeps. The stack's locks of a rename are held, no lower lock is.
+ */
+void dxs_inherit_moved(struct dentry *moved, struct dentry *name)
+{
+	struct dxs_switch sw = dxs_switch_of(moved, DAXSTACK_CACHED);
+	int flag = dxs_flag(dxs_lower_dentry(name->d_parent));
+
+	if (dxs_inherit(sw.inode) != DXS_INHERIT_MOVE)
+		return;
+	if (!S_ISREG(sw.inode->i_mode) || moved->d_parent == name->d_parent)
+		return;
+	if (flag < 0 || dxs_flag(sw.lower) == flag)
+		return;
+	sw.name = name;
+	sw.to = flag;
+	sw.cause = DXS_MOVED;
+	dxs_switch(&sw);
+}
