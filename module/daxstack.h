@@ -38,6 +38,7 @@
 #include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
+#include <linux/workqueue.h>
 
 #include "../include/daxstack.h"
 #include "compat.h"
@@ -91,6 +92,9 @@ enum dxs_dax {
  * @policy: switch=; a remount changes it, so read it once for a decision
  * @inherit: inherit=; likewise
  * @dax: dax=; fixed once mounted
+ * @linger_lock: protects @lingering
+ * @lingering: lower inodes that nobody uses but by a pinned page (linger.c)
+ * @linger_work: looks now and then if they are let go
  */
 struct dxs_sb {
 	struct vfsmount *lower_mnt;
@@ -104,6 +108,9 @@ struct dxs_sb {
 	enum dxs_policy policy;
 	enum dxs_inherit inherit;
 	enum dxs_dax dax;
+	spinlock_t linger_lock; /* see above */
+	struct list_head lingering;
+	struct delayed_work linger_work;
 };
 
 /**
@@ -309,6 +316,15 @@ void dxs_copy_advice(struct file *to, struct file *from);
 bool dxs_in_sync_fault(void);
 void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 		   unsigned long had);
+
+/* entries.c */
+u64 dxs_dirty_pages(struct address_space *mapping);
+bool dxs_pinned(struct address_space *mapping);
+
+/* linger.c */
+void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower);
+void dxs_linger_init(struct dxs_sb *sbi);
+void dxs_linger_end(struct dxs_sb *sbi);
 
 /* writeback.c */
 bool dxs_wb_hold(struct dxs_inode *di);

@@ -86,7 +86,7 @@ void dxs_evict_inode(struct inode *inode)
 	if (di->write_held)
 		put_write_access(lower);
 	dxs_wb_release(di);
-	iput(lower);
+	dxs_lower_put(DXS_SB(inode->i_sb), lower);
 }
 
 static struct dxs_gates *dxs_alloc_gates(void)

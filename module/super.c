@@ -142,6 +142,7 @@ static void dxs_free_sbi(struct dxs_sb *sbi)
 {
 	if (!sbi)
 		return;
+	dxs_linger_end(sbi);
 	dput(sbi->lower_root);
 	if (!IS_ERR_OR_NULL(sbi->lower_mnt)) {
 		if (sbi->from_dir)
@@ -245,6 +246,7 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 	if (!sbi)
 		return NULL;
 	mutex_init(&sbi->probe_lock);
+	dxs_linger_init(sbi);
 	sbi->cred = get_current_cred();
 	sbi->policy = DXS_SWITCH_LIVE;
 	sbi->inherit = DXS_INHERIT_CREATE;

@@ -60,29 +60,6 @@ static struct inode *dxs_switch_lower(const struct dxs_switch *sw)
 	return dxs_lower_inode(sw->inode);
 }
 
-/* Dirty DAX entries, each counted as the pages it stands for. */
-static u64 dxs_count_dirty(struct address_space *mapping)
-{
-	XA_STATE(xas, &mapping->i_pages, 0);
-	void *entry;
-	u64 pages = 0;
-
-	if (!mapping_tagged(mapping, PAGECACHE_TAG_DIRTY))
-		return 0;
-	xas_lock_irq(&xas);
-	xas_for_each_marked(&xas, entry, ULONG_MAX, PAGECACHE_TAG_DIRTY) {
-		pages += dxs_dax_entry_pages(entry);
-		if (!need_resched())
-			continue;
-		xas_pause(&xas);
-		xas_unlock_irq(&xas);
-		cond_resched();
-		xas_lock_irq(&xas);
-	}
-	xas_unlock_irq(&xas);
-	return pages;
-}
-
 /*
  * Steps 2 and 5: write back and wait. fsync reports an error as well: it goes
  * by the mapping's errseq, which nobody here advances (H19).
@@ -98,7 +75,7 @@ static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
 	int err;
 
 	if (sw->to == DAXSTACK_CACHED)
-		sw->pages += dxs_count_dirty(mapping);
+		sw->pages += dxs_dirty_pages(mapping);
 	err = filemap_fdatawrite_wbc(mapping, &wbc);
 	sw->pages += LONG_MAX - wbc.nr_to_write;
 	if (!err)
@@ -218,33 +195,6 @@ static bool dxs_drop_folios(struct dxs_switch *sw,
 	return mapping_empty(mapping);
 }
 
-/*
- * Step 6 on the way to cached: does anybody hold a DAX page? Unlike
- * dax_layout_busy_page() this also finds those that are no longer mapped but
- * still under DMA (H8).
- */
-static bool dxs_dax_pinned(struct address_space *mapping)
-{
-	XA_STATE(xas, &mapping->i_pages, 0);
-	bool pinned = false;
-	void *entry;
-
-	xas_lock_irq(&xas);
-	xas_for_each(&xas, entry, ULONG_MAX) {
-		pinned = dxs_dax_entry_busy(entry);
-		if (pinned)
-			break;
-		if (!need_resched())
-			continue;
-		xas_pause(&xas);
-		xas_unlock_irq(&xas);
-		cond_resched();
-		xas_lock_irq(&xas);
-	}
-	xas_unlock_irq(&xas);
-	return pinned;
-}
-
 /* Steps 6 and 7: nobody holds a page, and the mapping is empty. */
 static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 {
@@ -255,7 +205,7 @@ static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 	if (sw->to == DAXSTACK_DAX)
 		return dxs_drop_folios(sw, mapping) ? DAXSTACK_REASON_NONE :
 						      DAXSTACK_REASON_PINNED;
-	if (dxs_dax_pinned(mapping))
+	if (dxs_pinned(mapping))
 		return DAXSTACK_REASON_PINNED;
 	truncate_inode_pages(mapping, 0);
 	return mapping_empty(mapping) ? DAXSTACK_REASON_NONE :
@@ -335,6 +285,8 @@ static void dxs_flip(struct dxs_switch *sw)
 	inode_set_flags(lower, sw->to == DAXSTACK_DAX ? S_DAX : 0, S_DAX);
 	lower->i_mapping->a_ops = sbi->personality[sw->to].a_ops;
 	xa_unlock_irq(&lower->i_mapping->i_pages);
+	/* For the flag to act, the lower filesystem thought. It has. */
+	lower->i_state &= ~I_DONTCACHE;
 	spin_unlock(&lower->i_lock);
 	sw->switched = true;
 }
