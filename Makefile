@@ -3,13 +3,14 @@
 # make            build the module for the guest's kernel, and the tools
 # make demo       see the main job done in a guest, on ext4 and on XFS
 # make check      run all tests in guests, on ext4 and on XFS
+# make compare    every policy (switch=) in every situation, as a table
 # make style      checkpatch, sparse, W=1
 # make shell      a shell in a guest that has the module and the tools
 # make install    the command and its manual page, under PREFIX
 # make clean      remove what was built here (the cache stays)
 #
 # KDIR=DIR        kernel to build against, e.g. /lib/modules/$(uname -r)/build
-# FS="ext4 xfs"   lower filesystems for demo, check and shell
+# FS="ext4 xfs"   lower filesystems for demo, check, compare and shell
 # TESTS="..."     which tests (default: all)
 
 KDIR ?= $(shell scripts/guest-kernel --kdir)
@@ -21,7 +22,7 @@ KO := $(CURDIR)/daxstack.ko
 TESTS ?= $(sort $(filter-out dxs_test,$(basename $(notdir $(wildcard tests/*.c))) \
 	$(basename $(notdir $(wildcard tests/*.sh)))))
 
-.PHONY: all module tools tests demo check style shell install clean deps-build deps
+.PHONY: all module tools tests demo check compare style shell install clean deps-build deps
 
 all: module tools
 
@@ -45,6 +46,9 @@ demo: module tools
 
 check: deps module tools tests
 	scripts/check "$(FS)" $(TESTS)
+
+compare: deps module tests
+	scripts/compare $(FS)
 
 style: deps module
 	scripts/style

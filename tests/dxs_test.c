@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -313,6 +315,12 @@ void dxs_mount_stack(void)
 			 strerror(err));
 }
 
+void dxs_remount(const char *options)
+{
+	if (mount(NULL, "stack", NULL, MS_REMOUNT, options))
+		dxs_bail("remount with %s: %m", options);
+}
+
 void dxs_mount_lower(void)
 {
 	int err = dxs_mount(dxs_pmem, "lower", dxs_fs, "dax=inode");
@@ -368,6 +376,27 @@ bool dxs_log_has(const char *text)
 		line[n] = 0;
 		found |= !!strstr(line, text);
 	}
+}
+
+void dxs_pin(int ends[2], void *page)
+{
+	struct iovec iov = { page, 8 };
+
+	MUST(pipe(ends));
+	if (MUST(vmsplice(ends[1], &iov, 1, 0)) != 8)
+		dxs_bail("vmsplice: short");
+}
+
+void dxs_unpin(int ends[2])
+{
+	close(ends[0]);
+	close(ends[1]);
+}
+
+void *dxs_map_sync(int fd, size_t len)
+{
+	return mmap(NULL, len, PROT_READ | PROT_WRITE,
+		    MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
 }
 
 /* --- Modes. */

@@ -82,6 +82,8 @@ int dxs_umount(const char *target);
 /* $PMEM on "stack" by daxstack, with lower=$FS; "lower" by $FS. Bail out. */
 void dxs_mount_stack(void);
 void dxs_mount_lower(void);
+/* Changes options of the mounted stack. Bails out. */
+void dxs_remount(const char *options);
 /* Bail out as well. */
 void dxs_umount_stack(void);
 void dxs_umount_lower(void);
@@ -90,6 +92,11 @@ bool dxs_fsck(void);
 /* The first line of the kernel's log with @text since the last dxs_log_mark() */
 void dxs_log_mark(void);
 bool dxs_log_has(const char *text);
+/* A page of a mapping, held by a pipe until dxs_unpin(). Bail out. */
+void dxs_pin(int ends[2], void *page);
+void dxs_unpin(int ends[2]);
+/* Maps with MAP_SYNC, or MAP_FAILED. */
+void *dxs_map_sync(int fd, size_t len);
 
 /* --- Modes. */
 

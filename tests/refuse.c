@@ -103,12 +103,6 @@ static void test_lower_shared(void)
 
 /* --- MAP_SYNC (H10). */
 
-static uint8_t *map_sync(int fd, size_t len)
-{
-	return mmap(NULL, len, PROT_READ | PROT_WRITE,
-		    MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
-}
-
 static void test_map_sync(void)
 {
 	int fd = make_file("stack/sync", DAXSTACK_CACHED);
@@ -117,10 +111,10 @@ static void test_map_sync(void)
 	pid_t pid;
 	char c;
 
-	dxs_errno(EOPNOTSUPP, ERR(map_sync(fd, LEN)),
+	dxs_errno(EOPNOTSUPP, ERR(dxs_map_sync(fd, LEN)),
 		  "MAP_SYNC of a cached file");
 	dxs_to(fd, DAXSTACK_DAX, "map_sync");
-	map = MUST(map_sync(fd, LEN));
+	map = MUST(dxs_map_sync(fd, LEN));
 	first = map;
 	map[0] = 1;
 	refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC, "MAP_SYNC");
@@ -143,7 +137,7 @@ static void test_map_sync(void)
 	switches(fd, DAXSTACK_CACHED, "MAP_SYNC gone");
 	switches(fd, DAXSTACK_DAX, "and back");
 
-	map = MUST(map_sync(fd, LEN));
+	map = MUST(dxs_map_sync(fd, LEN));
 	MUST(pipe(pipe_ends));
 	pid = MUST(fork());
 	if (!pid) {
@@ -428,7 +422,7 @@ static void test_timeout(void)
 	double begin, took;
 	int err;
 
-	later.map = MUST(map_sync(fd, LEN));
+	later.map = MUST(dxs_map_sync(fd, LEN));
 	begin = dxs_now();
 	err = dxs_switch(fd, DAXSTACK_CACHED, 300, &sw);
 	took = dxs_now() - begin;
