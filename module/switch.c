@@ -427,6 +427,8 @@ static enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
  * What was refused acts when the inode is next loaded, which is when nobody
  * has it any more: it must not stay in the caches then. The switch lock is
  * held.
+ *
+ * Return: the reason why it was refused, or why the flag was not stored.
  */
 static enum daxstack_reason dxs_defer(struct dxs_switch *sw)
 {
@@ -449,28 +451,30 @@ static void dxs_locked(struct dxs_switch *sw,
 		       enum daxstack_reason (*step)(struct dxs_switch *sw))
 {
 	struct vfsmount *lower_mnt = dxs_lower_mnt(sw->inode->i_sb);
+	enum daxstack_reason reason = DAXSTACK_REASON_READ_ONLY;
 	struct dxs_inode *di = DXS_I(sw->inode);
 
-	sw->reason = DAXSTACK_REASON_READ_ONLY;
 	sw->err = sw->mnt ? mnt_want_write(sw->mnt) : 0;
 	if (sw->err)
-		return;
+		goto out;
 	/* Keeps a freeze of the lower filesystem out: see the lock order. */
 	sw->err = mnt_want_write(lower_mnt);
 	if (sw->err)
-		goto out;
+		goto out_mnt;
 	if (mutex_lock_interruptible(&di->switch_lock)) {
-		sw->reason = DAXSTACK_REASON_INTERRUPTED;
+		reason = DAXSTACK_REASON_INTERRUPTED;
 	} else {
-		sw->reason = step(sw);
+		reason = step(sw);
 		if (dxs_mode(sw->inode) == DAXSTACK_CACHED)
 			dxs_wb_release(di);
 		mutex_unlock(&di->switch_lock);
 	}
 	mnt_drop_write(lower_mnt);
-out:
+out_mnt:
 	if (sw->mnt)
 		mnt_drop_write(sw->mnt);
+out:
+	sw->reason = reason;
 }
 
 /* Lets some time pass. Return: true if it is worth another attempt. */

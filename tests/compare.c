@@ -329,9 +329,10 @@ static int outcome(int err, const struct daxstack_switch *sw)
 {
 	if (err)
 		return sw->reason;
-	if (sw->deferred)
+	if (sw->deferred && sw->reason == DAXSTACK_REASON_NEVER)
 		return LATER;
-	return NOW;
+	/* REASON_NONE is no outcome. */
+	return sw->reason || sw->deferred ? 0 : NOW;
 }
 
 static int ask(struct scene *scene, const char *policy)
