@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A switch that waits, because its caller gave a timeout: it goes as soon as
+ * what is in the way is gone, can be interrupted and killed, and meanwhile
+ * neither starves those who use the file nor holds up anyone else.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "dxs_test.h"
+
+#define LEN	(64 * PAGE)
+
+/* A user of the file may be held up for so long, at the most. */
+#define STALL	0.5
+/* ... and gets so much done, compared with when nobody waits. */
+#define SHARE	0.5
+
+/**
+ * struct obstacle - something that a switch has to wait for
+ * @policy: mount option with which it is in the way
+ * @from: mode that the file is in
+ * @reason: what a refusal says
+ */
+struct obstacle {
+	const char *name;
+	const char *policy;
+	int from;
+	int reason;
+	void (*put)(int fd);
+	void (*clear)(void);
+};
+
+static uint8_t *obstacle_map;
+static int obstacle_pipe[2];
+
+static void put_map(int fd)
+{
+	obstacle_map = MUST(mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED,
+				 fd, 0));
+}
+
+static void clear_map(void)
+{
+	MUST(munmap(obstacle_map, LEN));
+}
+
+static void put_map_sync(int fd)
+{
+	obstacle_map = MUST(dxs_map_sync(fd, LEN));
+}
+
+static void put_pin(int fd)
+{
+	put_map(fd);
+	dxs_pin(obstacle_pipe, obstacle_map + PAGE);
+	clear_map();
+}
+
+static void clear_pin(void)
+{
+	dxs_unpin(obstacle_pipe);
+}
+
+static const struct obstacle obstacles[] = {
+	{ "a mapping, to cached", "switch=unmapped", DAXSTACK_DAX,
+	  DAXSTACK_REASON_MAPPED, put_map, clear_map },
+	{ "a mapping, to dax", "switch=unmapped", DAXSTACK_CACHED,
+	  DAXSTACK_REASON_MAPPED, put_map, clear_map },
+	{ "a MAP_SYNC mapping", "switch=live", DAXSTACK_DAX,
+	  DAXSTACK_REASON_MAP_SYNC, put_map_sync, clear_map },
+	{ "a pinned page, to cached", "switch=live", DAXSTACK_DAX,
+	  DAXSTACK_REASON_PINNED, put_pin, clear_pin },
+	{ "a pinned page, to dax", "switch=live", DAXSTACK_CACHED,
+	  DAXSTACK_REASON_PINNED, put_pin, clear_pin },
+};
+
+static int make_file(const char *path, int mode)
+{
+	uint8_t buf[LEN];
+	int fd = MUST(open(path, O_RDWR | O_CREAT | O_TRUNC, 0644));
+
+	dxs_to(fd, mode, path);
+	dxs_fill(buf, LEN, 7, 0);
+	dxs_pwrite(fd, buf, LEN, 0);
+	return fd;
+}
+
+/* --- Someone else at work. */
+
+struct worker {
+	int fd;
+	atomic_bool stop;
+	long done;
+	double worst;
+	pthread_t thread;
+};
+
+/* Reads, writes and faults, each timed as a whole. */
+static void *work(void *arg)
+{
+	struct worker *worker = arg;
+	uint8_t page[PAGE];
+	double begin, took;
+	off_t pos;
+
+	while (!worker->stop) {
+		pos = worker->done % (LEN / PAGE) * PAGE;
+		begin = dxs_now();
+		dxs_pread(worker->fd, page, PAGE, pos);
+		dxs_pwrite(worker->fd, page, PAGE, pos);
+		took = dxs_now() - begin;
+		if (took > worker->worst)
+			worker->worst = took;
+		worker->done++;
+		/* The switcher has to have its turn on emulated processors. */
+		if (!(worker->done % 64))
+			dxs_sleep_ms(1);
+	}
+	return NULL;
+}
+
+static void begin_work(struct worker *worker, int fd)
+{
+	*worker = (struct worker){ .fd = fd };
+	if (pthread_create(&worker->thread, NULL, work, worker))
+		dxs_bail("cannot make a thread");
+}
+
+static void end_work(struct worker *worker)
+{
+	worker->stop = true;
+	pthread_join(worker->thread, NULL);
+}
+
+/* --- A switch in a thread of its own. */
+
+struct waiter {
+	int fd;
+	int to;
+	int timeout_ms;
+	int err;
+	double ended;
+	struct daxstack_switch sw;
+	pthread_t thread;
+};
+
+static void *wait_thread(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	waiter->err = dxs_switch(waiter->fd, waiter->to, waiter->timeout_ms,
+				 &waiter->sw);
+	waiter->ended = dxs_now();
+	return NULL;
+}
+
+static void begin_wait(struct waiter *waiter, int fd, int to, int timeout_ms)
+{
+	*waiter = (struct waiter){ .fd = fd, .to = to,
+				   .timeout_ms = timeout_ms };
+	if (pthread_create(&waiter->thread, NULL, wait_thread, waiter))
+		dxs_bail("cannot make a thread");
+}
+
+static void end_wait(struct waiter *waiter)
+{
+	pthread_join(waiter->thread, NULL);
+}
+
+/* --- It goes as soon as it can; nobody suffers meanwhile. */
+
+/* What one and the other file's users get done in a second. */
+static void measure(int fd, int other, struct worker *same,
+		    struct worker *elsewhere)
+{
+	begin_work(same, fd);
+	begin_work(elsewhere, other);
+	dxs_sleep_ms(1000);
+	end_work(same);
+	end_work(elsewhere);
+}
+
+static void fair(const struct worker *before, const struct worker *during,
+		 const char *obstacle, const char *whose)
+{
+	dxs_diag("%s, %s: %ld calls/s before, %ld while a switch waits, worst %.1f ms",
+		 obstacle, whose, 2 * before->done, 2 * during->done,
+		 during->worst * 1000);
+	dxs_ok(during->done >= SHARE * before->done,
+	       "%s, %s: not starved", obstacle, whose);
+	dxs_ok(during->worst < STALL, "%s, %s: not held up", obstacle, whose);
+}
+
+static void test_obstacle(const struct obstacle *o)
+{
+	int fd = make_file("stack/file", o->from);
+	int other = make_file("stack/other", o->from);
+	struct worker same_before, other_before, same, elsewhere;
+	struct waiter waiter;
+	double cleared;
+
+	dxs_remount(o->policy);
+	measure(fd, other, &same_before, &other_before);
+
+	o->put(fd);
+	begin_wait(&waiter, fd, !o->from, 10000);
+	dxs_sleep_ms(200);
+	measure(fd, other, &same, &elsewhere);
+	fair(&same_before, &same, o->name, "users of the file");
+	fair(&other_before, &elsewhere, o->name, "users of another file");
+	dxs_is(o->from, dxs_mode(fd), "%s: the switch still waits", o->name);
+
+	cleared = dxs_now();
+	o->clear();
+	end_wait(&waiter);
+	dxs_errno(0, waiter.err, "%s: switched when it was gone", o->name);
+	dxs_is(1, waiter.sw.switched, "%s: switched", o->name);
+	if (!dxs_ok(waiter.ended - cleared < 0.5, "%s: soon after", o->name))
+		dxs_diag("seen: %.3f s", waiter.ended - cleared);
+
+	/* Without a timeout the answer comes at once. */
+	dxs_switch(fd, o->from, 1000, NULL);
+	o->put(fd);
+	cleared = dxs_now();
+	dxs_errno(EBUSY, dxs_switch(fd, !o->from, 0, &waiter.sw),
+		  "%s: without a timeout", o->name);
+	dxs_is(o->reason, waiter.sw.reason, "%s: the reason", o->name);
+	dxs_ok(dxs_now() - cleared < 0.5, "%s: at once", o->name);
+	o->clear();
+	dxs_remount("switch=live");
+	close(fd);
+	close(other);
+}
+
+/* --- Write access to the mount is not kept while waiting. */
+
+static void test_remount(void)
+{
+	int fd = make_file("stack/file", DAXSTACK_DAX);
+	struct waiter waiter;
+	double begin;
+
+	close(fd);
+	fd = MUST(open("stack/file", O_RDONLY));
+	dxs_remount("switch=unmapped");
+	obstacle_map = MUST(mmap(NULL, LEN, PROT_READ, MAP_SHARED, fd, 0));
+	begin_wait(&waiter, fd, DAXSTACK_CACHED, -1);
+	dxs_sleep_ms(200);
+	begin = dxs_now();
+	dxs_errno(0, ERR(mount(NULL, "stack", NULL, MS_REMOUNT | MS_RDONLY,
+			       NULL)), "remount,ro while a switch waits");
+	dxs_ok(dxs_now() - begin < 1, "remount,ro while a switch waits: soon");
+	end_wait(&waiter);
+	dxs_errno(EROFS, waiter.err, "the switch that waited ends");
+	dxs_remount("");
+
+	/* A policy that is changed holds for those who wait as well. */
+	begin_wait(&waiter, fd, DAXSTACK_CACHED, 5000);
+	dxs_sleep_ms(200);
+	dxs_remount("switch=live");
+	end_wait(&waiter);
+	dxs_errno(0, waiter.err, "switch=live sets free what waited");
+	MUST(munmap(obstacle_map, LEN));
+	close(fd);
+}
+
+/* --- Signals. */
+
+static void test_kill(const struct obstacle *o)
+{
+	int fd = make_file("stack/file", o->from);
+	double begin;
+	int status;
+	pid_t pid;
+
+	dxs_remount(o->policy);
+	o->put(fd);
+	pid = MUST(fork());
+	if (!pid)
+		_exit(dxs_switch(fd, !o->from, -1, NULL));
+	dxs_sleep_ms(300);
+	begin = dxs_now();
+	MUST(kill(pid, SIGKILL));
+	MUST(waitpid(pid, &status, 0));
+	dxs_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+	       "%s: the wait can be killed", o->name);
+	dxs_ok(dxs_now() - begin < 1, "%s: killed soon", o->name);
+	dxs_is(o->from, dxs_mode(fd), "%s: nothing changed", o->name);
+	/* The child had a copy of the pipe and of the mapping. */
+	o->clear();
+	dxs_errno(0, dxs_switch(fd, !o->from, 1000, NULL),
+		  "%s: nothing is left of it", o->name);
+	dxs_remount("switch=live");
+	close(fd);
+}
+
+/* --- mmap during a switch waits, and maps in the new mode. */
+
+struct mapper {
+	int fd;
+	atomic_bool stop;
+	long done;
+	long wrong;
+};
+
+static void *map_loop(void *arg)
+{
+	struct mapper *mapper = arg;
+	uint8_t expected[PAGE];
+
+	while (!mapper->stop) {
+		off_t pos = mapper->done % (LEN / PAGE) * PAGE;
+		uint8_t *map = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+					 MAP_SHARED, mapper->fd, pos));
+
+		dxs_fill(expected, PAGE, 7, pos);
+		mapper->wrong += !!memcmp(map, expected, PAGE);
+		memcpy(map, expected, PAGE);
+		MUST(munmap(map, PAGE));
+		mapper->done++;
+		if (!(mapper->done % 16))
+			dxs_sleep_ms(1);
+	}
+	return NULL;
+}
+
+static void test_mmap_race(void)
+{
+	struct mapper mapper = { .fd = make_file("stack/file", DAXSTACK_DAX) };
+	pthread_t thread;
+	double end;
+	int switched = 0, failed = 0, to = DAXSTACK_CACHED;
+
+	dxs_remount("switch=unmapped");
+	if (pthread_create(&thread, NULL, map_loop, &mapper))
+		dxs_bail("cannot make a thread");
+	for (end = dxs_now() + 3; dxs_now() < end; to = !to) {
+		if (dxs_switch(mapper.fd, to, 2000, NULL))
+			failed++;
+		else
+			switched++;
+	}
+	mapper.stop = true;
+	pthread_join(thread, NULL);
+	dxs_diag("%d switches between %ld mappings", switched, mapper.done);
+	dxs_is(0, failed, "mmap against switches: none times out");
+	dxs_ok(switched > 10, "mmap against switches: they take place");
+	dxs_is(0, mapper.wrong, "mmap against switches: the right bytes");
+	dxs_remount("switch=live");
+	close(mapper.fd);
+}
+
+int main(void)
+{
+	size_t i;
+
+	dxs_begin();
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
+	for (i = 0; i < ARRAY_SIZE(obstacles); i++)
+		test_obstacle(&obstacles[i]);
+	for (i = 0; i < ARRAY_SIZE(obstacles); i++)
+		test_kill(&obstacles[i]);
+	test_remount();
+	test_mmap_race();
+	dxs_umount_stack();
+	dxs_fsck();
+	return dxs_done();
+}
