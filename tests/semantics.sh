@@ -1,0 +1,86 @@
+#!/bin/bash
+# The examples of docs/semantics.md print what they are said to print.
+#
+# In blocks marked "console", a line "# COMMAND" is run, all in one shell, and
+# the lines after it are what it prints on both outputs; "..." stands for
+# anything within a line. On XFS, ext4 in them is read as xfs.
+#
+# guest: --timeout 120 --add docs/semantics.md:/usr/local/share/daxstack/
+set -u
+doc=/usr/local/share/daxstack/semantics.md
+work=$(mktemp -d)
+
+# What the example is about; on the other filesystem it reads a little
+# differently.
+text=$(cat $doc)
+if [ "$FS" = xfs ]; then
+	text=${text//mkfs.ext4 -q -b 4096/mkfs.xfs -q -f}
+	text=${text//ext4/xfs}
+fi
+text=${text//\/dev\/pmem0/$PMEM}
+
+n=0
+failed=0
+check()
+{
+	local name=$1 expected seen pattern
+	expected=$(cat "$work/expected")
+	seen=$(cat "$work/seen")
+	# Columns that are padded: as many blanks as there are.
+	if [ "$2" = table ]; then
+		expected=$(tr -s ' ' <<<"$expected")
+		seen=$(tr -s ' ' <<<"$seen")
+	fi
+	pattern=$(sed 's/[][*?\\]/\\&/g; s/\.\.\./*/g' <<<"$expected")
+	n=$((n + 1))
+	# shellcheck disable=SC2053 # a pattern it is
+	if [[ $seen == $pattern ]]; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		sed 's/^/# expected: /' "$work/expected"
+		sed 's/^/# seen:     /' "$work/seen"
+		failed=1
+	fi
+}
+
+# run COMMAND: in this shell, for its variables and descriptors.
+status=0
+run()
+{
+	(exit $status)
+	eval "$1" >"$work/seen" 2>&1
+	status=$?
+}
+
+command=
+inside=0
+finish()
+{
+	[ -n "$command" ] || return
+	run "$command"
+	case $command in
+	*"daxstack status"*) check "$command" table ;;
+	*) check "$command" plain ;;
+	esac
+	command=
+}
+while IFS= read -r line; do
+	case $line in
+	'```console') inside=1 ;;
+	'```')
+		finish
+		inside=0
+		;;
+	'# '*)
+		[ $inside = 1 ] || continue
+		finish
+		command=${line#'# '}
+		: >"$work/expected"
+		;;
+	*) [ $inside = 0 ] || printf '%s\n' "$line" >>"$work/expected" ;;
+	esac
+done <<<"$text"
+wait
+echo "1..$n"
+exit $failed
