@@ -4,6 +4,7 @@
 # make demo       see the main job done in a guest, on ext4 and on XFS
 # make check      run all tests in guests, on ext4 and on XFS
 # make compare    every policy (switch=) in every situation, as a table
+# make check-powercut   cut a guest's power, a hundred times
 # make style      checkpatch, sparse, W=1
 # make shell      a shell in a guest that has the module and the tools
 # make install    the command and its manual page, under PREFIX
@@ -19,10 +20,10 @@ PREFIX ?= /usr/local
 
 O := $(CURDIR)/build
 KO := $(CURDIR)/daxstack.ko
-TESTS ?= $(sort $(filter-out dxs_test,$(basename $(notdir $(wildcard tests/*.c))) \
+TESTS ?= $(sort $(filter-out dxs_test powercut-load,$(basename $(notdir $(wildcard tests/*.c))) \
 	$(basename $(notdir $(wildcard tests/*.sh)))))
 
-.PHONY: all module tools tests demo check compare style shell install clean deps-build deps
+.PHONY: all module tools tests demo check check-powercut compare style shell install clean deps-build deps
 
 all: module tools
 
@@ -46,6 +47,9 @@ demo: module tools
 
 check: deps module tools tests
 	scripts/check "$(FS)" $(TESTS)
+
+check-powercut: deps module tests
+	set -e; for fs in $(FS); do scripts/powercut --cuts 100 $$fs; done
 
 compare: deps module tests
 	scripts/compare $(FS)
