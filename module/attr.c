@@ -219,6 +219,37 @@ static int dxs_fileattr_set_lower(struct vfsmount *mnt, struct dentry *lower,
 }
 
 /*
+ * Everything but the DAX bit, which stays as it is: the switch lock keeps it
+ * from being changed in between. Tells in @old what was set before.
+ *
+ * Return: 1 if there was anything to do, 0, or an errno.
+ */
+static int dxs_fileattr_set_rest(struct vfsmount *mnt, struct dentry *lower,
+				 struct inode *inode, const struct fileattr *fa,
+				 struct fileattr *old)
+{
+	struct dxs_inode *di = DXS_I(inode);
+	struct fileattr rest = *fa;
+	int err = mnt_want_write(mnt);
+
+	if (err)
+		return err;
+	mutex_lock(&di->switch_lock);
+	err = vfs_fileattr_get(lower, old);
+	if (err)
+		goto out;
+	dxs_fileattr_copy_dax(&rest, old);
+	if (dxs_fileattr_same(&rest, old))
+		goto out;
+	err = vfs_fileattr_set(&init_user_ns, lower, &rest) ?: 1;
+	dxs_copy_attr(inode);
+out:
+	mutex_unlock(&di->switch_lock);
+	mnt_drop_write(mnt);
+	return err;
+}
+
+/*
  * The lower filesystem takes all of it, as without us, and tells by
  * I_DONTCACHE if the inode is to be loaded anew for it.
  */
@@ -259,25 +290,19 @@ int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
 	struct vfsmount *mnt = dxs_lower_mnt(dentry->d_sb);
 	struct dxs_switch sw = dxs_switch_of(dentry,
 		fa->fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED);
-	struct fileattr old = {}, rest = *fa;
-	bool has_rest;
-	int err;
+	struct fileattr old = {}, set = {};
+	int had_rest, err;
 
 	if (!S_ISREG(inode->i_mode) || dxs_only_stores(inode->i_sb))
 		return dxs_fileattr_forward(inode, &sw, fa);
 
-	err = vfs_fileattr_get(lower, &old);
-	if (err)
-		return err;
-	dxs_fileattr_copy_dax(&rest, &old);
-	has_rest = !dxs_fileattr_same(&rest, &old);
-	if (has_rest) {
-		err = dxs_fileattr_set_lower(mnt, lower, inode, &rest);
-		if (err || !((old.fsx_xflags ^ fa->fsx_xflags) & FS_XFLAG_DAX))
-			return err;
-	}
+	had_rest = dxs_fileattr_set_rest(mnt, lower, inode, fa, &old);
+	if (had_rest < 0)
+		return had_rest;
+	if (had_rest && !((old.fsx_xflags ^ fa->fsx_xflags) & FS_XFLAG_DAX))
+		return 0;
 	err = dxs_switch(&sw);
-	if (err && has_rest)
-		dxs_fileattr_set_lower(mnt, lower, inode, &old);
+	if (err && had_rest)
+		dxs_fileattr_set_rest(mnt, lower, inode, &old, &set);
 	return err;
 }

@@ -135,6 +135,9 @@ struct dxs_gates {
  * @foreign_map: a mapping was made that the gates do not cover
  * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
  * @write_held: we hold the lower i_writecount (H16), under i_lock
+ * @flipped: a switch has taken place
+ * @flip_rcu: ... and a grace period since is over when this cookie is (H31)
+ * @dax_turns: how often it was to dax (H29); written under the shut fault gate
  * @switches: successful switches, under @switch_lock
  * @refusals: refused ones
  *
@@ -151,6 +154,9 @@ struct dxs_inode {
 	bool foreign_map;
 	bool wb_held;
 	bool write_held;
+	bool flipped;
+	unsigned long flip_rcu;
+	unsigned long dax_turns;
 	u32 switches;
 	atomic_t refusals;
 };
@@ -234,6 +240,7 @@ struct inode *dxs_iget(struct super_block *sb, struct inode *lower);
 int dxs_make_gates(struct inode *inode);
 struct dxs_gates *dxs_switching_begin(struct inode *inode);
 void dxs_switching_end(struct inode *inode, const struct dxs_gates *had);
+void dxs_flip_settle(struct dxs_inode *di);
 
 /**
  * dxs_gates() - the gates of an inode
@@ -319,6 +326,7 @@ void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 
 /* entries.c */
 u64 dxs_dirty_pages(struct address_space *mapping);
+bool dxs_mapped(struct address_space *mapping);
 bool dxs_pinned(struct address_space *mapping);
 
 /* linger.c */

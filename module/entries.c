@@ -64,6 +64,25 @@ static u64 dxs_weigh_pinned_folio(struct xa_state *xas, void *entry)
 }
 
 /**
+ * dxs_mapped() - does anybody map a file?
+ * @mapping: of its lower inode
+ *
+ * mapping_mapped() without the lock may say no for a moment in which a VMA is
+ * adjusted (mremap, mprotect), and so is out of the tree (H28).
+ *
+ * Context: sleeps.
+ */
+bool dxs_mapped(struct address_space *mapping)
+{
+	bool mapped;
+
+	i_mmap_lock_read(mapping);
+	mapped = mapping_mapped(mapping);
+	i_mmap_unlock_read(mapping);
+	return mapped;
+}
+
+/**
  * dxs_pinned() - does anybody hold a page of a mapping?
  * @mapping: of a lower inode that is not mapped
  *

@@ -33,6 +33,12 @@ static const struct vm_operations_struct *dxs_lower_ops(struct vm_fault *vmf)
 	return DXS_SB(inode->i_sb)->personality[mode].vm_ops;
 }
 
+static bool dxs_may_unlock(const struct vm_fault *vmf)
+{
+	return (vmf->flags & FAULT_FLAG_ALLOW_RETRY) &&
+		!(vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
+}
+
 /*
  * A switch has the gate shut. Wait for its end without the mmap_lock, else
  * every mmap and fault of the process would wait too (H5), and have the fault
@@ -45,7 +51,7 @@ static vm_fault_t dxs_fault_wait(struct vm_fault *vmf)
 
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
 		return VM_FAULT_RETRY;
-	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY))
+	if (!dxs_may_unlock(vmf))
 		/* Nothing for it but to wait with the mmap_lock held. */
 		return dxs_gate_enter(gate) ? VM_FAULT_SIGBUS : 0;
 
@@ -57,12 +63,73 @@ static vm_fault_t dxs_fault_wait(struct vm_fault *vmf)
 	return VM_FAULT_RETRY;
 }
 
+/*
+ * Does the address space know that the file of this VMA is in dax mode?
+ *
+ * H29: some take a VMA for one of the page cache, by vma_is_dax() or the a_ops,
+ * and then walk its page tables, or take pages from them, with the mmap_lock
+ * held for reading all the while: long-term pinners, and reclaim with MGLRU. They
+ * must not meet the DAX entries of a switch in between. So the first fault of a
+ * VMA after a switch to dax waits for them, by taking the mmap_lock for writing
+ * once. Up to which switch that was done, the VMA notes itself: the lower
+ * filesystem has no use for vm_private_data.
+ */
+static bool dxs_vma_settled(const struct vm_area_struct *vma)
+{
+	return (unsigned long)vma->vm_private_data ==
+		DXS_I(dxs_vma_inode(vma))->dax_turns;
+}
+
+/* Outside the gate. Return: what the fault handler returns. */
+static vm_fault_t dxs_vma_settle(struct vm_fault *vmf)
+{
+	struct mm_struct *mm = vmf->vma->vm_mm;
+	struct file *file = get_file(vmf->vma->vm_file);
+	const struct dxs_inode *di = DXS_I(dxs_vma_inode(vmf->vma));
+	unsigned long turns = READ_ONCE(di->dax_turns);
+	struct vm_area_struct *vma;
+
+	mmap_read_unlock(mm);
+	if (!mmap_write_lock_killable(mm)) {
+		vma = vma_lookup(mm, vmf->address);
+		if (vma && vma->vm_file == file)
+			vma->vm_private_data = (void *)turns;
+		mmap_write_unlock(mm);
+	}
+	fput(file);
+	return VM_FAULT_RETRY;
+}
+
+/*
+ * H9: who pins for long (RDMA, VFIO, io_uring) is refused DAX pages by a check
+ * made before the fault, and never after. Only such a pinner has the flag.
+ */
+static bool dxs_is_longterm_pin(void)
+{
+	return current->flags & PF_MEMALLOC_PIN;
+}
+
 /* Return: 0 if inside the gate, else what the fault handler returns. */
 static vm_fault_t dxs_fault_enter(struct vm_fault *vmf)
 {
-	if (likely(dxs_gate_try_enter(dxs_fault_gate(vmf->vma))))
+	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
+	vm_fault_t ret;
+
+	if (unlikely(!dxs_gate_try_enter(gate))) {
+		ret = dxs_fault_wait(vmf);
+		if (ret)
+			return ret;
+	}
+	if (dxs_mode(dxs_vma_inode(vmf->vma)) == DAXSTACK_CACHED)
 		return 0;
-	return dxs_fault_wait(vmf);
+	if (unlikely(dxs_is_longterm_pin())) {
+		dxs_gate_leave(gate);
+		return VM_FAULT_SIGBUS;
+	}
+	if (likely(dxs_vma_settled(vmf->vma)) || !dxs_may_unlock(vmf))
+		return 0;
+	dxs_gate_leave(gate);
+	return dxs_vma_settle(vmf);
 }
 
 /*
@@ -95,7 +162,11 @@ static vm_fault_t dxs_vm_huge_fault(struct vm_fault *vmf,
 	if (ret)
 		return ret;
 	ops = dxs_lower_ops(vmf);
-	ret = ops->huge_fault ? ops->huge_fault(vmf, size) : VM_FAULT_FALLBACK;
+	/* H29: whoever could not be waited for takes a huge entry for a table. */
+	if (ops->huge_fault && dxs_vma_settled(vmf->vma))
+		ret = ops->huge_fault(vmf, size);
+	else
+		ret = VM_FAULT_FALLBACK;
 	dxs_gate_leave(gate);
 	return ret;
 }
@@ -145,7 +216,9 @@ static vm_fault_t dxs_vm_pfn_mkwrite(struct vm_fault *vmf)
 	if (!dxs_gate_try_enter(gate))
 		return VM_FAULT_NOPAGE;
 	/* H2: chosen for a DAX entry; in cached mode vmf has no page. */
-	if (dxs_mode(dxs_vma_inode(vmf->vma)) == DAXSTACK_DAX)
+	if (dxs_is_longterm_pin())
+		ret = VM_FAULT_SIGBUS;
+	else if (dxs_mode(dxs_vma_inode(vmf->vma)) == DAXSTACK_DAX)
 		ret = dxs_lower_ops(vmf)->pfn_mkwrite(vmf);
 	dxs_gate_leave(gate);
 	return ret;
@@ -290,6 +363,8 @@ void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 		return;
 	}
 	vma->vm_flags &= ~VM_HUGEPAGE | (had & VM_HUGEPAGE);
+	/* The mmap_lock is held for writing: nobody has to be waited for. */
+	vma->vm_private_data = (void *)DXS_I(inode)->dax_turns;
 	if (vma->vm_flags & VM_SYNC) {
 		vma->vm_ops = &dxs_vm_sync_ops;
 		dxs_vm_sync_open(vma);

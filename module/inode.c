@@ -49,6 +49,8 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	di->switching = false;
 	di->wb_held = false;
 	di->write_held = false;
+	di->flipped = false;
+	di->dax_turns = 0;
 	di->switches = 0;
 	atomic_set(&di->refusals, 0);
 	return &di->vfs_inode;
@@ -85,8 +87,33 @@ void dxs_evict_inode(struct inode *inode)
 		dxs_gate_retire(&di->gates->fault);
 	if (di->write_held)
 		put_write_access(lower);
+	dxs_flip_settle(di);
 	dxs_wb_release(di);
 	dxs_lower_put(DXS_SB(inode->i_sb), lower);
+}
+
+/**
+ * dxs_flip_settle() - wait out those who may still go by the old mode
+ * @di: inode of the stack
+ *
+ * Some ask for the mode under RCU and act on it a moment later: a machine check
+ * in persistent memory, which looks for DAX entries in the mapping, and cgroup
+ * writeback (H31, H14). A grace period since the flip has to be over before the
+ * mapping is filled anew, or the inode is let go.
+ *
+ * Context: sleeps, seldom.
+ */
+void dxs_flip_settle(struct dxs_inode *di)
+{
+	if (di->flipped && !poll_state_synchronize_rcu(di->flip_rcu))
+		synchronize_rcu_expedited();
+	di->flipped = false;
+}
+
+static void dxs_open_both(struct dxs_gates *gates)
+{
+	__dxs_gate_open(&gates->io);
+	__dxs_gate_open(&gates->fault);
 }
 
 static struct dxs_gates *dxs_alloc_gates(void)
@@ -115,7 +142,8 @@ fail:
  * @inode: a regular inode of the stack
  *
  * The gates exist from now on, and are shut if a switch is going on, which
- * opens them at its end. With them goes a share of the lower i_writecount,
+ * opens them at its end, or if those who go by the mode before a switch are
+ * still about (H31). With them goes a share of the lower i_writecount,
  * which keeps khugepaged from collapsing mappings of the file behind our back
  * (H16). Who executes the lower file around us denies it; the switch asks
  * again, and is refused then.
@@ -127,25 +155,34 @@ int dxs_make_gates(struct inode *inode)
 {
 	struct dxs_inode *di = DXS_I(inode);
 	struct dxs_gates *gates = dxs_alloc_gates();
+	bool shut;
 
 	if (!gates)
 		return -ENOMEM;
 
 	spin_lock(&inode->i_lock);
-	if (!di->gates) {
-		gates->io.shut = di->switching;
-		gates->fault.shut = di->switching;
-		if (!di->write_held)
-			di->write_held = !get_write_access(di->lower);
-		/* Pairs with the acquire in dxs_gates(). */
-		smp_store_release(&di->gates, gates);
-		gates = NULL;
+	if (di->gates) {
+		/* Someone else was first; nobody has seen ours. */
+		spin_unlock(&inode->i_lock);
+		dxs_free_gates(gates);
+		return 0;
 	}
+	shut = di->switching || di->flipped;
+	gates->io.shut = shut;
+	gates->fault.shut = shut;
+	if (!di->write_held)
+		di->write_held = !get_write_access(di->lower);
+	/* Pairs with the acquire in dxs_gates(). */
+	smp_store_release(&di->gates, gates);
 	spin_unlock(&inode->i_lock);
 
-	/* Someone else was first; nobody has seen ours. */
-	if (gates)
-		dxs_free_gates(gates);
+	if (shut) {
+		dxs_flip_settle(di);
+		spin_lock(&inode->i_lock);
+		if (!di->switching)
+			dxs_open_both(gates);
+		spin_unlock(&inode->i_lock);
+	}
 	return 0;
 }
 
@@ -179,13 +216,19 @@ struct dxs_gates *dxs_switching_begin(struct inode *inode)
 void dxs_switching_end(struct inode *inode, const struct dxs_gates *had)
 {
 	struct dxs_inode *di = DXS_I(inode);
+	bool made;
 
 	spin_lock(&inode->i_lock);
+	made = di->gates != had;
+	di->switching = made;
+	spin_unlock(&inode->i_lock);
+	if (!made)
+		return;
+
+	dxs_flip_settle(di);
+	spin_lock(&inode->i_lock);
 	di->switching = false;
-	if (di->gates != had) {
-		__dxs_gate_open(&di->gates->io);
-		__dxs_gate_open(&di->gates->fault);
-	}
+	dxs_open_both(di->gates);
 	spin_unlock(&inode->i_lock);
 }
 

@@ -58,7 +58,7 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 		return flag;
 	if (flag == DAXSTACK_DAX)
 		arg.flags |= DAXSTACK_STATE_FLAG;
-	if (mapping_mapped(mapping))
+	if (dxs_mapped(mapping))
 		arg.flags |= DAXSTACK_STATE_MAPPED;
 	if (atomic_read(&di->sync_maps))
 		arg.flags |= DAXSTACK_STATE_MAP_SYNC;

@@ -54,7 +54,27 @@ static const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file)
 	return ops;
 }
 
-/* Return: 0, -EOPNOTSUPP if the new file has the other mode, or an errno. */
+/*
+ * H30: does the filesystem put data into inodes? ext4 marks a new file for that
+ * unless it is born in dax mode, a state that nobody can see or change from
+ * outside; a file that was in dax mode in between would lose its blocks to it.
+ *
+ * A write that fails for want of space was not to go into the inode.
+ */
+static bool dxs_has_inline_data(struct file *file)
+{
+	struct fileattr fa = {};
+	loff_t pos = 0;
+
+	kernel_write(file, "x", 1, &pos);
+	return !vfs_fileattr_get(file->f_path.dentry, &fa) &&
+		fa.flags & FS_INLINE_DATA_FL;
+}
+
+/*
+ * Return: 0, -EOPNOTSUPP if the new file has the other mode, -ENOTBLK if it has
+ * its data in the inode, or another errno.
+ */
 static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 			  struct dxs_personality *p)
 {
@@ -81,6 +101,8 @@ static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 		/* VMAs that the lower filesystem counts are beyond us. */
 		else if (p->vm_ops->open || p->vm_ops->close)
 			err = -EINVAL;
+		else if (mode == DAXSTACK_CACHED && dxs_has_inline_data(file))
+			err = -ENOTBLK;
 	}
 	fput(file);
 	return err;
@@ -144,6 +166,8 @@ static int dxs_probe(struct dxs_sb *sbi, enum daxstack_reason *reason)
 			     &sbi->personality[DAXSTACK_CACHED]);
 	if (err == -EOPNOTSUPP) {
 		*reason = DAXSTACK_REASON_DAX_OPTION;
+	} else if (err == -ENOTBLK) {
+		*reason = DAXSTACK_REASON_INLINE_DATA;
 	} else if (!err) {
 		err = dxs_probe_mode(mnt, dir, DAXSTACK_DAX,
 				     &sbi->personality[DAXSTACK_DAX]);
@@ -178,8 +202,8 @@ bool dxs_learn_personalities(struct dxs_sb *sbi)
 		return true;
 
 	mutex_lock(&sbi->probe_lock);
-	if (!sbi->switchable && sbi->no_switch != DAXSTACK_REASON_NO_DAX &&
-	    sbi->no_switch != DAXSTACK_REASON_DAX_OPTION) {
+	if (!sbi->switchable && (sbi->no_switch == DAXSTACK_REASON_NONE ||
+				 sbi->no_switch == DAXSTACK_REASON_NO_PROBE)) {
 		err = dxs_probe(sbi, &reason);
 		sbi->no_switch = err ? reason : DAXSTACK_REASON_NONE;
 		if (!err)

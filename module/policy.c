@@ -72,7 +72,7 @@ enum daxstack_reason dxs_veto(const struct dxs_switch *sw)
 	if (sw->to == DAXSTACK_CACHED && atomic_read(&di->sync_maps))
 		return DAXSTACK_REASON_MAP_SYNC;
 	if (sw->policy == DXS_SWITCH_UNMAPPED &&
-	    mapping_mapped(di->lower->i_mapping))
+	    dxs_mapped(di->lower->i_mapping))
 		return DAXSTACK_REASON_MAPPED;
 	if (sw->policy == DXS_SWITCH_EMPTY && dxs_has_blocks(sw))
 		return DAXSTACK_REASON_HAS_BLOCKS;

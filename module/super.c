@@ -413,6 +413,8 @@ out_inodes:
 static void __exit dxs_exit(void)
 {
 	unregister_filesystem(&dxs_fs_type);
+	/* A fault may have left its gate, but not yet our code (H4). */
+	synchronize_rcu_tasks();
 	dxs_destroy_filecache();
 	dxs_destroy_inodecache();
 }

@@ -171,7 +171,7 @@ static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
  */
 static void dxs_zap(struct address_space *mapping)
 {
-	if (!mapping_mapped(mapping))
+	if (!dxs_mapped(mapping))
 		return;
 	unmap_mapping_range(mapping, 0, 0, 0);
 	synchronize_rcu_expedited();
@@ -245,10 +245,13 @@ int dxs_store_flag(struct dentry *lower, int mode)
 
 	err = vfs_fileattr_get(lower, &fa);
 	flag = fa.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED;
-	if (err || flag == mode)
+	/* Else the lower filesystem is asked even if nothing is to be stored. */
+	if (err || (flag == mode && IS_DAX(d_inode(lower)) == (mode == DAXSTACK_DAX)))
 		return err;
-	fa.flags ^= FS_DAX_FL;
-	fa.fsx_xflags ^= FS_XFLAG_DAX;
+	if (flag != mode) {
+		fa.flags ^= FS_DAX_FL;
+		fa.fsx_xflags ^= FS_XFLAG_DAX;
+	}
 	/* As from FS_IOC_SETFLAGS, which leaves all else alone. */
 	fa.flags_valid = true;
 	fa.fsx_valid = false;
@@ -279,6 +282,7 @@ static void dxs_flip(struct dxs_switch *sw)
 {
 	struct inode *lower = dxs_switch_lower(sw);
 	const struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
+	struct dxs_inode *di = DXS_I(sw->inode);
 
 	spin_lock(&lower->i_lock);
 	xa_lock_irq(&lower->i_mapping->i_pages);
@@ -287,7 +291,11 @@ static void dxs_flip(struct dxs_switch *sw)
 	xa_unlock_irq(&lower->i_mapping->i_pages);
 	/* For the flag to act, the lower filesystem thought. It has. */
 	lower->i_state &= ~I_DONTCACHE;
+	if (sw->to == DAXSTACK_DAX)
+		di->dax_turns++;
 	spin_unlock(&lower->i_lock);
+	di->flipped = true;
+	di->flip_rcu = get_state_synchronize_rcu();
 	sw->switched = true;
 }
 
@@ -328,8 +336,12 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 		reason = dxs_change(sw);
 		filemap_invalidate_unlock(lower->i_mapping);
 	}
-	if (gates)
+	if (gates) {
+		/* Without gates, whoever makes them does it. */
+		if (sw->switched)
+			dxs_flip_settle(DXS_I(sw->inode));
 		dxs_gate_open(&gates->fault);
+	}
 	return reason;
 }
 
@@ -378,7 +390,8 @@ static bool dxs_keep_khugepaged_out(struct inode *inode)
 	struct dxs_inode *di = DXS_I(inode);
 
 	spin_lock(&inode->i_lock);
-	if (!di->write_held)
+	/* A mapping that was made without it, khugepaged may be busy with. */
+	if (!di->write_held && !mapping_mapped(di->lower->i_mapping))
 		di->write_held = !get_write_access(di->lower);
 	spin_unlock(&inode->i_lock);
 	return di->write_held;
