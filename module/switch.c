@@ -424,7 +424,8 @@ static enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	reason = dxs_may_switch(sw);
 	if (reason)
 		return reason;
-	if (!dxs_wb_hold(di))
+	/* Whoever has s_umount, see dxs_own_lower(): nothing is shut for that. */
+	if (rwsem_is_locked(&di->lower->i_sb->s_umount) || !dxs_wb_hold(di))
 		return DAXSTACK_REASON_WRITEBACK;
 	if (!dxs_keep_khugepaged_out(sw->inode))
 		return DAXSTACK_REASON_LOWER_SHARED;
