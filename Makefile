@@ -21,7 +21,8 @@ PREFIX ?= /usr/local
 O := $(CURDIR)/build
 KO := $(CURDIR)/daxstack.ko
 TESTS ?= $(sort $(filter-out dxs_test powercut-load,$(basename $(notdir $(wildcard tests/*.c))) \
-	$(basename $(notdir $(wildcard tests/*.sh)))))
+	$(basename $(notdir $(wildcard tests/*.sh))) \
+	$(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*.c))))))
 
 .PHONY: all module tools tests demo check check-powercut compare style shell install clean deps-build deps
 

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hazards of what is in the page cache, and of those who fill it.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hazards.h"
+
+#define LEN	(64 * PAGE)
+
+/* --- H12: reclaim leaves shadow entries where pages were. */
+
+static int resident(void *map)
+{
+	unsigned char vec[LEN / PAGE];
+	int i, count = 0;
+
+	MUST(mincore(map, LEN, vec));
+	for (i = 0; i < LEN / PAGE; i++)
+		count += vec[i] & 1;
+	return count;
+}
+
+void h12_shadow_entries(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
+	uint8_t *map = hazard_map(fd, LEN);
+	int i, tries;
+
+	/* Before the pages are old enough, reclaim may spare some. */
+	for (tries = 0; tries < 20; tries++) {
+		for (i = 0; i < LEN; i += PAGE)
+			*(volatile uint8_t *)(map + i);
+		MUST(madvise(map, LEN, MADV_PAGEOUT));
+		if (resident(map) < LEN / PAGE / 2)
+			break;
+		dxs_sleep_ms(50);
+	}
+	dxs_diag("%d of %ld pages are still there", resident(map), LEN / PAGE);
+	dxs_ok(resident(map) < LEN / PAGE, "H12: pages were reclaimed");
+	dxs_to(fd, DAXSTACK_DAX, "H12");
+	for (i = 0; i < LEN; i += PAGE)
+		*(volatile uint8_t *)(map + i) = map[i];
+	hazard_bytes(fd, LEN, "H12, dax");
+	dxs_to(fd, DAXSTACK_CACHED, "H12, back");
+	hazard_bytes(fd, LEN, "H12, cached");
+	munmap(map, LEN);
+	close(fd);
+}
+
+/* --- H15: calls of mm on the VMA's own file. */
+
+static void store_and_see(uint8_t *at, int fd, off_t pos, const char *name)
+{
+	static uint8_t value;
+	uint8_t seen;
+
+	*(volatile uint8_t *)at = ++value;
+	dxs_pread(fd, &seen, 1, pos);
+	dxs_is(value, seen, "%s", name);
+}
+
+void h15_map_file(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
+	uint8_t *map = hazard_map(fd, LEN), *moved, seen;
+	int i;
+
+	/* The first page shows the fourth, and goes on doing so. */
+	MUST(syscall(SYS_remap_file_pages, map, PAGE, 0, 3, 0));
+	for (i = 0; i < 4; i++) {
+		store_and_see(map, fd, 3 * PAGE, "H15: remap_file_pages");
+		dxs_to(fd, !dxs_mode(fd), "H15: remapped");
+	}
+	store_and_see(map, fd, 3 * PAGE, "H15: remap_file_pages, at the end");
+
+	for (i = 0; i < 4; i++) {
+		MUST(madvise(map + 8 * PAGE, PAGE, MADV_REMOVE));
+		dxs_pread(fd, &seen, 1, 8 * PAGE);
+		dxs_is(0, seen, "H15: MADV_REMOVE, read");
+		dxs_is(0, map[8 * PAGE], "H15: MADV_REMOVE, mapping");
+		dxs_to(fd, !dxs_mode(fd), "H15: MADV_REMOVE");
+		dxs_is(0, map[8 * PAGE], "H15: MADV_REMOVE, after a switch");
+		store_and_see(map + 8 * PAGE, fd, 8 * PAGE, "H15: stored again");
+		MUST(msync(map + 8 * PAGE, PAGE, MS_SYNC));
+		MUST(madvise(map, LEN, MADV_WILLNEED));
+	}
+	moved = MUST(mremap(map + PAGE, 15 * PAGE, 31 * PAGE, MREMAP_MAYMOVE));
+	store_and_see(moved, fd, PAGE, "H15: mremap");
+	dxs_to(fd, !dxs_mode(fd), "H15: mremap");
+	store_and_see(moved, fd, PAGE, "H15: mremap, after a switch");
+	munmap(moved, 31 * PAGE);
+	munmap(map, LEN);
+	close(fd);
+}
+
+/* --- H16: khugepaged collapses executable mappings of files. */
+
+#define HUGE	(2 * MIB)
+
+static void knob(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0)
+		return;
+	if (write(fd, value, strlen(value)) < 0)
+		dxs_diag("%s: %m", path);
+	close(fd);
+}
+
+void h16_executable(void)
+{
+	static const char thp[] = "/sys/kernel/mm/transparent_hugepage/enabled";
+	static const char dir[] = "/sys/kernel/mm/transparent_hugepage/khugepaged";
+	char path[128];
+	uint8_t *area, *map;
+	double end;
+	int fd, i, switches = 0;
+
+	if (access(thp, W_OK)) {
+		dxs_skip("no transparent huge pages", "H16");
+		return;
+	}
+	knob(thp, "always");
+	snprintf(path, sizeof(path), "%s/scan_sleep_millisecs", dir);
+	knob(path, "10");
+	snprintf(path, sizeof(path), "%s/alloc_sleep_millisecs", dir);
+	knob(path, "10");
+	snprintf(path, sizeof(path), "%s/pages_to_scan", dir);
+	knob(path, "8192");
+
+	fd = hazard_file("stack/code", HUGE, DAXSTACK_CACHED);
+	close(fd);
+	/* Only files that nobody has open for writing are collapsed. */
+	fd = MUST(open("stack/code", O_RDONLY));
+	area = MUST(mmap(NULL, 2 * HUGE, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	map = (uint8_t *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1));
+	map = MUST(mmap(map, HUGE, PROT_READ | PROT_EXEC,
+			MAP_PRIVATE | MAP_FIXED, fd, 0));
+	MUST(madvise(map, HUGE, MADV_HUGEPAGE));
+	for (end = dxs_now() + 6; dxs_now() < end; switches++) {
+		for (i = 0; i < HUGE; i += PAGE)
+			*(volatile uint8_t *)(map + i);
+		/* In cached mode for long enough to be found. */
+		if (dxs_mode(fd) == DAXSTACK_CACHED)
+			dxs_sleep_ms(150);
+		if (dxs_switch(fd, !dxs_mode(fd), 500, NULL))
+			break;
+	}
+	dxs_diag("%d switches", switches);
+	dxs_ok(switches > 3 && dxs_now() >= end,
+	       "H16: switches of an executable mapping");
+	hazard_bytes(fd, HUGE, "H16");
+	munmap(area, 2 * HUGE);
+	close(fd);
+}
+
+/* --- H27: pinned in dax mode, and nobody has the file any more. */
+
+void h27_lingering_pins(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_DAX), pins[2];
+	uint8_t *map = hazard_map(fd, LEN);
+
+	dxs_pin(pins, map + 2 * PAGE);
+	munmap(map, LEN);
+	close(fd);
+	sync();
+	knob("/proc/sys/vm/drop_caches", "2");
+	knob("/proc/sys/vm/drop_caches", "2");
+	fd = MUST(open("stack/file", O_RDWR));
+	dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_PINNED,
+		    "H27: pinned since before the file was closed");
+	dxs_unpin(pins);
+	dxs_to(fd, DAXSTACK_CACHED, "H27: let go");
+	hazard_bytes(fd, LEN, "H27");
+	close(fd);
+
+	/* Those that linger are let go when the page is. */
+	fd = hazard_file("stack/gone", LEN, DAXSTACK_DAX);
+	map = hazard_map(fd, LEN);
+	dxs_pin(pins, map);
+	munmap(map, LEN);
+	close(fd);
+	MUST(unlink("stack/gone"));
+	dxs_unpin(pins);
+	dxs_sleep_ms(1500);
+}
+
+/* --- H30: ext4 marks new files for data in the inode. */
+
+void h30_inline_data(void)
+{
+	static const char *const name = "H30: inline_data";
+	char out[64];
+	int fd;
+
+	if (dxs_on_xfs()) {
+		dxs_skip("XFS has no data in inodes", "%s", name);
+		return;
+	}
+	dxs_umount_stack();
+	if (DXS_RUN_READ(out, sizeof(out), "mkfs.ext4", "-q", "-F", "-b",
+			 "4096", "-O", "inline_data", dxs_pmem))
+		dxs_bail("mkfs.ext4 -O inline_data: %s", out);
+	dxs_mount_stack();
+	fd = MUST(open("stack/file", O_RDWR | O_CREAT, 0644));
+	dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_INLINE_DATA, name);
+	close(fd);
+}

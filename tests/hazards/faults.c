@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hazards of faults, and of those who walk page tables.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_xdp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "hazards.h"
+
+#ifndef SOL_XDP
+#define SOL_XDP 283
+#endif
+#ifndef AF_XDP
+#define AF_XDP 44
+#endif
+
+#define PAGES	64
+#define LEN	(PAGES * PAGE)
+
+/* --- H2, H3: write faults on pages that are mapped for reading already. */
+
+struct counter {
+	volatile uint32_t *map;
+	uint32_t value[PAGES];
+	int page;
+	long wrong;
+};
+
+/* Reads, so that the page is mapped, and then writes: ->page_mkwrite. */
+static void count_up(void *arg)
+{
+	struct counter *counter = arg;
+	int page = counter->page++ % PAGES;
+	volatile uint32_t *word = counter->map + page * PAGE / 4;
+
+	counter->wrong += *word != counter->value[page];
+	*word = ++counter->value[page];
+	counter->wrong += *word != counter->value[page];
+}
+
+/* Writes back, which takes the write permission from every page. */
+static void write_back(void *arg)
+{
+	MUST(fdatasync(*(int *)arg));
+}
+
+void h2_h3_write_faults(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
+	struct hazard_thread store, sync;
+	struct hazard_switches all;
+	struct counter counter = { 0 };
+	uint32_t seen;
+	int i;
+
+	counter.map = hazard_map(fd, LEN);
+	for (i = 0; i < PAGES; i++)
+		counter.value[i] = counter.map[i * PAGE / 4];
+	hazard_start(&store, count_up, &counter);
+	hazard_start(&sync, write_back, &fd);
+	all = hazard_switch(fd, 10, 60, 0);
+	hazard_stop(&sync);
+	hazard_stop(&store);
+	dxs_diag("%d switches, %d refused, %d of them as pinned; %ld stores",
+		 all.done, all.refused, all.pinned, store.steps);
+	/* A page that a fault keeps while it waits would be pinned (H3). */
+	dxs_ok(all.done > 10, "H3: switches");
+	dxs_is(0, all.pinned, "H3: no switch is refused for a fault that waits");
+	dxs_is(0, counter.wrong, "H2: every store is seen by the next load");
+	for (i = 0; i < PAGES; i++) {
+		dxs_pread(fd, &seen, 4, i * PAGE);
+		if (seen != counter.value[i])
+			break;
+	}
+	dxs_is(PAGES, i, "H2: every store is seen by read(2)");
+	munmap((void *)counter.map, LEN);
+	close(fd);
+}
+
+/* --- H5, H6: others of the process go on while a fault waits. */
+
+struct faulter {
+	volatile uint8_t *map;
+	bool write;
+	uint8_t sum;
+};
+
+static void fault_anew(void *arg)
+{
+	struct faulter *faulter = arg;
+	int i;
+
+	for (i = 0; i < PAGES; i += 16) {
+		if (faulter->write)
+			faulter->map[i * PAGE] = faulter->map[i * PAGE];
+		else
+			faulter->sum += faulter->map[i * PAGE];
+	}
+	MUST(madvise((void *)faulter->map, LEN, MADV_DONTNEED));
+}
+
+struct latency {
+	double worst;
+};
+
+static void map_something(void *arg)
+{
+	struct latency *latency = arg;
+	double begin = dxs_now(), took;
+	void *map;
+
+	map = MUST(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			0));
+	munmap(map, PAGE);
+	took = dxs_now() - begin;
+	if (took > latency->worst)
+		latency->worst = took;
+	dxs_sleep_ms(1);
+}
+
+static void mmap_lock(bool write, const char *name)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
+	struct faulter faulter = { .map = hazard_map(fd, LEN), .write = write };
+	struct hazard_thread fault, map;
+	struct hazard_switches all;
+	struct latency latency = { 0 };
+
+	hazard_start(&fault, fault_anew, &faulter);
+	hazard_start(&map, map_something, &latency);
+	all = hazard_switch(fd, 4, 100, 0);
+	hazard_stop(&map);
+	hazard_stop(&fault);
+	dxs_diag("%s: %d switches, %ld rounds of faults, worst mmap %.1f ms",
+		 name, all.done, fault.steps, latency.worst * 1000);
+	dxs_ok(all.done > 3, "%s: switches", name);
+	dxs_ok(latency.worst < 1, "%s: mmap(2) does not wait for a switch",
+	       name);
+	munmap((void *)faulter.map, LEN);
+	close(fd);
+}
+
+void h5_h6_mmap_lock(void)
+{
+	mmap_lock(true, "H5, write faults");
+	mmap_lock(false, "H6, read faults");
+}
+
+/* --- H9: long-term pins, of AF_XDP here: RDMA and VFIO pin alike. */
+
+/* Return: a socket that pins a page until it is closed, or -1. */
+static int pin_long(void *page)
+{
+	struct xdp_umem_reg umem = {
+		.addr = (uintptr_t)page,
+		.len = PAGE,
+		.chunk_size = PAGE,
+	};
+	int fd = MUST(socket(AF_XDP, SOCK_RAW, 0));
+	int err;
+
+	if (!setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &umem, sizeof(umem)))
+		return fd;
+	err = errno;
+	close(fd);
+	errno = err;
+	return -1;
+}
+
+struct pinner {
+	int fd;
+	uint8_t *map;
+	long pinned;
+	long in_dax;
+};
+
+/*
+ * A page that was pinned in cached mode keeps the file there, so that no pin is
+ * ever held in dax mode.
+ */
+static void pin_and_look(void *arg)
+{
+	struct pinner *pinner = arg;
+	int i, pin = pin_long(pinner->map);
+
+	if (pin < 0)
+		return;
+	pinner->pinned++;
+	for (i = 0; i < 3; i++)
+		pinner->in_dax += dxs_mode(pinner->fd) == DAXSTACK_DAX;
+	close(pin);
+	/* The next one has to fault. The switch gets a moment in between. */
+	MUST(madvise(pinner->map, PAGE, MADV_DONTNEED));
+	dxs_sleep_ms(pinner->pinned % 8);
+}
+
+void h9_long_term_pins(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
+	struct pinner pinner = { .fd = fd, .map = hazard_map(fd, LEN) };
+	struct hazard_thread thread;
+	struct hazard_switches all;
+	int pin;
+
+	pin = pin_long(pinner.map);
+	if (pin < 0 && errno == EAFNOSUPPORT) {
+		dxs_skip("no AF_XDP", "H9");
+		goto out;
+	}
+	if (dxs_ok(pin >= 0, "H9: a long-term pin in cached mode")) {
+		dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_PINNED,
+			    "H9: while it is there");
+		close(pin);
+	}
+	/* It is let go some time after the close. */
+	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 5000, NULL),
+		  "H9: switched when it is gone");
+	errno = 0;
+	pin = pin_long(pinner.map);
+	dxs_errno(EOPNOTSUPP, pin < 0 ? errno : 0,
+		  "H9: a long-term pin in dax mode");
+
+	hazard_start(&thread, pin_and_look, &pinner);
+	all = hazard_switch(fd, 6, 300, 500);
+	hazard_stop(&thread);
+	dxs_diag("%d switches, %d refused, %ld attempts to pin, %ld pins",
+		 all.done, all.refused, thread.steps, pinner.pinned);
+	dxs_ok(all.done > 3, "H9: switches between the pins");
+	dxs_is(0, pinner.in_dax, "H9: no DAX page is pinned for long");
+out:
+	munmap(pinner.map, LEN);
+	dxs_sleep_ms(100);
+	close(fd);
+}
+
+/* --- H28: a file whose VMAs are adjusted all the time is mapped all the time. */
+
+static void adjust(void *arg)
+{
+	uint8_t *map = arg;
+
+	/* The border between the only two VMAs of the file goes to and fro. */
+	MUST(mprotect(map + 2 * PAGE, PAGE, PROT_READ));
+	MUST(mprotect(map + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE));
+}
+
+void h28_adjusted_vma(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
+	uint8_t *map = hazard_map(fd, LEN);
+	volatile uint32_t *word = (void *)map;
+	struct hazard_thread thread;
+	double end = dxs_now() + 15;
+	uint32_t value = 0, seen;
+	long wrong = 0, switches = 0;
+
+	MUST(mprotect(map + 3 * PAGE, LEN - 3 * PAGE, PROT_READ));
+	hazard_start(&thread, adjust, map);
+	while (dxs_now() < end && switches < 1500) {
+		/* A mapping that was left behind in dax mode shows here. */
+		*word = ++value;
+		if (dxs_switch(fd, !dxs_mode(fd), 1000, NULL))
+			continue;
+		switches++;
+		*word = ++value;
+		dxs_pread(fd, &seen, sizeof(seen), 0);
+		wrong += seen != value;
+	}
+	hazard_stop(&thread);
+	dxs_diag("%ld switches, %ld adjustments", switches, thread.steps);
+	dxs_ok(switches > 10, "H28: switches");
+	dxs_is(0, wrong, "H28: read(2) sees what the mapping stored");
+	munmap(map, LEN);
+	close(fd);
+}
+
+/* --- H29: reclaim walks page tables (MGLRU) while files turn dax. */
+
+#define AGED	(16 * MIB)
+
+static void age(void *arg)
+{
+	static const char path[] = "/sys/kernel/debug/lru_gen";
+	char line[128];
+	int memcg = 0, node = 0, gen = 0, max = 0, unused;
+	FILE *file = fopen(path, "r");
+
+	(void)arg;
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "memcg %d", &unused) == 1 ||
+		    sscanf(line, " node %d", &unused) == 1)
+			continue;
+		if (sscanf(line, "%d", &gen) == 1 && gen > max)
+			max = gen;
+	}
+	fclose(file);
+	file = fopen(path, "w");
+	if (!file)
+		return;
+	fprintf(file, "+ %d %d %d 1 1", memcg, node, max);
+	fclose(file);
+}
+
+static void touch_all(void *arg)
+{
+	volatile uint8_t *map = arg;
+	size_t pos;
+
+	for (pos = 0; pos < AGED; pos += PAGE)
+		map[pos] = map[pos];
+}
+
+void h29_walkers(void)
+{
+	int fd, enabled = open("/sys/kernel/mm/lru_gen/enabled", O_WRONLY);
+	struct hazard_thread ager, toucher;
+	struct hazard_switches all;
+	uint8_t *map;
+
+	if (enabled < 0 || access("/sys/kernel/debug/lru_gen", R_OK)) {
+		dxs_skip("no MGLRU", "H29");
+		return;
+	}
+	MUST(write(enabled, "7", 1));
+	fd = hazard_file("stack/file", AGED, DAXSTACK_CACHED);
+	map = hazard_map(fd, AGED);
+	hazard_start(&ager, age, NULL);
+	hazard_start(&toucher, touch_all, map);
+	all = hazard_switch(fd, 8, 200, 200);
+	hazard_stop(&toucher);
+	hazard_stop(&ager);
+	dxs_diag("%d switches, %ld walks", all.done, ager.steps);
+	dxs_ok(all.done > 3, "H29: switches");
+	hazard_bytes(fd, AGED, "H29");
+	munmap(map, AGED);
+	MUST(write(enabled, "0", 1));
+	close(enabled);
+	close(fd);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of single hazards share.
+ */
+#ifndef HAZARDS_H
+#define HAZARDS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "../dxs_test.h"
+
+/* A file of @len bytes of dxs_fill() with seed 1, in a mode. */
+int hazard_file(const char *path, size_t len, int mode);
+/* Reports whether it has these bytes, by read(2). */
+void hazard_bytes(int fd, size_t len, const char *name);
+void *hazard_map(int fd, size_t len);
+
+/**
+ * struct hazard_thread - something that is done over and over
+ * @step: once; its argument is @arg
+ * @stop: set by hazard_stop()
+ * @steps: how often it was done
+ */
+struct hazard_thread {
+	void (*step)(void *arg);
+	void *arg;
+	atomic_bool stop;
+	atomic_long steps;
+	pthread_t thread;
+};
+
+void hazard_start(struct hazard_thread *thread, void (*step)(void *),
+		  void *arg);
+void hazard_stop(struct hazard_thread *thread);
+
+/**
+ * struct hazard_switches - how many switches came out how
+ * @done: succeeded
+ * @refused: did not
+ * @pinned: ... because pages were pinned
+ */
+struct hazard_switches {
+	int done;
+	int refused;
+	int pinned;
+};
+
+/* Switches to and fro for so many seconds, or so often. */
+struct hazard_switches hazard_switch(int fd, double seconds, int count,
+				     int timeout_ms);
+
+/* faults.c */
+void h2_h3_write_faults(void);
+void h5_h6_mmap_lock(void);
+void h9_long_term_pins(void);
+void h28_adjusted_vma(void);
+void h29_walkers(void);
+
+/* cache.c */
+void h12_shadow_entries(void);
+void h15_map_file(void);
+void h16_executable(void);
+void h27_lingering_pins(void);
+void h30_inline_data(void);
+
+/* writeback.c */
+void h13_sync(void);
+void h14_cgroups(void);
+void h19_h20_write_error(void);
+
+/* waits.c */
+void h4_lost_vma(void);
+void h21_untouched(void);
+void h22_stuck_reader(void);
+void h23_slow_sync(void);
+
+#endif /* HAZARDS_H */

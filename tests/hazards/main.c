@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The hazards of docs/design.md, one test each, for those that no other test
+ * provokes.
+ *
+ * Usage: hazards [NAME...]     such as H9; all of them without a name
+ *
+ * tests/mutants/ has the patches that take the guards away.
+ */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/mman.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "hazards.h"
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} hazards[] = {
+	{ "H2", h2_h3_write_faults },
+	{ "H4", h4_lost_vma },
+	{ "H5", h5_h6_mmap_lock },
+	{ "H9", h9_long_term_pins },
+	{ "H12", h12_shadow_entries },
+	{ "H13", h13_sync },
+	{ "H14", h14_cgroups },
+	{ "H15", h15_map_file },
+	{ "H16", h16_executable },
+	{ "H19", h19_h20_write_error },
+	{ "H21", h21_untouched },
+	{ "H22", h22_stuck_reader },
+	{ "H23", h23_slow_sync },
+	{ "H27", h27_lingering_pins },
+	{ "H28", h28_adjusted_vma },
+	{ "H29", h29_walkers },
+	{ "H30", h30_inline_data },
+};
+
+int hazard_file(const char *path, size_t len, int mode)
+{
+	static uint8_t buf[MIB];
+	int fd = MUST(open(path, O_RDWR | O_CREAT | O_TRUNC, 0644));
+	size_t pos, part;
+
+	dxs_to(fd, mode, path);
+	for (pos = 0; pos < len; pos += part) {
+		part = len - pos < sizeof(buf) ? len - pos : sizeof(buf);
+		dxs_fill(buf, part, 1, pos);
+		dxs_pwrite(fd, buf, part, pos);
+	}
+	MUST(fsync(fd));
+	return fd;
+}
+
+void hazard_bytes(int fd, size_t len, const char *name)
+{
+	static uint8_t expected[MIB], seen[MIB];
+	size_t pos, part;
+	bool same = true;
+
+	for (pos = 0; same && pos < len; pos += part) {
+		part = len - pos < sizeof(seen) ? len - pos : sizeof(seen);
+		dxs_fill(expected, part, 1, pos);
+		dxs_pread(fd, seen, part, pos);
+		same = dxs_same(expected, seen, part, pos, name);
+	}
+	dxs_ok(same, "%s: all bytes", name);
+}
+
+void *hazard_map(int fd, size_t len)
+{
+	return MUST(mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+}
+
+static void *repeat(void *arg)
+{
+	struct hazard_thread *thread = arg;
+
+	while (!thread->stop) {
+		thread->step(thread->arg);
+		thread->steps++;
+	}
+	return NULL;
+}
+
+void hazard_start(struct hazard_thread *thread, void (*step)(void *),
+		  void *arg)
+{
+	thread->step = step;
+	thread->arg = arg;
+	thread->stop = false;
+	thread->steps = 0;
+	if (pthread_create(&thread->thread, NULL, repeat, thread))
+		dxs_bail("cannot make a thread");
+}
+
+void hazard_stop(struct hazard_thread *thread)
+{
+	thread->stop = true;
+	pthread_join(thread->thread, NULL);
+}
+
+struct hazard_switches hazard_switch(int fd, double seconds, int count,
+				     int timeout_ms)
+{
+	struct hazard_switches all = { 0 };
+	struct daxstack_switch sw;
+	double end = dxs_now() + seconds;
+
+	while (dxs_now() < end && all.done < count) {
+		if (!dxs_switch(fd, !dxs_mode(fd), timeout_ms, &sw)) {
+			all.done++;
+			continue;
+		}
+		all.refused++;
+		all.pinned += sw.reason == DAXSTACK_REASON_PINNED;
+	}
+	return all;
+}
+
+static bool wanted(const char *name, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (!strcmp(name, argv[i]))
+			return true;
+	return argc == 1;
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	dxs_begin();
+	for (i = 0; i < ARRAY_SIZE(hazards); i++) {
+		if (!wanted(hazards[i].name, argc, argv))
+			continue;
+		dxs_diag("%s", hazards[i].name);
+		dxs_mkfs(NULL);
+		dxs_mount_stack();
+		hazards[i].run();
+		dxs_umount_stack();
+		dxs_fsck();
+	}
+	return dxs_done();
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hazards of waiting: for those inside the gates, and for the lower filesystem.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hazards.h"
+
+#define LEN	(64 * PAGE)
+
+static void drop_caches(const char *what)
+{
+	int fd = MUST(open("/proc/sys/vm/drop_caches", O_WRONLY));
+
+	MUST(write(fd, what, 1));
+	close(fd);
+}
+
+/* --- H4: a fault that reads a page has no VMA, and no file, afterwards. */
+
+struct loser {
+	volatile uint8_t *map;
+	atomic_bool there;
+};
+
+static void *lose_vma(void *arg)
+{
+	struct loser *loser = arg;
+	int i;
+
+	loser->there = true;
+	/* Reads from the device give up the mmap_lock; SIGSEGV is for another. */
+	for (i = 0; i < 8; i++)
+		loser->map[i * 8 * PAGE];
+	return NULL;
+}
+
+static void lose_one(int round)
+{
+	struct loser loser = { 0 };
+	pthread_t thread;
+	int fd;
+
+	fd = MUST(open("stack/file", O_RDWR));
+	loser.map = hazard_map(fd, LEN);
+	close(fd);
+	if (pthread_create(&thread, NULL, lose_vma, &loser))
+		_exit(1);
+	while (!loser.there)
+		;
+	if (round % 4)
+		usleep(round % 200);
+	/* The last use of the file; its inode goes with the dentry. */
+	munmap((void *)loser.map, LEN);
+	drop_caches("2");
+	pthread_join(thread, NULL);
+}
+
+void h4_lost_vma(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), i, status;
+	pid_t pid;
+
+	close(fd);
+	for (i = 0; i < 60; i++) {
+		drop_caches("3");
+		pid = MUST(fork());
+		if (!pid) {
+			lose_one(i);
+			_exit(0);
+		}
+		/* SIGSEGV is as likely as not. */
+		MUST(waitpid(pid, &status, 0));
+	}
+	fd = MUST(open("stack/file", O_RDWR));
+	dxs_to(fd, DAXSTACK_DAX, "H4");
+	hazard_bytes(fd, LEN, "H4");
+	close(fd);
+}
+
+/* --- H21: a file whose data nobody touched has no gates. */
+
+static bool has_gates(int fd)
+{
+	struct daxstack_state state;
+
+	MUST(ioctl(fd, DAXSTACK_IOC_STATE, &state));
+	return state.flags & DAXSTACK_STATE_GATED;
+}
+
+void h21_untouched(void)
+{
+	int fd = MUST(open("stack/file", O_RDWR | O_CREAT, 0644));
+	struct stat st;
+
+	MUST(fstat(fd, &st));
+	dxs_to(fd, DAXSTACK_DAX, "H21");
+	dxs_to(fd, DAXSTACK_CACHED, "H21");
+	dxs_is(false, has_gates(fd), "H21: opened and switched: no gates");
+	dxs_pwrite(fd, "x", 1, 0);
+	dxs_is(true, has_gates(fd), "H21: written: gates");
+	close(fd);
+}
+
+/* --- H22: a call that does not end. */
+
+struct reader {
+	int fd;
+	uint8_t *buf;
+	atomic_bool done;
+	ssize_t got;
+};
+
+static void *read_into_nothing(void *arg)
+{
+	struct reader *reader = arg;
+
+	reader->got = pread(reader->fd, reader->buf, PAGE, 0);
+	reader->done = true;
+	return NULL;
+}
+
+struct stall {
+	int fd;
+	double worst;
+};
+
+static void read_and_time(void *arg)
+{
+	struct stall *stall = arg;
+	double begin = dxs_now(), took;
+	uint8_t byte;
+
+	dxs_pread(stall->fd, &byte, 1, 0);
+	took = dxs_now() - begin;
+	if (took > stall->worst)
+		stall->worst = took;
+	dxs_sleep_ms(1);
+}
+
+/* A page whose fault waits until somebody fills it. Return: its userfaultfd. */
+static int missing_page(uint8_t **page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (uffd < 0)
+		return -1;
+	MUST(ioctl(uffd, UFFDIO_API, &api));
+	*page = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	reg.range.start = (uintptr_t)*page;
+	reg.range.len = PAGE;
+	MUST(ioctl(uffd, UFFDIO_REGISTER, &reg));
+	return uffd;
+}
+
+static void stuck_reader(int mode)
+{
+	const char *const name = dxs_mode_name(mode);
+	int fd = hazard_file("stack/file", LEN, mode), uffd;
+	struct reader reader = { .fd = fd };
+	struct stall stall = { .fd = fd };
+	struct hazard_thread other;
+	struct uffdio_zeropage fill = { 0 };
+	struct daxstack_switch sw;
+	pthread_t thread;
+	double begin;
+	int err;
+
+	uffd = missing_page(&reader.buf);
+	if (uffd < 0) {
+		dxs_skip("no userfaultfd", "H22, %s", name);
+		close(fd);
+		return;
+	}
+	if (pthread_create(&thread, NULL, read_into_nothing, &reader))
+		dxs_bail("cannot make a thread");
+	dxs_sleep_ms(200);
+	dxs_is(false, reader.done, "H22, %s: a reader is stuck", name);
+	hazard_start(&other, read_and_time, &stall);
+	begin = dxs_now();
+	err = dxs_switch(fd, !mode, 0, &sw);
+	dxs_errno(EBUSY, err, "H22, %s: the switch gives up", name);
+	dxs_str("IO", dxs_reason_name(sw.reason), "H22, %s: reason", name);
+	if (!dxs_ok(dxs_now() - begin < 2, "H22, %s: soon", name))
+		dxs_diag("after %.3f s", dxs_now() - begin);
+	dxs_switch(fd, !mode, 2000, NULL);
+	hazard_stop(&other);
+	dxs_diag("%s: %ld reads meanwhile, worst %.1f ms", name, other.steps,
+		 stall.worst * 1000);
+	dxs_ok(stall.worst < 1, "H22, %s: others are not held up", name);
+
+	fill.range.start = (uintptr_t)reader.buf;
+	fill.range.len = PAGE;
+	MUST(ioctl(uffd, UFFDIO_ZEROPAGE, &fill));
+	pthread_join(thread, NULL);
+	dxs_is(PAGE, reader.got, "H22, %s: the reader ends", name);
+	dxs_errno(0, dxs_switch(fd, !mode, 500, NULL),
+		  "H22, %s: switched then", name);
+	munmap(reader.buf, PAGE);
+	close(uffd);
+	close(fd);
+}
+
+void h22_stuck_reader(void)
+{
+	stuck_reader(DAXSTACK_CACHED);
+	stuck_reader(DAXSTACK_DAX);
+}
+
+/* --- H23: sync(2) has the lower s_umount for seconds. */
+
+#define CGROUP	"/sys/fs/cgroup/h23"
+#define SLOW	(8 * MIB)
+
+static bool put(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+	close(fd);
+	return done;
+}
+
+/* Dirties a file in a cgroup whose writes are slow, and syncs it. */
+static void sync_slowly(void)
+{
+	static uint8_t buf[SLOW];
+	char pid[16];
+	int fd;
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	if (!put(CGROUP "/cgroup.procs", pid))
+		_exit(2);
+	fd = open("stack/slow", O_RDWR | O_CREAT, 0644);
+	if (fd < 0 || write(fd, buf, SLOW) != SLOW || syncfs(fd))
+		_exit(1);
+	_exit(0);
+}
+
+void h23_slow_sync(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), status;
+	struct stall stall = { .fd = fd };
+	struct hazard_thread reader;
+	struct daxstack_switch sw;
+	double begin, took, end, worst = 0;
+	int busy = 0, done = 0;
+	char limit[64];
+	struct stat st;
+	pid_t pid;
+
+	MUST(stat(dxs_pmem, &st));
+	snprintf(limit, sizeof(limit), "%u:%u wbps=2097152",
+		 major(st.st_rdev), minor(st.st_rdev));
+	if (!put("/sys/fs/cgroup/cgroup.subtree_control", "+memory +io") ||
+	    (mkdir(CGROUP, 0755) && errno != EEXIST) ||
+	    !put(CGROUP "/io.max", limit)) {
+		dxs_skip("no throttling of writes", "H23");
+		close(fd);
+		return;
+	}
+	pid = MUST(fork());
+	if (!pid)
+		sync_slowly();
+	dxs_sleep_ms(500);
+	hazard_start(&reader, read_and_time, &stall);
+	begin = dxs_now();
+	for (end = begin + 1.5; dxs_now() < end; dxs_sleep_ms(10)) {
+		double start = dxs_now();
+		int err = dxs_switch(fd, !dxs_mode(fd), 0, &sw);
+
+		took = dxs_now() - start;
+		if (took > worst)
+			worst = took;
+		done += !err;
+		busy += err == EBUSY &&
+			sw.reason == DAXSTACK_REASON_WRITEBACK;
+	}
+	hazard_stop(&reader);
+	dxs_is(0, MUST(waitpid(pid, &status, WNOHANG)),
+	       "H23: the sync goes on all the while");
+	MUST(waitpid(pid, &status, 0));
+	dxs_is(0, status, "H23: it ends");
+	dxs_diag("sync took %.1f s or more; %d switches, %d busy, worst %.0f ms; worst read %.0f ms",
+		 dxs_now() - begin, done, busy, worst * 1000,
+		 stall.worst * 1000);
+	dxs_ok(busy > 0, "H23: s_umount was busy");
+	dxs_ok(worst < 1, "H23: a switch without a timeout does not wait");
+	dxs_ok(stall.worst < 1, "H23: nobody waits at the gate for sync(2)");
+	dxs_errno(0, dxs_switch(fd, !dxs_mode(fd), 2000, NULL),
+		  "H23: switched when sync(2) is through");
+	close(fd);
+	MUST(rmdir(CGROUP));
+}
