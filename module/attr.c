@@ -3,6 +3,7 @@
  * Attributes: the lower inode has them, the stack's inode has copies for the
  * VFS to look at.
  */
+#include <linux/pagemap.h>
 #include <linux/xattr.h>
 
 #include "daxstack.h"
@@ -241,6 +242,15 @@ static int dxs_fileattr_set_rest(struct vfsmount *mnt, struct dentry *lower,
 	dxs_fileattr_copy_dax(&rest, old);
 	if (dxs_fileattr_same(&rest, old))
 		goto out;
+	/*
+	 * XFS changes the hint only while there are no extents. If the switch
+	 * made some of delayed allocations, there would be no way back.
+	 */
+	if (rest.fsx_extsize != old->fsx_extsize) {
+		err = filemap_write_and_wait(d_inode(lower)->i_mapping);
+		if (err)
+			goto out;
+	}
 	err = vfs_fileattr_set(&init_user_ns, lower, &rest) ?: 1;
 	dxs_copy_attr(inode);
 out:
@@ -302,6 +312,9 @@ int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
 	if (had_rest && !((old.fsx_xflags ^ fa->fsx_xflags) & FS_XFLAG_DAX))
 		return 0;
 	err = dxs_switch(&sw);
+	/* In the form that it was set in: a form leaves out what it cannot say. */
+	old.flags_valid = fa->flags_valid;
+	old.fsx_valid = fa->fsx_valid;
 	if (err && had_rest)
 		dxs_fileattr_set_rest(mnt, lower, inode, &old, &set);
 	return err;

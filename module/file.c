@@ -49,6 +49,14 @@ static int dxs_open(struct inode *inode, struct file *file)
 {
 	struct dxs_file *df;
 
+	/*
+	 * A filesystem above us that opens with a path of its own, as overlayfs
+	 * does: from its dentry, which the lower files would carry, there is no
+	 * way to our inode.
+	 */
+	if (d_inode(file->f_path.dentry) != inode)
+		return -EOPNOTSUPP;
+
 	df = kmem_cache_zalloc(dxs_file_cachep, GFP_KERNEL);
 	if (!df)
 		return -ENOMEM;

@@ -242,6 +242,16 @@ static int dxs_rename(struct user_namespace *userns, struct inode *old_dir,
 	err = -ENOTEMPTY;
 	if (trap == lower_new)
 		goto out_dput;
+	/*
+	 * The VFS has looked at our names; where the lower filesystem is someone
+	 * else's too, its own may differ, and nobody looks again below here.
+	 */
+	err = -ENOENT;
+	if ((flags & RENAME_EXCHANGE) && d_is_negative(lower_new))
+		goto out_dput;
+	err = -EEXIST;
+	if ((flags & RENAME_NOREPLACE) && d_is_positive(lower_new))
+		goto out_dput;
 
 	rd.old_mnt_userns = &init_user_ns;
 	rd.old_dir = d_inode(lower_old_dir);

@@ -277,7 +277,8 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_xattr = dxs_xattr_handlers;
 	/* A directory is someone else's too, until they unmount it. */
 	sb->s_d_op = sbi->from_dir ? &dxs_shared_dentry_ops : &dxs_dentry_ops;
-	sb->s_stack_depth = lower->s_stack_depth + 1;
+	/* Nothing may stack on us: see dxs_open(). */
+	sb->s_stack_depth = FILESYSTEM_MAX_STACK_DEPTH;
 	sb->s_maxbytes = lower->s_maxbytes;
 	sb->s_blocksize = lower->s_blocksize;
 	sb->s_blocksize_bits = lower->s_blocksize_bits;

@@ -10,6 +10,7 @@
 #include <linux/fadvise.h>
 #include <linux/fiemap.h>
 #include <linux/pagemap.h>
+#include <linux/ratelimit.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/writeback.h>
@@ -471,6 +472,14 @@ static void dxs_locked(struct dxs_switch *sw,
 	sw->err = sw->mnt ? mnt_want_write(sw->mnt) : 0;
 	if (sw->err)
 		goto out;
+	/*
+	 * Frozen: s_active is held, so that nothing will come of it, and to wait
+	 * for write access would know no timeout and no signal (H22).
+	 */
+	if (READ_ONCE(lower_mnt->mnt_sb->s_writers.frozen) != SB_UNFROZEN) {
+		reason = DAXSTACK_REASON_LOWER_SHARED;
+		goto out_mnt;
+	}
 	/* Keeps a freeze of the lower filesystem out: see the lock order. */
 	sw->err = mnt_want_write(lower_mnt);
 	if (sw->err)
@@ -535,28 +544,62 @@ static struct file *dxs_open_drain(const struct dxs_switch *sw)
 	return IS_ERR(file) ? NULL : file;
 }
 
-/* One line in dmesg for each switch, each refusal, and each that is deferred. */
+/*
+ * A file's name for dmesg, its end if it is long. To be printed escaped: a name
+ * may have line ends in it, and what terminals obey.
+ */
+#define DXS_NAME_MAX	200
+
+static const char *dxs_name(const struct dxs_switch *sw, char *buf)
+{
+	char *name = ERR_PTR(-ENOMEM);
+	size_t len;
+
+	if (buf)
+		name = dentry_path_raw(sw->name, buf, PATH_MAX);
+	if (IS_ERR(name))
+		return "?";
+	len = strlen(name);
+	return len > DXS_NAME_MAX ? name + len - DXS_NAME_MAX : name;
+}
+
+/*
+ * One line in dmesg for each switch, each refusal, and each that is deferred;
+ * rationed, for every user may switch his own files as often as he likes.
+ */
 static void dxs_report(const struct dxs_switch *sw, int err)
 {
-	const char *id = dxs_switch_lower(sw)->i_sb->s_id;
+	static DEFINE_RATELIMIT_STATE(switches, 5 * HZ, 200);
+	static DEFINE_RATELIMIT_STATE(others, 5 * HZ, 10);
+	const char *id = dxs_switch_lower(sw)->i_sb->s_id, *name;
+	bool switched = sw->switched && sw->cause != DXS_BORN;
+	bool deferred = sw->deferred &&
+		sw->reason != DAXSTACK_REASON_DAX_OPTION;
+	char *buf;
+	int len;
 
-	if (sw->switched && sw->cause != DXS_BORN)
-		pr_info("%s: %pd4 (inode %lu): %s -> %s, %llu pages written back, gates shut for %llu us, attempt %u\n",
-			id, sw->name, sw->inode->i_ino,
+	if (switched ? !__ratelimit(&switches) :
+		       !(deferred || err) || !__ratelimit(&others))
+		return;
+	buf = __getname();
+	name = dxs_name(sw, buf);
+	len = strlen(name);
+	if (switched)
+		pr_info("%s: %*pE (inode %lu): %s -> %s, %llu pages written back, gates shut for %llu us, attempt %u\n",
+			id, len, name, sw->inode->i_ino,
 			dxs_mode_name(!sw->to), dxs_mode_name(sw->to),
 			sw->pages, div_u64(sw->shut_ns, NSEC_PER_USEC),
 			sw->attempts);
-	else if (sw->deferred && sw->reason != DAXSTACK_REASON_DAX_OPTION)
-		pr_info_ratelimited("%s: %pd4 (inode %lu): flag set for %s, acts when the inode is next loaded: %s\n",
-				    id, sw->name, sw->inode->i_ino,
-				    dxs_mode_name(sw->to),
-				    dxs_reason_text(sw->reason));
-	else if (err)
-		pr_info_ratelimited("%s: %pd4 (inode %lu): not switched to %s: %s (%d), attempt %u\n",
-				    id, sw->name, sw->inode->i_ino,
-				    dxs_mode_name(sw->to),
-				    dxs_reason_text(sw->reason), err,
-				    sw->attempts);
+	else if (deferred)
+		pr_info("%s: %*pE (inode %lu): flag set for %s, acts when the inode is next loaded: %s\n",
+			id, len, name, sw->inode->i_ino, dxs_mode_name(sw->to),
+			dxs_reason_text(sw->reason));
+	else
+		pr_info("%s: %*pE (inode %lu): not switched to %s: %s (%d), attempt %u\n",
+			id, len, name, sw->inode->i_ino, dxs_mode_name(sw->to),
+			dxs_reason_text(sw->reason), err, sw->attempts);
+	if (buf)
+		__putname(buf);
 }
 
 /**
