@@ -18,15 +18,26 @@ static const char *const reason_texts[] = {
 	DAXSTACK_REASONS(REASON_TEXT_)
 };
 
-/* NULL if @fd is on a daxstack mount, else why not. */
+/*
+ * NULL if @fd is on a daxstack mount, else why not. Of many files in a row,
+ * most are on the same.
+ */
 static const char *not_on_daxstack(int fd, struct stat *st)
 {
+	static bool known;
+	static dev_t dev;
 	struct statfs fs;
 
-	if (fstatfs(fd, &fs) < 0 || fstat(fd, st) < 0)
+	if (fstat(fd, st) < 0)
+		return strerror(errno);
+	if (known && st->st_dev == dev)
+		return NULL;
+	if (fstatfs(fd, &fs) < 0)
 		return strerror(errno);
 	if (fs.f_type != DAXSTACK_SUPER_MAGIC)
 		return "not on a daxstack mount";
+	known = true;
+	dev = st->st_dev;
 	return NULL;
 }
 

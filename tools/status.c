@@ -40,8 +40,9 @@ static const char status_help[] =
 "\n"
 "Show for each FILE:\n"
 "  MODE      dax or cached, as of now\n"
-"  FLAG      whether FS_XFLAG_DAX is set, the mode in which the file is loaded\n"
-"            next time\n"
+"  FLAG      whether FS_XFLAG_DAX is set: the mode in which the file is loaded\n"
+"            next time. If it is not that of MODE, a change is still to come\n"
+"            (switch=never), or the mount has one mode for all (dax=)\n"
 "  MAPPED    no, yes, or sync: with MAP_SYNC\n"
 "  PAGES     what the mapping holds, page cache or DAX entries, in pages of the\n"
 "            kernel's page size\n"
@@ -61,8 +62,11 @@ static const char status_help[] =
 "  64  wrong usage\n"
 "  74  writing to standard output failed\n"
 "\n"
-"Example: names of the files that are cached\n"
-"  daxstack status -J /mnt/x/* | jq -r '.files[] | select(.mode == \"cached\").file'\n";
+"Examples: names of the files that are cached; of those whose flag is set but\n"
+"whose mode is still to come\n"
+"  daxstack status -J /mnt/x/* | jq -r '.files[] | select(.mode == \"cached\").file'\n"
+"  daxstack status -J /mnt/x/* | jq -r '.files[] |\n"
+"          select(.mode == \"cached\" and .flag).file'\n";
 
 static struct libscols_line *new_line(struct libscols_table *table)
 {
