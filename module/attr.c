@@ -271,10 +271,13 @@ static int dxs_fileattr_forward(struct inode *inode, struct dxs_switch *sw,
 
 	err = dxs_fileattr_set_lower(dxs_lower_mnt(inode->i_sb), sw->lower,
 				     inode, fa);
-	if (err || !S_ISREG(inode->i_mode))
+	if (!S_ISREG(inode->i_mode))
 		return err;
+	/* After an error too: ext4 may have stored the flag before it failed. */
 	if (READ_ONCE(dxs_lower_inode(inode)->i_state) & I_DONTCACHE)
 		d_mark_dontcache(inode);
+	if (err)
+		return err;
 	sw->deferred = flag != sw->to && dxs_mode(inode) != sw->to;
 	if (!sw->deferred)
 		return 0;

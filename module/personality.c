@@ -206,6 +206,9 @@ bool dxs_learn_personalities(struct dxs_sb *sbi)
 				 sbi->no_switch == DAXSTACK_REASON_NO_PROBE)) {
 		err = dxs_probe(sbi, &reason);
 		sbi->no_switch = err ? reason : DAXSTACK_REASON_NONE;
+		/* A mount that we did not make says so. */
+		if (sbi->no_switch == DAXSTACK_REASON_DAX_OPTION)
+			WRITE_ONCE(sbi->dax, DXS_DAX_ALWAYS);
 		if (!err)
 			/* Pairs with the acquire above and in faults. */
 			smp_store_release(&sbi->switchable, true);

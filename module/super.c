@@ -79,8 +79,8 @@ static int dxs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	case DXS_OPT_LOWER:
 		if (strcmp(param->string, "ext4") &&
 		    strcmp(param->string, "xfs"))
-			return invalf(fc, "lower=%s is neither ext4 nor xfs",
-				      param->string);
+			return invalfc(fc, "lower=%s is neither ext4 nor xfs",
+				       param->string);
 		kfree(opts->lower);
 		opts->lower = param->string;
 		param->string = NULL;
@@ -221,12 +221,20 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 	if (IS_ERR(sbi->lower_mnt))
 		return PTR_ERR(sbi->lower_mnt);
 
+	/* Then it has the options of its first mount, whatever we give. */
+	if (!sbi->from_dir && opts->dax >= 0 &&
+	    atomic_read(&sbi->lower_mnt->mnt_sb->s_active) != 1) {
+		errorfc(fc, "%s is mounted already: dax= is for its own mount to say",
+			fc->source);
+		return -EBUSY;
+	}
+
 	err = dxs_lower_check(sbi->lower_mnt, sbi->lower_root);
 	if (!err && opts->lower &&
 	    strcmp(opts->lower, sbi->lower_mnt->mnt_sb->s_type->name))
-		err = invalf(fc, "%s is %s, not %s", fc->source,
-			     sbi->lower_mnt->mnt_sb->s_type->name,
-			     opts->lower);
+		err = invalfc(fc, "%s is %s, not %s", fc->source,
+			      sbi->lower_mnt->mnt_sb->s_type->name,
+			      opts->lower);
 	return err;
 }
 
@@ -308,10 +316,6 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 		pr_warn("%s: %s on %s, switching is off: %s\n", lower->s_id,
 			lower->s_type->name, fc->source,
 			dxs_reason_text(sbi->no_switch));
-	/* A directory whose own mount says so. */
-	if (sbi->no_switch == DAXSTACK_REASON_DAX_OPTION &&
-	    sbi->dax == DXS_DAX_INODE)
-		sbi->dax = DXS_DAX_ALWAYS;
 	return 0;
 fail:
 	sb->s_fs_info = NULL;
@@ -322,7 +326,7 @@ fail:
 static int dxs_get_tree(struct fs_context *fc)
 {
 	if (!fc->source)
-		return invalf(fc, "no source given");
+		return invalfc(fc, "no source given");
 	return get_tree_nodev(fc, dxs_fill_super);
 }
 
@@ -334,9 +338,9 @@ static int dxs_reconfigure(struct fs_context *fc)
 	struct vfsmount *mnt = dxs_lower_mnt(sb);
 
 	if (opts->lower && strcmp(opts->lower, mnt->mnt_sb->s_type->name))
-		return invalf(fc, "lower= is fixed at mount");
+		return invalfc(fc, "lower= is fixed at mount");
 	if (opts->dax >= 0 && opts->dax != DXS_SB(sb)->dax)
-		return invalf(fc, "dax= is fixed at mount");
+		return invalfc(fc, "dax= is fixed at mount");
 	if (sb_rdonly(sb) && !(fc->sb_flags & SB_RDONLY) &&
 	    (sb_rdonly(mnt->mnt_sb) || __mnt_is_readonly(mnt))) {
 		errorfc(fc, "lower filesystem is read-only");
