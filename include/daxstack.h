@@ -44,7 +44,7 @@
 	X(ENCRYPTED,	EOPNOTSUPP,	"file is encrypted")		\
 	X(VERITY,	EOPNOTSUPP,	"file has fs-verity")		\
 	X(SWAPFILE,	ETXTBSY,	"file is an active swap file")	\
-	X(INLINE_DATA,	EOPNOTSUPP,	"inline data (of the file, or a feature of the filesystem)")		\
+	X(INLINE_DATA,	EOPNOTSUPP,	"inline data, of the file or filesystem")		\
 	X(JOURNAL_DATA,	EOPNOTSUPP,	"file has data journalling")	\
 	X(REALTIME,	EOPNOTSUPP,	"file is on the realtime device") \
 	X(LOWER_SAYS_NO, EOPNOTSUPP,	"lower filesystem refuses DAX for this file") \

@@ -23,12 +23,12 @@ static long dxs_ioc_switch(struct file *file, void __user *uarg)
 
 	if (copy_from_user(&arg, uarg, sizeof(arg)))
 		return -EFAULT;
+	/* An answer that could not be given must not come of a switch. */
+	arg.reason = DAXSTACK_REASON_NONE;
+	if (copy_to_user(uarg, &arg, sizeof(arg)))
+		return -EFAULT;
 	if (!dxs_switch_arg_ok(&arg))
 		return -EINVAL;
-	/* An answer that could not be given must not come of a switch. */
-	if (clear_user(&((struct daxstack_switch __user *)uarg)->reason,
-		       sizeof(arg.reason)))
-		return -EFAULT;
 	sw = dxs_switch_of(file->f_path.dentry, arg.mode);
 	sw.mnt = file->f_path.mnt;
 	sw.forever = arg.timeout_ms < 0;

@@ -325,7 +325,8 @@ fail:
 
 static int dxs_get_tree(struct fs_context *fc)
 {
-	if (!fc->source)
+	/* An empty path would be found: it is the working directory. */
+	if (!fc->source || !*fc->source)
 		return invalfc(fc, "no source given");
 	return get_tree_nodev(fc, dxs_fill_super);
 }
@@ -341,7 +342,8 @@ static int dxs_reconfigure(struct fs_context *fc)
 		return invalfc(fc, "lower= is fixed at mount");
 	if (opts->dax >= 0 && opts->dax != DXS_SB(sb)->dax)
 		return invalfc(fc, "dax= is fixed at mount");
-	if (sb_rdonly(sb) && !(fc->sb_flags & SB_RDONLY) &&
+	/* fspick(2) may leave it as it is. */
+	if (sb_rdonly(sb) && fc->sb_flags_mask & ~fc->sb_flags & SB_RDONLY &&
 	    (sb_rdonly(mnt->mnt_sb) || __mnt_is_readonly(mnt))) {
 		errorfc(fc, "lower filesystem is read-only");
 		return -EROFS;

@@ -242,12 +242,13 @@ int dxs_flag(struct dentry *lower)
 int dxs_store_flag(struct dentry *lower, int mode)
 {
 	struct fileattr fa = {};
-	int err, flag;
+	int err, flag, is;
 
 	err = vfs_fileattr_get(lower, &fa);
 	flag = fa.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED;
+	is = IS_DAX(d_inode(lower)) ? DAXSTACK_DAX : DAXSTACK_CACHED;
 	/* Else the lower filesystem is asked even if nothing is to be stored. */
-	if (err || (flag == mode && IS_DAX(d_inode(lower)) == (mode == DAXSTACK_DAX)))
+	if (err || (flag == mode && is == mode))
 		return err;
 	if (flag != mode) {
 		fa.flags ^= FS_DAX_FL;

@@ -63,7 +63,7 @@ static void make(const char *path, int mode)
 	close(fd);
 }
 
-static void bytes(int fd, const char *name)
+static void check_bytes(int fd, const char *name)
 {
 	uint8_t expected[LEN], seen[LEN];
 
@@ -131,7 +131,7 @@ static void test_creation(void)
 			       FLAGGED "/copy"), "%s, cp: status", option);
 	file_is(FLAGGED "/copy", at_creation(), "copied by cp");
 	fd = MUST(open(FLAGGED "/copy", O_RDONLY));
-	bytes(fd, "copied by cp");
+	check_bytes(fd, "copied by cp");
 	close(fd);
 	removed(FLAGGED "/copy");
 	removed("stack/original");
@@ -146,7 +146,7 @@ static void test_creation_mapped(void)
 	MUST(ftruncate(fd, LEN));
 	map = MUST(mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
 	dxs_fill(map, LEN, 3, 0);
-	bytes(fd, "created and mapped");
+	check_bytes(fd, "created and mapped");
 	MUST(munmap(map, LEN));
 	close(fd);
 	removed(FLAGGED "/m");
@@ -225,7 +225,7 @@ static void test_move(int old, const char *from, const char *to, int dir,
 	MUST(rename(before, after));
 	file_is(after, after_move(old, dir), name);
 	fd = MUST(open(after, O_RDONLY));
-	bytes(fd, name);
+	check_bytes(fd, name);
 	close(fd);
 	removed(after);
 }
@@ -259,7 +259,7 @@ static void test_move_open(void)
 	dxs_str(dxs_mode_name(after_move(DAXSTACK_CACHED, DAXSTACK_DAX)),
 		dxs_mode_name(dxs_mode(fd)), "%s, %s: mode", option, name);
 	map[LEN - 1] = map[LEN - 1];
-	bytes(fd, name);
+	check_bytes(fd, name);
 	MUST(munmap((void *)map, LEN));
 	close(fd);
 	removed(FLAGGED "/f");
@@ -382,7 +382,7 @@ static void test_refused(void)
 	dxs_is(0, DXS_RUN("chattr", "+A", PLAIN "/f"), "%s: chattr +A", name);
 	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "%s: mode after that",
 		name);
-	bytes(fd, name);
+	check_bytes(fd, name);
 	MUST(munmap(map, LEN));
 	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "%s: mode while open",
 		name);

@@ -49,7 +49,7 @@ static void fill(uint8_t *buf, int file, long number)
 
 /* --- Load. */
 
-static void durable(int file, long number)
+static void say_durable(int file, long number)
 {
 	char line[64];
 	int len = snprintf(line, sizeof(line), "durable %d %ld\n", file,
@@ -104,7 +104,7 @@ static void by_map_sync(int file, long number, const uint8_t *buf)
 		return;
 	}
 	memcpy(map + number * RECORD % PAGE, buf, RECORD);
-	durable(file, number);
+	say_durable(file, number);
 	MUST(munmap(map, PAGE));
 }
 
@@ -147,13 +147,13 @@ static void *write_records(void *arg)
 		fill(buf, writer->file, number);
 		ways[rand_r(&writer->seed) % ARRAY_SIZE(ways)](writer->file,
 							       number, buf);
-		durable(writer->file, number);
+		say_durable(writer->file, number);
 	}
 	pause();
 	return NULL;
 }
 
-static void load(unsigned int seed)
+static void run_load(unsigned int seed)
 {
 	struct writer writers[FILES];
 	char path[32];
@@ -270,7 +270,7 @@ int main(int argc, char **argv)
 	else if (argc == 3 && !strcmp(argv[1], "check"))
 		check(argv[2]);
 	else if (argc == 3 && !strcmp(argv[1], "load"))
-		load(strtoul(argv[2], NULL, 0));
+		run_load(strtoul(argv[2], NULL, 0));
 	else
 		dxs_bail("see the top of the source");
 	return dxs_done();
