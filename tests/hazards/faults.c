@@ -141,7 +141,7 @@ static void mmap_lock(bool write, const char *name)
 	hazard_stop(&fault);
 	dxs_diag("%s: %d switches, %ld rounds of faults, worst mmap %.1f ms",
 		 name, all.done, fault.steps, latency.worst * 1000);
-	dxs_ok(all.done > 3, "%s: switches", name);
+	dxs_ok(all.done > 0, "%s: switches", name);
 	dxs_ok(latency.worst < 1, "%s: mmap(2) does not wait for a switch",
 	       name);
 	munmap((void *)faulter.map, LEN);
