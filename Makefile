@@ -3,8 +3,13 @@
 # make            build the module for the guest's kernel, and the tools
 # make demo       see the main job done in a guest, on ext4 and on XFS
 # make check      run all tests in guests, on ext4 and on XFS
+# make check-debug  the same tests with a kernel that looks for memory errors,
+#                 wrong lock order and leaks; it is built first
+# make check-kcsan  the same with one that looks for data races
 # make compare    every policy (switch=) in every situation, as a table
+# make check-mutants  take every guard away in turn, and see a test notice
 # make check-powercut   cut a guest's power, a hundred times
+# make torture    10,000 switches under the hardest load there is
 # make style      checkpatch, sparse, W=1
 # make shell      a shell in a guest that has the module and the tools
 # make install    the command and its manual page, under PREFIX
@@ -24,7 +29,7 @@ TESTS ?= $(sort $(filter-out dxs_test powercut-load,$(basename $(notdir $(wildca
 	$(basename $(notdir $(wildcard tests/*.sh))) \
 	$(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*.c))))))
 
-.PHONY: all module tools tests demo check check-powercut compare style shell install clean deps-build deps
+.PHONY: all module tools tests demo check check-debug check-kcsan check-mutants check-powercut torture compare style shell install clean deps-build deps
 
 all: module tools
 
@@ -48,6 +53,18 @@ demo: module tools
 
 check: deps module tools tests
 	scripts/check "$(FS)" $(TESTS)
+
+check-debug: deps tools tests
+	scripts/check-debug kasan "$(FS)" $(TESTS)
+
+check-kcsan: deps tools tests
+	scripts/check-debug kcsan "$(FS)" $(TESTS)
+
+check-mutants: deps tools tests
+	scripts/check-mutants --debug-kernel "$$(scripts/debug-kernel kasan)"
+
+torture: deps module tests
+	scripts/torture $(FS)
 
 check-powercut: deps module tests
 	set -e; for fs in $(FS); do scripts/powercut --cuts 100 $$fs; done
