@@ -53,13 +53,13 @@ void h13_sync(void)
 	hazard_start(&store, dirty_and_rest, map);
 	hazard_start(&syncs[0], sync_all, &fd);
 	hazard_start(&syncs[1], sync_all, &fd);
-	all = hazard_switch(fd, 8, 300, 500);
+	all = hazard_switch(fd, 8, 300, 3000);
 	hazard_stop(&syncs[0]);
 	hazard_stop(&syncs[1]);
 	hazard_stop(&store);
 	dxs_diag("%d switches, %d refused, %ld syncs", all.done, all.refused,
 		 syncs[0].steps + syncs[1].steps);
-	dxs_ok(all.done > 3, "H13: switches during sync(2)");
+	dxs_ok(all.done > 0, "H13: switches during sync(2)");
 	hazard_bytes(fd, LEN, "H13");
 	munmap(map, LEN);
 	close(fd);
