@@ -40,7 +40,7 @@ static void sync_all(void *arg)
 	sync();
 	MUST(syncfs(fd));
 	/* Else s_umount is never free. */
-	dxs_sleep_ms(20);
+	dxs_sleep_ms(100);
 }
 
 void h13_sync(void)
