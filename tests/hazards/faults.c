@@ -201,9 +201,12 @@ static void pin_and_look(void *arg)
 	for (i = 0; i < 3; i++)
 		pinner->in_dax += dxs_mode(pinner->fd) == DAXSTACK_DAX;
 	close(pin);
-	/* The next one has to fault. The switch gets a moment in between. */
+	/*
+	 * The next one has to fault. The switch gets a moment in between: a
+	 * worker lets the page go some time after the close.
+	 */
 	MUST(madvise(pinner->map, PAGE, MADV_DONTNEED));
-	dxs_sleep_ms(pinner->pinned % 8);
+	dxs_sleep_ms(pinner->pinned % 64);
 }
 
 void h9_long_term_pins(void)
