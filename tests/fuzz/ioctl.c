@@ -320,10 +320,11 @@ static void fuzz_switch(void)
 		  world.policy, world.mode, world.flag, world.blocks,
 		  world.mapped, stranger);
 	put_arg(&w, &arg);
-	if (blocked)
+	/* For a bad one that is taken, too. */
+	if (blocked || bad)
 		set_alarm(5);
 	err = call(stranger, DAXSTACK_IOC_SWITCH, w.at);
-	if (blocked)
+	if (blocked || bad)
 		set_alarm(0);
 	take_arg(&w, &out);
 	if (!w.writable)
