@@ -66,7 +66,8 @@ static bool dxs_has_inline_data(struct file *file)
 	struct fileattr fa = {};
 	loff_t pos = 0;
 
-	kernel_write(file, "x", 1, &pos);
+	/* kernel_write() would take s_writers, which the caller has. */
+	__kernel_write(file, "x", 1, &pos);
 	return !vfs_fileattr_get(file->f_path.dentry, &fa) &&
 		fa.flags & FS_INLINE_DATA_FL;
 }
