@@ -62,6 +62,15 @@ struct dxs_new {
 	struct dentry *link;
 };
 
+/* Takes back what was made below, for want of an inode of the stack. */
+static void dxs_unmake(struct inode *lower_dir, struct dentry *lower)
+{
+	if (d_is_dir(lower))
+		vfs_rmdir(&init_user_ns, lower_dir, lower);
+	else
+		vfs_unlink(&init_user_ns, lower_dir, lower, NULL);
+}
+
 static int dxs_make(struct inode *dir, struct dentry *dentry,
 		    const struct dxs_new *new)
 {
@@ -87,8 +96,14 @@ static int dxs_make(struct inode *dir, struct dentry *dentry,
 		dput(lower);
 		goto out;
 	}
-	inode = dxs_attach(dentry, lower);
+	inode = dxs_attach(dentry, dget(lower));
 	err = PTR_ERR_OR_ZERO(inode);
+	if (err) {
+		dxs_unmake(lower_dir, lower);
+		/* In case it is still there. */
+		d_drop(dentry);
+	}
+	dput(lower);
 out:
 	dxs_copy_attr(dir);
 	inode_unlock(lower_dir);
