@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The lower filesystem is frozen, from outside as by an LVM snapshot: the
+ * device mapper freezes what is on a device that it suspends.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "besiege.h"
+
+#define NAME	"besieged"
+#define DEVICE	"/dev/mapper/" NAME
+#define FREEZES	8
+
+static void suspend(int control, bool on)
+{
+	struct dm_ioctl dm = {
+		.version = { DM_VERSION_MAJOR, 0, 0 },
+		.data_size = sizeof(dm),
+		.name = NAME,
+		.flags = on ? DM_SUSPEND_FLAG : 0,
+	};
+
+	MUST(ioctl(control, DM_DEV_SUSPEND, &dm));
+}
+
+static bool map_device(void)
+{
+	char table[128], size[32] = "";
+
+	if (DXS_RUN_READ(size, sizeof(size), "blockdev", "--getsz", dxs_pmem))
+		dxs_bail("cannot get the size of %s", dxs_pmem);
+	*strchrnul(size, '\n') = 0;
+	snprintf(table, sizeof(table), "0 %s linear %s 0", size, dxs_pmem);
+	return !DXS_RUN("dmsetup", "create", NAME, "--table", table) &&
+		!access(DEVICE, F_OK);
+}
+
+/* Switches in a process of its own, which can be killed. */
+static void switch_for_ever(int fd, atomic_long *done)
+{
+	for (;;)
+		if (!dxs_switch(fd, !dxs_mode(fd), -1, NULL))
+			++*done;
+}
+
+/*
+ * Frozen while files are switched and written; whoever switches can be killed
+ * meanwhile. Return: what was wrong.
+ */
+static int freeze_once(int control, int fd, int other, int *refused,
+		       atomic_long *done)
+{
+	long before = *done;
+	int status, wrong = 0;
+	struct daxstack_switch sw;
+	double end = bs_end();
+	pid_t pid;
+
+	pid = MUST(fork());
+	if (!pid)
+		switch_for_ever(other, done);
+	while (*done < before + 2 && dxs_now() < end)
+		dxs_sleep_ms(1);
+	dxs_sleep_ms(bs_random(10));
+	suspend(control, true);
+	*refused += dxs_switch(fd, !dxs_mode(fd), 20, &sw) == EBUSY &&
+		(sw.reason == DAXSTACK_REASON_LOWER_SHARED ||
+		 sw.reason == DAXSTACK_REASON_WRITEBACK);
+	MUST(kill(pid, SIGKILL));
+	status = bs_wait(pid);
+	if (status < 0) {
+		dxs_diag("frozen: a switch cannot be killed");
+		wrong++;
+	}
+	suspend(control, false);
+	if (status < 0)
+		MUST(waitpid(pid, NULL, 0));
+	wrong += !bs_agree(other);
+	return wrong;
+}
+
+static void test_freezes(void)
+{
+	int control = MUST(open("/dev/mapper/control", O_RDWR | O_CLOEXEC));
+	atomic_long *done = bs_shared(PAGE);
+	int fd, other, i, refused = 0, wrong = 0;
+	struct bs_switcher s;
+	struct bs_user u;
+
+	fd = bs_file("stack/freeze", DAXSTACK_CACHED);
+	other = bs_file("stack/freeze.other", DAXSTACK_DAX);
+	bs_switch_begin(&s, fd);
+	s.alone = false;
+	bs_use_begin(&u, fd, 2);
+	for (i = 0; i < FREEZES; i++)
+		wrong += freeze_once(control, fd, other, &refused, done);
+	dxs_is(0, wrong, "frozen: who switches can be killed, and no half is done");
+	dxs_is(FREEZES, refused, "frozen: switches are refused");
+	dxs_ok(*done >= 2 * FREEZES, "frozen: switches took place in between");
+	bs_switch_report(&s, FREEZES, "frozen");
+	bs_use_report(&u, FREEZES, "frozen");
+	bs_well(fd, "thawed");
+	bs_well(other, "thawed, the other file");
+	close(fd);
+	close(other);
+	close(control);
+	MUST(munmap(done, PAGE));
+}
+
+void siege_freeze(void)
+{
+	char options[32];
+	int fd, err;
+
+	fd = MUST(open("stack", O_RDONLY | O_CLOEXEC));
+	dxs_errno(EOPNOTSUPP, ERR(ioctl(fd, FIFREEZE, 0)),
+		  "the stack itself is not frozen");
+	close(fd);
+
+	dxs_umount_stack();
+	if (!map_device()) {
+		dxs_skip("no device mapper", "frozen");
+		dxs_mount_stack();
+		return;
+	}
+	snprintf(options, sizeof(options), "lower=%s", dxs_fs);
+	err = dxs_mount(DEVICE, "stack", "daxstack", options);
+	if (dxs_errno(0, err, "a mapped device mounts")) {
+		test_freezes();
+		dxs_umount_stack();
+	}
+	if (DXS_RUN("dmsetup", "remove", NAME))
+		dxs_bail("cannot remove the mapped device");
+	dxs_mount_stack();
+}

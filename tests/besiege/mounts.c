@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mounts that change, go and come while files are switched and used.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "besiege.h"
+
+/* --- In use: options change, umount is refused. */
+
+#define REMOUNTS	60
+
+void siege_remount(void)
+{
+	static const char *const options[] = {
+		"switch=live,inherit=create", "switch=unmapped", "inherit=move",
+		"switch=live", "switch=empty", "inherit=none", "switch=live",
+		"switch=never", "inherit=create",
+	};
+	int fd = bs_file("stack/remount", DAXSTACK_CACHED);
+	struct bs_user users[2];
+	struct bs_switcher s;
+	int i, busy = 0;
+
+	bs_switch_begin(&s, fd);
+	s.allowed = EINVAL;	/* switch=empty */
+	for (i = 0; i < 2; i++)
+		bs_use_begin(&users[i], fd, i);
+	for (i = 0; i < REMOUNTS; i++) {
+		dxs_remount(options[i % ARRAY_SIZE(options)]);
+		busy += dxs_umount("stack") == EBUSY;
+		dxs_sleep_ms(bs_random(20));
+	}
+	dxs_is(REMOUNTS, busy, "remounts: umount is refused while in use");
+	dxs_errno(EBUSY, ERR(mount(NULL, "stack", NULL, MS_REMOUNT | MS_RDONLY,
+				   NULL)), "remounts: ro, too");
+	dxs_remount("switch=live,inherit=create");
+	bs_switch_report(&s, 20, "remounts");
+	for (i = 0; i < 2; i++)
+		bs_use_report(&users[i], 20, "remounts");
+	/* switch=never may have left a flag that is not the mode. */
+	dxs_to(fd, !dxs_mode(fd), "remounts");
+	bs_well(fd, "remounts");
+	dxs_to(fd, DAXSTACK_DAX, "remounts");
+	close(fd);
+	dxs_errno(0, dxs_umount("stack"), "remounts: umount when closed");
+
+	dxs_mount_stack();
+	fd = MUST(open("stack/remount", O_RDWR));
+	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "remounts: mode, mounted anew");
+	bs_well(fd, "remounts: mounted anew");
+	close(fd);
+}
+
+/* --- Mounted and unmounted while others come by the path. */
+
+#define UMOUNTS		12
+
+struct comer {
+	atomic_bool stop;
+	atomic_long opened;
+	atomic_long switched;
+	atomic_long wrong;
+	pthread_t thread;
+};
+
+static void *come(void *arg)
+{
+	struct comer *c = arg;
+	int fd, err;
+
+	while (!c->stop) {
+		fd = open("stack/paths", O_RDWR | O_CLOEXEC);
+		if (fd < 0) {
+			c->wrong += errno != ENOENT;
+			dxs_sleep_ms(1);
+			continue;
+		}
+		c->opened++;
+		c->wrong += !bs_bytes(fd, "paths");
+		err = dxs_switch(fd, !dxs_mode(fd), 20, NULL);
+		c->switched += !err;
+		if (err && err != EBUSY) {
+			dxs_diag("a switch: %s", strerror(err));
+			c->wrong++;
+		}
+		close(fd);
+		dxs_sleep_ms(2);
+	}
+	return NULL;
+}
+
+void siege_paths(void)
+{
+	struct comer comers[2] = { 0 };
+	long opened, switched, wrong = 0;
+	int i, err, busy = 0, umounts = 0;
+	double end = bs_end();
+
+	close(bs_file("stack/paths", DAXSTACK_DAX));
+	for (i = 0; i < 2; i++)
+		if (pthread_create(&comers[i].thread, NULL, come, &comers[i]))
+			dxs_bail("cannot make a thread");
+	do {
+		opened = comers[0].opened + comers[1].opened;
+		switched = comers[0].switched + comers[1].switched;
+		err = dxs_umount("stack");
+		if (err) {
+			wrong += err != EBUSY;
+			busy++;
+			/* They take turns; there is not always a gap. */
+			dxs_sleep_ms(1 + bs_random(5));
+			continue;
+		}
+		umounts++;
+		dxs_mount_stack();
+		dxs_sleep_ms(bs_random(30));
+	} while ((umounts < UMOUNTS || opened < 50 || switched < 20) &&
+		 dxs_now() < end);
+	for (i = 0; i < 2; i++) {
+		comers[i].stop = true;
+		pthread_join(comers[i].thread, NULL);
+		wrong += comers[i].wrong;
+	}
+	dxs_diag("paths: %d umounts, %d refused, %ld opens, %ld switches",
+		 umounts, busy, opened, switched);
+	dxs_ok(umounts >= UMOUNTS && opened >= 50 && switched >= 20,
+	       "by path, against mounts: all take place");
+	dxs_is(0, wrong, "by path, against mounts: nothing wrong");
+}
+
+/* --- Unmounted lazily, with files open and mapped. */
+
+#define LAZY		12
+
+/* Another mount of what the detached one still has. */
+static int mount_second(int open_first)
+{
+	int fd, wrong = 0;
+	struct daxstack_switch sw;
+	struct daxstack_state state;
+
+	dxs_mount_stack();
+	fd = MUST(open("stack/lazy", O_RDWR | O_CLOEXEC));
+	wrong += !bs_bytes(fd, "the second mount");
+	wrong += dxs_switch(fd, !dxs_mode(fd), 0, &sw) != EBUSY ||
+		sw.reason != DAXSTACK_REASON_LOWER_SHARED;
+	wrong += dxs_switch(open_first, !dxs_mode(open_first), 0, &sw) != EBUSY;
+	MUST(ioctl(open_first, DAXSTACK_IOC_STATE, &state));
+	wrong += state.reason != DAXSTACK_REASON_LOWER_SHARED;
+	close(fd);
+	wrong += dxs_umount("stack") != 0;
+	return wrong;
+}
+
+/* The last user closes, unmaps, or exits. Return: what was wrong. */
+static int leave(int fd, volatile uint64_t *map, int how)
+{
+	uint64_t seen = 0;
+	pid_t pid;
+	int status;
+
+	switch (how) {
+	case 0:
+		MUST(munmap((void *)map, LEN));
+		close(fd);
+		return 0;
+	case 1:
+		close(fd);
+		map[PAGE / 8] = 76;
+		MUST(msync((void *)map, LEN, MS_SYNC));
+		status = map[PAGE / 8] != 76;
+		MUST(munmap((void *)map, LEN));
+		return status;
+	default:
+		pid = MUST(fork());
+		if (!pid) {
+			dxs_sleep_ms(20);
+			map[PAGE / 8] = 77;
+			if (dxs_switch(fd, !dxs_mode(fd), 2000, NULL))
+				_exit(1);
+			dxs_pread(fd, &seen, HEAD, PAGE);
+			_exit(seen != 77 || map[PAGE / 8] != 77);
+		}
+		close(fd);
+		MUST(munmap((void *)map, LEN));
+		return bs_wait(pid) != 0;
+	}
+}
+
+static int lazily(int i, long *switches)
+{
+	int fd = bs_file("stack/lazy", i % 2), mode, wrong = 0;
+	struct bs_switcher s;
+	struct bs_user u;
+	void *map = bs_map(fd);
+
+	bs_use_begin(&u, fd, 2);
+	bs_switch_begin(&s, fd);
+	dxs_sleep_ms(bs_random(20));
+	MUST(umount2("stack", MNT_DETACH));
+	wrong += access("stack/lazy", F_OK) == 0;
+	bs_switch_more(&s, 5);
+	bs_switch_end(&s);
+	*switches += s.done;
+	if (i % 3 == 0)
+		wrong += mount_second(fd);
+	bs_use_end(&u);
+	wrong += s.wrong + u.wrong + !bs_agree(fd) + !bs_bytes(fd, "detached");
+	mode = dxs_mode(fd);
+	if (i % 3 == 2)
+		mode = !mode;
+	wrong += leave(fd, map, i % 3);
+	if (!bs_device_free())
+		dxs_bail("detached and closed, but the device is in use");
+
+	dxs_mount_stack();
+	fd = MUST(open("stack/lazy", O_RDWR | O_CLOEXEC));
+	if (dxs_mode(fd) != mode || !bs_agree(fd)) {
+		dxs_diag("lazy %d: expected %s, seen %s", i, dxs_mode_name(mode),
+			 dxs_mode_name(dxs_mode(fd)));
+		wrong++;
+	}
+	wrong += !bs_bytes(fd, "mounted anew");
+	close(fd);
+	return wrong;
+}
+
+void siege_lazy(void)
+{
+	long switches = 0;
+	int i, wrong = 0;
+
+	for (i = 0; i < LAZY; i++)
+		wrong += lazily(i, &switches);
+	dxs_is(0, wrong, "umount -l: files are used, switched, closed, all right");
+	dxs_ok(switches >= 5 * LAZY, "umount -l: switches took place");
+	dxs_umount_stack();
+	dxs_fsck();
+	dxs_mount_stack();
+}
