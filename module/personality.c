@@ -153,6 +153,9 @@ static int dxs_probe(struct dxs_sb *sbi, enum daxstack_reason *reason)
 	int err;
 
 	*reason = DAXSTACK_REASON_NO_PROBE;
+	/* Frozen: to wait for the end knows no signal; it is tried again. */
+	if (READ_ONCE(mnt->mnt_sb->s_writers.frozen) != SB_UNFROZEN)
+		return -EBUSY;
 	err = mnt_want_write(mnt);
 	if (err)
 		return err;
