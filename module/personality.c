@@ -59,17 +59,28 @@ static const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file)
  * unless it is born in dax mode, a state that nobody can see or change from
  * outside; a file that was in dax mode in between would lose its blocks to it.
  *
- * A write that fails for want of space was not to go into the inode.
+ * A write that fails for want of space was not to go into the inode; one that
+ * fails otherwise says nothing.
+ *
+ * Return: 0, -ENOTBLK if it does, or another errno.
  */
-static bool dxs_has_inline_data(struct file *file)
+static int dxs_no_inline_data(struct file *file)
 {
 	struct fileattr fa = {};
 	loff_t pos = 0;
+	ssize_t err;
 
+	/* The caller's limit: the write would send SIGXFSZ. */
+	if (!rlimit(RLIMIT_FSIZE))
+		return -EFBIG;
 	/* kernel_write() would take s_writers, which the caller has. */
-	__kernel_write(file, "x", 1, &pos);
-	return !vfs_fileattr_get(file->f_path.dentry, &fa) &&
-		fa.flags & FS_INLINE_DATA_FL;
+	err = __kernel_write(file, "x", 1, &pos);
+	if (err < 0 && err != -ENOSPC && err != -EDQUOT)
+		return err;
+	err = vfs_fileattr_get(file->f_path.dentry, &fa);
+	if (err)
+		return err;
+	return fa.flags & FS_INLINE_DATA_FL ? -ENOTBLK : 0;
 }
 
 /*
@@ -102,8 +113,8 @@ static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 		/* VMAs that the lower filesystem counts are beyond us. */
 		else if (p->vm_ops->open || p->vm_ops->close)
 			err = -EINVAL;
-		else if (mode == DAXSTACK_CACHED && dxs_has_inline_data(file))
-			err = -ENOTBLK;
+		else if (mode == DAXSTACK_CACHED)
+			err = dxs_no_inline_data(file);
 	}
 	fput(file);
 	return err;
