@@ -531,7 +531,7 @@ static bool dxs_wait_a_little(struct dxs_switch *sw, unsigned long patience)
  */
 static struct file *dxs_open_drain(const struct dxs_switch *sw)
 {
-	const struct inode *lower = dxs_switch_lower(sw);
+	struct inode *lower = dxs_switch_lower(sw);
 	const struct path path = {
 		.mnt = dxs_lower_mnt(sw->inode->i_sb),
 		.dentry = sw->lower,
@@ -540,8 +540,9 @@ static struct file *dxs_open_drain(const struct dxs_switch *sw)
 
 	if (sw->to != DAXSTACK_DAX || IS_DAX(lower) || !lower->i_data.nrpages)
 		return NULL;
-	file = dentry_open(&path, O_RDONLY | O_LARGEFILE | O_NOATIME |
-			   __FMODE_NONOTIFY, current_cred());
+	/* Unlike dentry_open(), it works when the system's files are used up. */
+	file = open_with_fake_path(&path, O_RDONLY | O_LARGEFILE | O_NOATIME |
+				   __FMODE_NONOTIFY, lower, current_cred());
 	return IS_ERR(file) ? NULL : file;
 }
 
