@@ -93,6 +93,7 @@ void bs_use_report(struct bs_user *u, long least, const char *name);
 /* mounts.c */
 void siege_remount(void);
 void siege_paths(void);
+void siege_visit(void);
 void siege_lazy(void);
 /* modules.c */
 void siege_module(void);

@@ -8,6 +8,7 @@
 #include <linux/dm-ioctl.h>
 #include <linux/fs.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -21,7 +22,7 @@
 #define DEVICE	"/dev/mapper/" NAME
 #define FREEZES	8
 
-static void suspend(int control, bool on)
+static void suspend_device(int control, bool on)
 {
 	struct dm_ioctl dm = {
 		.version = { DM_VERSION_MAJOR, 0, 0 },
@@ -31,6 +32,11 @@ static void suspend(int control, bool on)
 	};
 
 	MUST(ioctl(control, DM_DEV_SUSPEND, &dm));
+}
+
+static void freeze(int dir, bool on)
+{
+	MUST(ioctl(dir, on ? FIFREEZE : FITHAW, 0));
 }
 
 static bool map_device(void)
@@ -57,8 +63,8 @@ static void switch_for_ever(int fd, atomic_long *done)
  * Frozen while files are switched and written; whoever switches can be killed
  * meanwhile. Return: what was wrong.
  */
-static int freeze_once(int control, int fd, int other, int *refused,
-		       atomic_long *done)
+static int freeze_once(void (*suspend)(int control, bool on), int control,
+		       int fd, int other, int *refused, atomic_long *done)
 {
 	long before = *done;
 	int status, wrong = 0;
@@ -89,9 +95,9 @@ static int freeze_once(int control, int fd, int other, int *refused,
 	return wrong;
 }
 
-static void test_freezes(void)
+/* @suspend and @control: how to freeze and to thaw. */
+static void test_freezes(void (*suspend)(int control, bool on), int control)
 {
-	int control = MUST(open("/dev/mapper/control", O_RDWR | O_CLOEXEC));
 	atomic_long *done = bs_shared(PAGE);
 	int fd, other, i, refused = 0, wrong = 0;
 	struct bs_switcher s;
@@ -103,7 +109,8 @@ static void test_freezes(void)
 	s.alone = false;
 	bs_use_begin(&u, fd, 2);
 	for (i = 0; i < FREEZES; i++)
-		wrong += freeze_once(control, fd, other, &refused, done);
+		wrong += freeze_once(suspend, control, fd, other, &refused,
+				     done);
 	dxs_is(0, wrong, "frozen: who switches can be killed, and no half is done");
 	dxs_is(FREEZES, refused, "frozen: switches are refused");
 	dxs_ok(*done >= 2 * FREEZES, "frozen: switches took place in between");
@@ -113,21 +120,60 @@ static void test_freezes(void)
 	bs_well(other, "thawed, the other file");
 	close(fd);
 	close(other);
-	close(control);
 	MUST(munmap(done, PAGE));
+}
+
+/* By the stack, where it can be frozen. */
+static void test_stack(void)
+{
+	int fd = MUST(open("stack", O_RDONLY | O_CLOEXEC));
+	int err = ERR(ioctl(fd, FIFREEZE, 0));
+
+	if (err) {
+		dxs_errno(EOPNOTSUPP, err, "the stack itself is not frozen");
+	} else {
+		MUST(ioctl(fd, FITHAW, 0));
+		test_freezes(freeze, fd);
+	}
+	close(fd);
+}
+
+/* --- A directory of a frozen filesystem is mounted. */
+
+static void test_mount_frozen(void)
+{
+	char *lower = realpath("lower", NULL);
+	int fd, status;
+	pid_t pid;
+
+	dxs_mount_lower();
+	fd = MUST(open("lower", O_RDONLY | O_CLOEXEC));
+	MUST(ioctl(fd, FIFREEZE, 0));
+	pid = MUST(fork());
+	if (!pid)
+		_exit(dxs_mount(lower, "stack", "daxstack", ""));
+	status = bs_wait(pid);
+	dxs_is(0, status, "a directory that is frozen mounts");
+	MUST(ioctl(fd, FITHAW, 0));
+	close(fd);
+	if (status < 0)
+		MUST(waitpid(pid, NULL, 0));
+	dxs_umount_lower();
+	free(lower);
+	fd = bs_file("stack/freeze", DAXSTACK_CACHED);
+	bs_well(fd, "mounted while it was frozen");
+	close(fd);
+	dxs_umount_stack();
 }
 
 void siege_freeze(void)
 {
 	char options[32];
-	int fd, err;
+	int err, control;
 
-	fd = MUST(open("stack", O_RDONLY | O_CLOEXEC));
-	dxs_errno(EOPNOTSUPP, ERR(ioctl(fd, FIFREEZE, 0)),
-		  "the stack itself is not frozen");
-	close(fd);
-
+	test_stack();
 	dxs_umount_stack();
+	test_mount_frozen();
 	if (!map_device()) {
 		dxs_skip("no device mapper", "frozen");
 		dxs_mount_stack();
@@ -136,7 +182,9 @@ void siege_freeze(void)
 	snprintf(options, sizeof(options), "lower=%s", dxs_fs);
 	err = dxs_mount(DEVICE, "stack", "daxstack", options);
 	if (dxs_errno(0, err, "a mapped device mounts")) {
-		test_freezes();
+		control = MUST(open("/dev/mapper/control", O_RDWR | O_CLOEXEC));
+		test_freezes(suspend_device, control);
+		close(control);
 		dxs_umount_stack();
 	}
 	if (DXS_RUN("dmsetup", "remove", NAME))

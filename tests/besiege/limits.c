@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -136,6 +137,14 @@ static long read_number(const char *path, const char *key)
 	return value;
 }
 
+static void write_knob(const char *path, const char *value)
+{
+	int fd = MUST(open(path, O_WRONLY | O_CLOEXEC));
+
+	MUST(write(fd, value, strlen(value)));
+	close(fd);
+}
+
 /* Return: what was wrong. */
 static int lock_and_switch(int fd, int i)
 {
@@ -176,14 +185,13 @@ static void test_locked(void)
 	dxs_is(0, wrong, "a locked mapping is switched, and let go");
 	bs_well(fd, "locked");
 	close(fd);
-	/* Counted per processor, and folded in now and then. */
-	end = dxs_now() + 10;
-	do {
+	/* Some wait in batches, one per processor, which this drains. */
+	write_knob("/proc/sys/vm/compact_memory", "1");
+	for (end = bs_end();; dxs_sleep_ms(50)) {
 		after = read_number("/proc/meminfo", "Mlocked:");
-		if (after <= before)
+		if (after <= before || dxs_now() > end)
 			break;
-		dxs_sleep_ms(100);
-	} while (dxs_now() < end);
+	}
 	dxs_ok(after <= before, "locked: no page is counted as locked for ever");
 	if (after > before)
 		dxs_diag("%ld kB before, %ld kB after", before, after);
@@ -191,12 +199,33 @@ static void test_locked(void)
 
 /* --- No more open files in the system, but for root. */
 
-static void write_knob(const char *path, const char *value)
+static void run_on(int cpu)
 {
-	int fd = MUST(open(path, O_WRONLY | O_CLOEXEC));
+	cpu_set_t set;
 
-	MUST(write(fd, value, strlen(value)));
-	close(fd);
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	/* There may be one only. */
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Read into the cache on one processor, whose batches another has to empty. */
+static int switch_without_files(int fd)
+{
+	int i, done = 0;
+
+	MUST(setresuid(NOBODY, NOBODY, NOBODY));
+	if (open("/", O_RDONLY) >= 0 || errno != ENFILE)
+		return 100;
+	for (i = 0; i < 6; i++) {
+		run_on(i % 2);
+		done += !dxs_switch(fd, DAXSTACK_CACHED, 1000, NULL) &&
+			bs_agree(fd) && bs_bytes(fd, "file-max");
+		run_on(!(i % 2));
+		done += !dxs_switch(fd, DAXSTACK_DAX, 1000, NULL) &&
+			bs_agree(fd) && bs_bytes(fd, "file-max");
+	}
+	return done;
 }
 
 static void test_file_max(void)
@@ -210,22 +239,69 @@ static void test_file_max(void)
 	MUST(fchown(fd, NOBODY, NOBODY));
 	write_knob(knob, "1");
 	pid = MUST(fork());
-	if (!pid) {
-		int i, done = 0;
-
-		MUST(setresuid(NOBODY, NOBODY, NOBODY));
-		if (open("/", O_RDONLY) >= 0 || errno != ENFILE)
-			_exit(100);
-		for (i = 0; i < 6; i++)
-			done += !dxs_switch(fd, !dxs_mode(fd), 1000, NULL) &&
-				bs_agree(fd) && bs_bytes(fd, "file-max");
-		_exit(done);
-	}
+	if (!pid)
+		_exit(switch_without_files(fd));
 	status = bs_wait(pid);
 	write_knob(knob, was);
-	dxs_is(6, status < 0 ? -1 : WEXITSTATUS(status),
+	dxs_is(12, status < 0 ? -1 : WEXITSTATUS(status),
 	       "no more files in the system: switches all the same");
 	close(fd);
+}
+
+/* --- Whoever mounts must not write, which the mount does to learn modes. */
+
+static void test_mount_limit(void)
+{
+	int fd, status;
+	pid_t pid;
+
+	dxs_umount_stack();
+	fflush(stdout);
+	pid = MUST(fork());
+	if (!pid) {
+		set_limit(RLIMIT_FSIZE, 0);
+		dxs_mount_stack();
+		_exit(0);
+	}
+	status = bs_wait(pid);
+	if (!dxs_is(0, status, "mounted with RLIMIT_FSIZE of 0")) {
+		dxs_mount_stack();
+		return;
+	}
+	fd = bs_file("stack/limit", DAXSTACK_CACHED);
+	bs_well(fd, "mounted with RLIMIT_FSIZE of 0");
+	close(fd);
+}
+
+/* What cannot be found out that way is not taken for granted (H30). */
+static void test_inline_data(void)
+{
+	int fd, status;
+	pid_t pid;
+
+	if (dxs_on_xfs())
+		return;
+	dxs_umount_stack();
+	if (DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "4096", "-O", "inline_data",
+		    dxs_pmem))
+		dxs_bail("cannot make ext4 with inline_data");
+	fflush(stdout);
+	pid = MUST(fork());
+	if (!pid) {
+		signal(SIGXFSZ, SIG_IGN);
+		set_limit(RLIMIT_FSIZE, 0);
+		dxs_mount_stack();
+		_exit(0);
+	}
+	status = bs_wait(pid);
+	dxs_is(0, status, "inline_data, mounted with RLIMIT_FSIZE of 0");
+	fd = MUST(open("stack/file", O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+	dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_INLINE_DATA,
+		    "inline_data, mounted with RLIMIT_FSIZE of 0");
+	close(fd);
+	dxs_umount_stack();
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
 }
 
 void siege_limits(void)
@@ -234,6 +310,8 @@ void siege_limits(void)
 
 	for (i = 0; i < ARRAY_SIZE(limits); i++)
 		test_limit(&limits[i]);
+	test_mount_limit();
+	test_inline_data();
 	test_locked();
 	test_file_max();
 }

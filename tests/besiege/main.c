@@ -25,6 +25,7 @@ static const struct {
 } sieges[] = {
 	{ "remount", siege_remount },
 	{ "paths", siege_paths },
+	{ "visit", siege_visit },
 	{ "lazy", siege_lazy },
 	{ "module", siege_module },
 	{ "passed", siege_passed },

@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -135,6 +136,66 @@ void siege_paths(void)
 	dxs_is(0, wrong, "by path, against mounts: nothing wrong");
 }
 
+/* --- The lower filesystem is mounted elsewhere for a while. */
+
+#define VISITS		20
+
+/* What others see, and store, below. Return: what was wrong. */
+static int visit(int i)
+{
+	volatile uint64_t *map;
+	uint64_t seen;
+	int fd, wrong;
+
+	dxs_mount_lower();
+	fd = MUST(open("lower/visited", O_RDWR | O_CLOEXEC));
+	wrong = !bs_bytes(fd, "below");
+	map = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			3 * PAGE));
+	*map = i;
+	dxs_pread(fd, &seen, HEAD, 3 * PAGE);
+	wrong += seen != (uint64_t)i;
+	MUST(munmap((void *)map, PAGE));
+	close(fd);
+	if (i % 4 == 0) {
+		fd = MUST(open("lower", O_RDONLY | O_CLOEXEC));
+		MUST(ioctl(fd, FIFREEZE, 0));
+		dxs_sleep_ms(bs_random(10));
+		MUST(ioctl(fd, FITHAW, 0));
+		close(fd);
+	}
+	dxs_umount_lower();
+	return wrong;
+}
+
+void siege_visit(void)
+{
+	int fd = bs_file("stack/visited", DAXSTACK_CACHED), i, wrong = 0;
+	long refused, seen_refused = 0;
+	struct bs_switcher s;
+	struct bs_user u;
+	uint64_t seen;
+
+	bs_switch_begin(&s, fd);
+	s.timeout_ms = 0;
+	bs_use_begin(&u, fd, 2);
+	for (i = 0; i < VISITS; i++) {
+		refused = s.refused;
+		wrong += visit(i);
+		seen_refused += s.refused > refused;
+		dxs_pread(fd, &seen, HEAD, 3 * PAGE);
+		wrong += seen != (uint64_t)i;
+		bs_switch_more(&s, 1);
+	}
+	dxs_is(0, wrong, "mounted below for a while: all see the same");
+	dxs_ok(seen_refused >= VISITS / 2,
+	       "mounted below for a while: switches are refused");
+	bs_switch_report(&s, VISITS, "mounted below for a while");
+	bs_use_report(&u, VISITS, "mounted below for a while");
+	bs_well(fd, "mounted below for a while");
+	close(fd);
+}
+
 /* --- Unmounted lazily, with files open and mapped. */
 
 #define LAZY		12
@@ -194,9 +255,30 @@ static int leave(int fd, volatile uint64_t *map, int how)
 	}
 }
 
+/* By what else leads there: an open directory, /proc. */
+static int come_again(int fd, int dir)
+{
+	char path[64];
+	int again, made, wrong = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = MUST(open(path, O_RDONLY | O_CLOEXEC));
+	wrong += !dxs_to(again, !dxs_mode(again), "opened by /proc") +
+		!bs_bytes(again, "opened by /proc");
+	close(again);
+	made = MUST(openat(dir, "made", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+			   0644));
+	dxs_pwrite(made, "x", 1, 0);
+	wrong += !dxs_to(made, !dxs_mode(made), "made when detached");
+	close(made);
+	MUST(unlinkat(dir, "made", 0));
+	return wrong;
+}
+
 static int lazily(int i, long *switches)
 {
 	int fd = bs_file("stack/lazy", i % 2), mode, wrong = 0;
+	int dir = MUST(open("stack", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	struct bs_switcher s;
 	struct bs_user u;
 	void *map = bs_map(fd);
@@ -209,6 +291,8 @@ static int lazily(int i, long *switches)
 	bs_switch_more(&s, 5);
 	bs_switch_end(&s);
 	*switches += s.done;
+	wrong += come_again(fd, dir);
+	close(dir);
 	if (i % 3 == 0)
 		wrong += mount_second(fd);
 	bs_use_end(&u);

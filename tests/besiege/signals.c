@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,6 +19,30 @@
 #include <unistd.h>
 
 #include "besiege.h"
+
+/*
+ * Switches by FS_IOC_FSSETXATTR, and sets another attribute with the flag: it
+ * does both or none.
+ */
+static int switch_both(int fd, int to)
+{
+	struct fsxattr fsx;
+
+	MUST(ioctl(fd, FS_IOC_FSGETXATTR, &fsx));
+	fsx.fsx_xflags &= ~(FS_XFLAG_DAX | FS_XFLAG_NODUMP);
+	if (to == DAXSTACK_DAX)
+		fsx.fsx_xflags |= FS_XFLAG_DAX | FS_XFLAG_NODUMP;
+	return ERR(ioctl(fd, FS_IOC_FSSETXATTR, &fsx));
+}
+
+static bool both_agree(int fd)
+{
+	struct fsxattr fsx;
+
+	MUST(ioctl(fd, FS_IOC_FSGETXATTR, &fsx));
+	return !(fsx.fsx_xflags & FS_XFLAG_DAX) ==
+		!(fsx.fsx_xflags & FS_XFLAG_NODUMP);
+}
 
 /* --- SIGKILL. */
 
@@ -46,7 +71,7 @@ static void live(int i, int fd, volatile uint64_t *map, atomic_long *begun)
 		pwrite(fd, &j, HEAD, (j + 5) % PAGES * PAGE);
 		++*begun;
 		if (i % 3 == 2)
-			dxs_set_xflag(fd, !dxs_mode(fd));
+			switch_both(fd, !dxs_mode(fd));
 		else
 			dxs_switch(fd, !dxs_mode(fd), 100, NULL);
 	}
@@ -64,6 +89,8 @@ void siege_kill(void)
 
 	for (i = 0; i < KILLS; i++) {
 		before = *begun;
+		if (i % 3 == 2)
+			bad += switch_both(fd, !dxs_mode(fd)) != 0;
 		pid = MUST(fork());
 		if (!pid)
 			live(i, fd, map, begun);
@@ -73,7 +100,7 @@ void siege_kill(void)
 		usleep(bs_random(12000));
 		MUST(kill(pid, SIGKILL));
 		hung += bs_wait(pid) < 0;
-		half += !bs_agree(fd);
+		half += !bs_agree(fd) + (i % 3 == 2 && !both_agree(fd));
 		if (i % 10 == 0)
 			bad += !dxs_to(fd, !dxs_mode(fd), "killed") +
 				!bs_bytes(fd, "killed");
@@ -96,6 +123,7 @@ void siege_kill(void)
  * @half: mode and flag do not agree, or are not what the result says
  * @other: neither done nor EINTR, nor an expected EBUSY
  * @signals: how many came
+ * @both: switches with another attribute
  */
 struct tally {
 	atomic_long done;
@@ -104,6 +132,7 @@ struct tally {
 	atomic_long half;
 	atomic_long other;
 	atomic_long signals;
+	atomic_long both;
 };
 
 static struct tally *tally;
@@ -142,7 +171,7 @@ static void try_switch(int fd, int timeout_ms, int flags, bool by_flag)
 	struct daxstack_switch sw = { 0 };
 
 	storm(flags, 5000);
-	err = by_flag ? dxs_set_xflag(fd, !from) :
+	err = by_flag ? switch_both(fd, !from) :
 			dxs_switch(fd, !from, timeout_ms, &sw);
 	calm();
 	now = dxs_mode(fd);
@@ -187,12 +216,20 @@ static void in_storm(void (*what)(int fd, void *arg), int fd, void *arg,
 /* Nothing in the way but reads, which are long: signals meet the wait for them. */
 static void try_reads(int fd, void *map)
 {
+	bool by_flag;
 	int i;
 
 	for (i = 0; i < TRIES || ((tally->done < 10 || tally->interrupted < 10) &&
 				  i < 50 * TRIES); i++) {
 		memset((uint8_t *)map + i % PAGES * PAGE, i, HEAD);
-		try_switch(fd, 1000, i % 2 ? SA_RESTART : 0, i % 4 == 3);
+		by_flag = i / 8 % 2;
+		if (by_flag && i % 8 == 0)
+			switch_both(fd, !dxs_mode(fd));
+		if (by_flag && !both_agree(fd))
+			continue;
+		try_switch(fd, 1000, i % 2 ? SA_RESTART : 0, by_flag);
+		tally->half += by_flag && !both_agree(fd);
+		tally->both += by_flag;
 	}
 }
 
@@ -220,7 +257,8 @@ static void test_reads(void)
 		dxs_bail("cannot make a thread");
 	in_storm(try_reads, fd, map, "long reads");
 	bs_use_end(&u);
-	dxs_ok(tally->done >= 10 && tally->interrupted >= 10 && u.done,
+	dxs_ok(tally->done >= 10 && tally->interrupted >= 10 &&
+	       tally->both >= 10 && u.done,
 	       "signals, long reads: some are done, some not");
 	bs_well(fd, "signals, long reads");
 	MUST(munmap(map, LEN));
