@@ -83,11 +83,6 @@ static int dxs_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static struct file *dxs_lower_file(const struct file *file)
-{
-	return ((struct dxs_file *)file->private_data)->lower;
-}
-
 /*
  * The lower call gets an iocb of its own, and a synchronous one: pmem finishes
  * I/O before it returns, so there is nothing to gain from an asynchronous one,
@@ -149,6 +144,13 @@ static ssize_t dxs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 out:
 	sb_end_write(lower_sb);
 	return ret;
+}
+
+/* Polled I/O: it was done when it was submitted, see dxs_lower_iocb(). */
+static int dxs_iopoll(struct kiocb *iocb, struct io_comp_batch *batch,
+		      unsigned int flags)
+{
+	return 0;
 }
 
 static loff_t dxs_llseek(struct file *file, loff_t offset, int whence)
@@ -252,6 +254,7 @@ const struct file_operations dxs_file_fops = {
 	.release	= dxs_release,
 	.read_iter	= dxs_read_iter,
 	.write_iter	= dxs_write_iter,
+	.iopoll		= dxs_iopoll,
 	.splice_read	= generic_file_splice_read,
 	.splice_write	= iter_file_splice_write,
 	.llseek		= dxs_llseek,
