@@ -177,6 +177,11 @@ struct dxs_file {
 	struct file *map;
 };
 
+static inline struct file *dxs_lower_file(const struct file *file)
+{
+	return ((struct dxs_file *)file->private_data)->lower;
+}
+
 static inline struct dxs_sb *DXS_SB(const struct super_block *sb)
 {
 	return sb->s_fs_info;
@@ -415,5 +420,6 @@ enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
 bool dxs_only_stores(const struct super_block *sb);
 int dxs_flag(struct dentry *lower);
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long dxs_ioctl_lower(struct file *lower, unsigned int cmd, unsigned long arg);
 
 #endif /* DXS_DAXSTACK_H */

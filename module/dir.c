@@ -51,6 +51,12 @@ static int dxs_dir_fsync(struct file *file, loff_t start, loff_t end,
 	return vfs_fsync_range(file->private_data, start, end, datasync);
 }
 
+static long dxs_dir_ioctl(struct file *file, unsigned int cmd,
+			  unsigned long arg)
+{
+	return dxs_ioctl_lower(file->private_data, cmd, arg);
+}
+
 const struct file_operations dxs_dir_fops = {
 	.owner		= THIS_MODULE,
 	.open		= dxs_dir_open,
@@ -59,4 +65,6 @@ const struct file_operations dxs_dir_fops = {
 	.llseek		= dxs_dir_llseek,
 	.read		= generic_read_dir,
 	.fsync		= dxs_dir_fsync,
+	.unlocked_ioctl	= dxs_dir_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
 };

@@ -76,6 +76,41 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 	return copy_to_user(uarg, &arg, sizeof(arg)) ? -EFAULT : 0;
 }
 
+/**
+ * dxs_ioctl_lower() - an ioctl that is the lower filesystem's
+ * @lower: open file of the lower filesystem, whose path is the stack's
+ * @cmd: the ioctl
+ * @arg: its argument
+ *
+ * Those that are about the filesystem as a whole or tell a number of the inode.
+ * What moves data (EXT4_IOC_MOVE_EXT, XFS_IOC_SWAPEXT, ...) would go around the
+ * gates; what makes a file one that cannot be dax (encryption, verity) is left
+ * to the lower filesystem alone.
+ *
+ * Context: sleeps.
+ * Return: what the lower filesystem returns, or -ENOTTY.
+ */
+long dxs_ioctl_lower(struct file *lower, unsigned int cmd, unsigned long arg)
+{
+	struct super_block *sb = file_inode(lower)->i_sb;
+	long ret;
+
+	switch (cmd) {
+	case FITRIM:
+	case FS_IOC_GETVERSION:
+	case FS_IOC_GETFSLABEL:
+	case FS_IOC_SETFSLABEL:
+		break;
+	default:
+		return -ENOTTY;
+	}
+	/* By the path the lower filesystem gets at our s_writers only. */
+	sb_start_write(sb);
+	ret = vfs_ioctl(lower, cmd, arg);
+	sb_end_write(sb);
+	return ret;
+}
+
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *uarg = (void __user *)arg;
@@ -86,6 +121,6 @@ long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case DAXSTACK_IOC_STATE:
 		return dxs_ioc_state(file, uarg);
 	default:
-		return -ENOTTY;
+		return dxs_ioctl_lower(dxs_lower_file(file), cmd, arg);
 	}
 }
