@@ -92,6 +92,8 @@ enum dxs_dax {
  * @policy: switch=; a remount changes it, so read it once for a decision
  * @inherit: inherit=; likewise
  * @dax: dax=; fixed once mounted
+ * @wb_lock: protects @wb_err
+ * @wb_err: up to which errors of the lower superblock's writeback are known
  * @linger_lock: protects @lingering
  * @lingering: lower inodes that nobody uses but by a pinned page (linger.c)
  * @linger_work: looks now and then if they are let go
@@ -108,6 +110,8 @@ struct dxs_sb {
 	enum dxs_policy policy;
 	enum dxs_inherit inherit;
 	enum dxs_dax dax;
+	spinlock_t wb_lock; /* see above */
+	errseq_t wb_err;
 	spinlock_t linger_lock; /* see above */
 	struct list_head lingering;
 	struct delayed_work linger_work;
@@ -304,6 +308,10 @@ int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
 /* dentry.c */
 extern const struct dentry_operations dxs_dentry_ops;
 extern const struct dentry_operations dxs_shared_dentry_ops;
+
+/* export.c, quota.c */
+extern const struct export_operations dxs_export_ops;
+void dxs_quota_init(struct super_block *sb);
 
 /* namei.c, dir.c */
 extern const struct inode_operations dxs_dir_iops;

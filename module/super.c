@@ -101,6 +101,23 @@ static int dxs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	return 0;
 }
 
+/*
+ * syncfs(2) tells each opener once of an error in writeback, going by the
+ * superblock of the open file.
+ */
+static void dxs_pass_wb_error(struct super_block *sb)
+{
+	struct dxs_sb *sbi = DXS_SB(sb);
+	int err;
+
+	spin_lock(&sbi->wb_lock);
+	err = errseq_check_and_advance(&dxs_lower_mnt(sb)->mnt_sb->s_wb_err,
+				       &sbi->wb_err);
+	spin_unlock(&sbi->wb_lock);
+	if (err)
+		errseq_set(&sb->s_wb_err, err);
+}
+
 static int dxs_sync_fs(struct super_block *sb, int wait)
 {
 	struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
@@ -113,7 +130,25 @@ static int dxs_sync_fs(struct super_block *sb, int wait)
 	down_read(&lower->s_umount);
 	err = sync_filesystem(lower);
 	up_read(&lower->s_umount);
+	dxs_pass_wb_error(sb);
 	return err;
+}
+
+/*
+ * After the stack is at rest. What the lower filesystem's flusher still does,
+ * and a switch, which is refused then, go by the lower one's state.
+ */
+static int dxs_freeze_fs(struct super_block *sb)
+{
+	return freeze_super(dxs_lower_mnt(sb)->mnt_sb);
+}
+
+static int dxs_unfreeze_fs(struct super_block *sb)
+{
+	int err = thaw_super(dxs_lower_mnt(sb)->mnt_sb);
+
+	/* Somebody who has it mounted elsewhere was quicker. */
+	return err == -EINVAL ? 0 : err;
 }
 
 static int dxs_statfs(struct dentry *dentry, struct kstatfs *buf)
@@ -170,6 +205,8 @@ const struct super_operations dxs_super_ops = {
 	.evict_inode	= dxs_evict_inode,
 	.put_super	= dxs_put_super,
 	.sync_fs	= dxs_sync_fs,
+	.freeze_fs	= dxs_freeze_fs,
+	.unfreeze_fs	= dxs_unfreeze_fs,
 	.statfs		= dxs_statfs,
 	.show_options	= dxs_show_options,
 };
@@ -254,6 +291,7 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 	if (!sbi)
 		return NULL;
 	mutex_init(&sbi->probe_lock);
+	spin_lock_init(&sbi->wb_lock);
 	dxs_linger_init(sbi);
 	sbi->cred = get_current_cred();
 	sbi->policy = DXS_SWITCH_LIVE;
@@ -283,6 +321,11 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_magic = DAXSTACK_SUPER_MAGIC;
 	sb->s_op = &dxs_super_ops;
 	sb->s_xattr = dxs_xattr_handlers;
+	/* A handle does not tell what lies below the root of the stack. */
+	if (IS_ROOT(sbi->lower_root))
+		sb->s_export_op = &dxs_export_ops;
+	dxs_quota_init(sb);
+	sbi->wb_err = errseq_sample(&lower->s_wb_err);
 	/* A directory is someone else's too, until they unmount it. */
 	sb->s_d_op = sbi->from_dir ? &dxs_shared_dentry_ops : &dxs_dentry_ops;
 	/* Nothing may stack on us: see dxs_open(). */

@@ -459,6 +459,11 @@ static enum daxstack_reason dxs_defer(struct dxs_switch *sw)
 	return sw->reason;
 }
 
+static bool dxs_is_frozen(const struct super_block *sb)
+{
+	return READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN;
+}
+
 /*
  * Does something with write access and the switch lock, neither of which is
  * kept while waiting for a later attempt: a freeze or a remount would wait too.
@@ -470,17 +475,17 @@ static void dxs_locked(struct dxs_switch *sw,
 	enum daxstack_reason reason = DAXSTACK_REASON_READ_ONLY;
 	struct dxs_inode *di = DXS_I(sw->inode);
 
-	sw->err = sw->mnt ? mnt_want_write(sw->mnt) : 0;
-	if (sw->err)
-		goto out;
 	/*
 	 * Frozen: s_active is held, so that nothing will come of it, and to wait
 	 * for write access would know no timeout and no signal (H22).
 	 */
-	if (READ_ONCE(lower_mnt->mnt_sb->s_writers.frozen) != SB_UNFROZEN) {
+	if (dxs_is_frozen(sw->inode->i_sb) || dxs_is_frozen(lower_mnt->mnt_sb)) {
 		reason = DAXSTACK_REASON_LOWER_SHARED;
-		goto out_mnt;
+		goto out;
 	}
+	sw->err = sw->mnt ? mnt_want_write(sw->mnt) : 0;
+	if (sw->err)
+		goto out;
 	/* Keeps a freeze of the lower filesystem out: see the lock order. */
 	sw->err = mnt_want_write(lower_mnt);
 	if (sw->err)

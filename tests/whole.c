@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What concerns the filesystem as a whole: file handles, freezing, quotas,
+ * its label, discarding. All as the lower filesystem does it.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/quota.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/quota.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "dxs_test.h"
+
+#define LEN	(16 * PAGE)
+#define NOBODY	65534
+
+static int make_file(const char *path)
+{
+	uint8_t buf[LEN];
+	int fd = MUST(open(path, O_RDWR | O_CREAT | O_TRUNC, 0644));
+
+	dxs_fill(buf, LEN, 1, 0);
+	dxs_pwrite(fd, buf, LEN, 0);
+	return fd;
+}
+
+static bool right_bytes(int fd)
+{
+	uint8_t expected[LEN], seen[LEN];
+
+	dxs_fill(expected, LEN, 1, 0);
+	dxs_pread(fd, seen, LEN, 0);
+	return dxs_same(expected, seen, LEN, 0, "file");
+}
+
+/* --- File handles. */
+
+struct handle {
+	struct file_handle head;
+	unsigned char bytes[MAX_HANDLE_SZ];
+};
+
+static int get_handle(const char *path, struct handle *handle)
+{
+	int mount_id;
+
+	handle->head.handle_bytes = MAX_HANDLE_SZ;
+	return ERR(name_to_handle_at(AT_FDCWD, path, &handle->head, &mount_id,
+				     0));
+}
+
+static int open_handle(const char *mount, struct handle *handle, int flags)
+{
+	int at = MUST(open(mount, O_RDONLY | O_DIRECTORY));
+	int fd = open_by_handle_at(at, &handle->head, flags);
+	int err = errno;
+
+	close(at);
+	errno = err;
+	return fd;
+}
+
+static bool same_handle(const struct handle *a, const struct handle *b)
+{
+	return a->head.handle_bytes == b->head.handle_bytes &&
+		a->head.handle_type == b->head.handle_type &&
+		!memcmp(a->head.f_handle, b->head.f_handle,
+			a->head.handle_bytes);
+}
+
+static void drop_caches(void)
+{
+	int fd = MUST(open("/proc/sys/vm/drop_caches", O_WRONLY));
+
+	MUST(write(fd, "3", 1));
+	close(fd);
+}
+
+/* The path that /proc shows ends so. */
+static void path_is(int fd, const char *end, const char *name)
+{
+	char link[64], path[4096];
+	ssize_t len;
+	size_t n = strlen(end);
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = MUST(readlink(link, path, sizeof(path) - 1));
+	path[len] = 0;
+	dxs_str(end, (size_t)len >= n ? path + len - n : path, "%s", name);
+}
+
+static void test_handles(void)
+{
+	static const char *const names[] = {
+		"file", "dir", "dir/a/b/c", "dir/a/b/c/deep", "link", "fifo",
+	};
+	struct handle stack[ARRAY_SIZE(names)], lower;
+	char path[64];
+	uint8_t *map;
+	size_t i;
+	int fd;
+
+	dxs_mount_stack();
+	close(make_file("stack/file"));
+	MUST(mkdir("stack/dir", 0755));
+	MUST(mkdir("stack/dir/a", 0755));
+	MUST(mkdir("stack/dir/a/b", 0755));
+	MUST(mkdir("stack/dir/a/b/c", 0755));
+	close(make_file("stack/dir/a/b/c/deep"));
+	MUST(symlink("file", "stack/link"));
+	MUST(mkfifo("stack/fifo", 0644));
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "stack/%s", names[i]);
+		dxs_errno(0, get_handle(path, &stack[i]), "handle of %s",
+			  names[i]);
+	}
+	dxs_umount_stack();
+
+	dxs_mount_lower();
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "lower/%s", names[i]);
+		MUST(get_handle(path, &lower) ? -1 : 0);
+		dxs_ok(same_handle(&stack[i], &lower),
+		       "handle of %s: the lower filesystem's", names[i]);
+	}
+	dxs_umount_lower();
+
+	/* Of another mount, nothing is in the caches. */
+	dxs_mount_stack();
+	fd = open_handle("stack", &stack[3], O_RDWR);
+	dxs_ok(fd >= 0, "a file that nobody has looked up: %m");
+	dxs_ok(right_bytes(fd), "... its bytes");
+	map = MUST(mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	map[0] = map[0];
+	dxs_to(fd, DAXSTACK_DAX, "by handle");
+	map[PAGE] = map[PAGE];
+	dxs_to(fd, DAXSTACK_CACHED, "by handle");
+	dxs_ok(right_bytes(fd), "... switched to and fro");
+	munmap(map, LEN);
+	MUST(chmod("stack/dir/a/b/c/deep", 0600));
+	{
+		struct stat by_handle, by_name;
+
+		MUST(fstat(fd, &by_handle));
+		MUST(stat("stack/dir/a/b/c/deep", &by_name));
+		dxs_is(0600, by_handle.st_mode & 07777, "... is the named one");
+		dxs_is(by_name.st_ino, by_handle.st_ino, "... its number");
+	}
+	close(fd);
+	drop_caches();
+	fd = open_handle("stack", &stack[2], O_RDONLY | O_DIRECTORY);
+	dxs_ok(fd >= 0, "a directory that nobody has looked up: %m");
+	path_is(fd, "/stack/dir/a/b/c", "... is found in its parents");
+	dxs_errno(0, ERR(faccessat(fd, "deep", R_OK, 0)), "... has its files");
+	close(fd);
+
+	drop_caches();
+	fd = open_handle("stack", &stack[3], O_RDONLY);
+	MUST(unlink("stack/dir/a/b/c/deep"));
+	dxs_ok(right_bytes(fd), "unlinked, while open by handle");
+	close(fd);
+	dxs_errno(ESTALE, ERR(open_handle("stack", &stack[3], O_RDONLY)),
+		  "unlinked and closed");
+	dxs_umount_stack();
+
+	/* Below a directory of the lower filesystem. */
+	dxs_mount_lower();
+	dxs_errno(0, dxs_mount("lower/dir", "stack", "daxstack", NULL),
+		  "mounted over a directory");
+	dxs_errno(EOPNOTSUPP, get_handle("stack/a", &lower),
+		  "a part of the lower filesystem: no handles");
+	dxs_umount_stack();
+	dxs_umount_lower();
+	dxs_fsck();
+}
+
+/* --- Freezing. */
+
+static pid_t write_in_child(const char *path)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = MUST(fork());
+	if (!pid) {
+		int fd = open(path, O_WRONLY | O_CREAT, 0644);
+
+		_exit(fd < 0 || write(fd, "x", 1) != 1);
+	}
+	return pid;
+}
+
+static void test_freeze(void)
+{
+	int fd, root, round, status, refused = 0;
+	uint8_t *map;
+	pid_t pid;
+
+	dxs_mount_stack();
+	root = MUST(open("stack", O_RDONLY));
+	fd = make_file("stack/file");
+	map = MUST(mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	for (round = 0; round < 4; round++) {
+		int mode = round & 1;
+
+		dxs_to(fd, mode, "before the freeze");
+		map[0] = map[0];
+		dxs_errno(0, ERR(ioctl(root, FIFREEZE, 0)), "FIFREEZE, %s",
+			  dxs_mode_name(mode));
+		dxs_errno(EBUSY, ERR(ioctl(root, FIFREEZE, 0)),
+			  "frozen once only");
+		pid = write_in_child("stack/other");
+		dxs_sleep_ms(300);
+		dxs_is(0, waitpid(pid, &status, WNOHANG), "a write waits");
+		dxs_ok(right_bytes(fd), "a read does not");
+		dxs_refused(fd, !mode, DAXSTACK_REASON_LOWER_SHARED, "frozen");
+		refused += dxs_mode(fd) == mode;
+		dxs_errno(0, ERR(ioctl(root, FITHAW, 0)), "FITHAW");
+		MUST(waitpid(pid, &status, 0));
+		dxs_is(0, status, "the write goes on");
+	}
+	dxs_is(4, refused, "nothing was switched");
+	dxs_errno(EINVAL, ERR(ioctl(root, FITHAW, 0)), "not frozen");
+	dxs_to(fd, DAXSTACK_DAX, "after all");
+	munmap(map, LEN);
+	close(fd);
+	close(root);
+	dxs_umount_stack();
+	dxs_fsck();
+}
+
+/* Freezes all the time while a file is switched all the time. */
+static void test_freeze_race(void)
+{
+	int fd, root, freezes = 0, switches = 0, wrong = 0;
+	double end = dxs_now() + 5;
+	pid_t pid;
+
+	dxs_mount_stack();
+	root = MUST(open("stack", O_RDONLY));
+	fd = make_file("stack/file");
+	fflush(stdout);
+	pid = MUST(fork());
+	if (!pid) {
+		for (;;) {
+			dxs_switch(fd, !dxs_mode(fd), 100, NULL);
+			if (pwrite(fd, "", 0, 0))
+				_exit(1);
+		}
+	}
+	while (dxs_now() < end) {
+		struct daxstack_state before, after;
+
+		if (ioctl(root, FIFREEZE, 0)) {
+			wrong++;
+			break;
+		}
+		MUST(ioctl(fd, DAXSTACK_IOC_STATE, &before));
+		dxs_sleep_ms(10);
+		MUST(ioctl(fd, DAXSTACK_IOC_STATE, &after));
+		wrong += before.mode != after.mode;
+		if (ioctl(root, FITHAW, 0))
+			wrong++;
+		freezes++;
+		switches = after.switches;
+		dxs_sleep_ms(20);
+	}
+	kill(pid, SIGKILL);
+	MUST(waitpid(pid, NULL, 0));
+	dxs_diag("%d freezes, %d switches", freezes, switches);
+	dxs_ok(freezes > 3 && switches > 3, "freezes and switches");
+	dxs_is(0, wrong, "no switch of a frozen filesystem, no error");
+	dxs_ok(right_bytes(fd), "all bytes");
+	close(fd);
+	close(root);
+	dxs_umount_stack();
+	dxs_fsck();
+}
+
+/* --- Quotas: ext4 has them by mkfs, both by a mount option of their own. */
+
+static int quotactl_of(int fd, int cmd, int type, int id, void *addr)
+{
+	return ERR(syscall(SYS_quotactl_fd, fd, QCMD(cmd, type), id, addr));
+}
+
+static int write_as_nobody(const char *path, size_t len)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = MUST(fork());
+	if (!pid) {
+		char buf[PAGE] = { 1 };
+		int fd, err = 0;
+
+		MUST(setresuid(NOBODY, NOBODY, NOBODY));
+		fd = MUST(open(path, O_WRONLY | O_CREAT, 0644));
+		for (; !err && len; len -= PAGE)
+			err = write(fd, buf, PAGE) == PAGE ? 0 : errno;
+		_exit(err);
+	}
+	MUST(waitpid(pid, &status, 0));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_quota(void)
+{
+	struct dqblk limit = {
+		.dqb_bhardlimit = 1024,	/* KiB */
+		.dqb_valid = QIF_BLIMITS,
+	}, seen = { 0 };
+	int dir;
+
+	if (!dxs_on_xfs() && DXS_RUN("tune2fs", "-O", "quota", dxs_pmem))
+		dxs_bail("tune2fs");
+	if (dxs_mount(dxs_pmem, "lower", dxs_fs,
+		      dxs_on_xfs() ? "uquota" : "usrquota")) {
+		dxs_skip("the kernel has no quotas", "quotas");
+		return;
+	}
+	dxs_errno(0, dxs_mount("lower", "stack", "daxstack", NULL),
+		  "a stack over quotas");
+	dxs_umount_lower();
+	MUST(chmod("stack", 0777));
+	dir = MUST(open("stack", O_RDONLY));
+	dxs_errno(0, quotactl_of(dir, Q_SETQUOTA, USRQUOTA, NOBODY, &limit),
+		  "Q_SETQUOTA");
+	dxs_errno(EDQUOT, write_as_nobody("stack/cached", 2 * MIB),
+		  "cached: over the limit");
+	MUST(unlink("stack/cached"));
+	dxs_errno(0, ERR(mkdir("stack/dax", 0777)), "a directory");
+	MUST(chmod("stack/dax", 0777));
+	dxs_errno(0, DXS_RUN("chattr", "+x", "stack/dax"), "chattr +x");
+	dxs_errno(EDQUOT, write_as_nobody("stack/dax/file", 2 * MIB),
+		  "dax: over the limit");
+	dxs_errno(0, quotactl_of(dir, Q_GETQUOTA, USRQUOTA, NOBODY, &seen),
+		  "Q_GETQUOTA");
+	dxs_is(1024, seen.dqb_bhardlimit, "... the limit");
+	dxs_ok(seen.dqb_curspace > 0 && seen.dqb_curspace <= MIB,
+	       "... what is used: %llu", (unsigned long long)seen.dqb_curspace);
+	/* XFS has nothing to do for it. */
+	dxs_errno(dxs_on_xfs() ? ENOSYS : 0,
+		  quotactl_of(dir, Q_SYNC, USRQUOTA, 0, NULL), "Q_SYNC");
+	close(dir);
+	dxs_umount_stack();
+	dxs_fsck();
+}
+
+/* --- Ioctls that are about the filesystem, side by side with the lower one. */
+
+struct answers {
+	int trim;
+	int version_err;
+	int version;
+	int label_err;
+	char label[FSLABEL_MAX];
+	int dir_version_err;
+	int unknown;
+	struct statfs stat;
+};
+
+static struct answers ask(const char *mount)
+{
+	struct fstrim_range range = { .len = -1 };
+	struct answers a = { 0 };
+	char path[64];
+	int fd, version, dir = MUST(open(mount, O_RDONLY));
+
+	snprintf(path, sizeof(path), "%s/file", mount);
+	fd = MUST(open(path, O_RDONLY));
+	a.trim = ERR(ioctl(dir, FITRIM, &range));
+	a.version_err = ERR(ioctl(fd, FS_IOC_GETVERSION, &a.version));
+	a.dir_version_err = ERR(ioctl(dir, FS_IOC_GETVERSION,
+					&version));
+	a.label_err = ERR(ioctl(dir, FS_IOC_GETFSLABEL, a.label));
+	a.unknown = ERR(ioctl(dir, _IO('X', 77), 0));
+	MUST(fstatfs(dir, &a.stat));
+	close(fd);
+	close(dir);
+	return a;
+}
+
+static void test_ioctls(void)
+{
+	struct answers stack, lower;
+	int root;
+
+	dxs_mount_stack();
+	close(make_file("stack/file"));
+	root = MUST(open("stack", O_RDONLY));
+	dxs_errno(0, ERR(ioctl(root, FS_IOC_SETFSLABEL, "daxlabel")),
+		  "FS_IOC_SETFSLABEL");
+	close(root);
+	stack = ask("stack");
+	dxs_umount_stack();
+	dxs_mount_lower();
+	lower = ask("lower");
+	dxs_umount_lower();
+
+	dxs_errno(lower.trim, stack.trim, "FITRIM");
+	dxs_errno(lower.version_err, stack.version_err, "FS_IOC_GETVERSION");
+	dxs_is(lower.version, stack.version, "FS_IOC_GETVERSION");
+	dxs_errno(lower.dir_version_err, stack.dir_version_err,
+		  "FS_IOC_GETVERSION, directory");
+	dxs_errno(lower.label_err, stack.label_err, "FS_IOC_GETFSLABEL");
+	dxs_str("daxlabel", stack.label, "the new label");
+	dxs_str("daxlabel", lower.label, "the lower filesystem's, too");
+	dxs_errno(ENOTTY, stack.unknown, "an unknown ioctl");
+	dxs_is(lower.stat.f_blocks, stack.stat.f_blocks, "f_blocks");
+	dxs_is(lower.stat.f_files, stack.stat.f_files, "f_files");
+	dxs_is(lower.stat.f_namelen, stack.stat.f_namelen, "f_namelen");
+	dxs_ok(!memcmp(&lower.stat.f_fsid, &stack.stat.f_fsid,
+		       sizeof(lower.stat.f_fsid)), "f_fsid");
+	dxs_fsck();
+}
+
+int main(void)
+{
+	dxs_begin();
+	dxs_mkfs(NULL);
+	test_handles();
+	test_freeze();
+	test_freeze_race();
+	test_ioctls();
+	test_quota();
+	return dxs_done();
+}
