@@ -83,9 +83,18 @@ static struct dentry *dxs_get_parent(struct dentry *child)
 						dxs_lower_dentry(child)));
 }
 
+/* Both lower filesystems have one. */
+static int dxs_commit_metadata(struct inode *inode)
+{
+	struct inode *lower = dxs_lower_inode(inode);
+
+	return lower->i_sb->s_export_op->commit_metadata(lower);
+}
+
 const struct export_operations dxs_export_ops = {
 	.encode_fh	= dxs_encode_fh,
 	.fh_to_dentry	= dxs_fh_to_dentry,
 	.fh_to_parent	= dxs_fh_to_parent,
 	.get_parent	= dxs_get_parent,
+	.commit_metadata = dxs_commit_metadata,
 };

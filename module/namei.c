@@ -337,6 +337,17 @@ static const char *dxs_get_link(struct dentry *dentry, struct inode *inode,
 	return vfs_get_link(dxs_lower_dentry(dentry), done);
 }
 
+/* ext4 has extents of directories, XFS does not tell of them. */
+static int dxs_dir_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+			  u64 start, u64 len)
+{
+	struct inode *lower = dxs_lower_inode(inode);
+
+	if (!lower->i_op->fiemap)
+		return -EOPNOTSUPP;
+	return lower->i_op->fiemap(lower, info, start, len);
+}
+
 const struct inode_operations dxs_dir_iops = {
 	.lookup		= dxs_lookup,
 	.create		= dxs_create,
@@ -353,6 +364,7 @@ const struct inode_operations dxs_dir_iops = {
 	.setattr	= dxs_setattr,
 	.listxattr	= dxs_listxattr,
 	.update_time	= dxs_update_time,
+	.fiemap		= dxs_dir_fiemap,
 	.fileattr_get	= dxs_fileattr_get,
 	.fileattr_set	= dxs_fileattr_set,
 };
@@ -372,4 +384,6 @@ const struct inode_operations dxs_special_iops = {
 	.setattr	= dxs_setattr,
 	.listxattr	= dxs_listxattr,
 	.update_time	= dxs_update_time,
+	.fileattr_get	= dxs_fileattr_get,
+	.fileattr_set	= dxs_fileattr_set,
 };
