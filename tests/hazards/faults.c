@@ -168,9 +168,11 @@ static int pin_long(void *page)
 		.len = PAGE,
 		.chunk_size = PAGE,
 	};
-	int fd = MUST(socket(AF_XDP, SOCK_RAW, 0));
+	int fd = socket(AF_XDP, SOCK_RAW, 0);
 	int err;
 
+	if (fd < 0)
+		return -1;
 	if (!setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &umem, sizeof(umem)))
 		return fd;
 	err = errno;
