@@ -92,9 +92,6 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
  */
 long dxs_ioctl_lower(struct file *lower, unsigned int cmd, unsigned long arg)
 {
-	struct super_block *sb = file_inode(lower)->i_sb;
-	long ret;
-
 	switch (cmd) {
 	case FITRIM:
 	case FS_IOC_GETVERSION:
@@ -104,11 +101,7 @@ long dxs_ioctl_lower(struct file *lower, unsigned int cmd, unsigned long arg)
 	default:
 		return -ENOTTY;
 	}
-	/* By the path the lower filesystem gets at our s_writers only. */
-	sb_start_write(sb);
-	ret = vfs_ioctl(lower, cmd, arg);
-	sb_end_write(sb);
-	return ret;
+	return vfs_ioctl(lower, cmd, arg);
 }
 
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
