@@ -587,6 +587,13 @@ double dxs_now(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
+int dxs_slow(void)
+{
+	const char *slow = getenv("DAXSTACK_SLOW");
+
+	return slow ? atoi(slow) : 1;
+}
+
 void dxs_sleep_ms(long ms)
 {
 	struct timespec time = { ms / 1000, ms % 1000 * 1000000 };

@@ -131,6 +131,8 @@ void *dxs_alloc(size_t len);
 
 /* Seconds, monotonic. */
 double dxs_now(void);
+/* How many times slower than usual this kernel may be ($DAXSTACK_SLOW). */
+int dxs_slow(void);
 void dxs_sleep_ms(long ms);
 
 #endif /* DXS_TEST_H */

@@ -514,8 +514,7 @@ static void *run(void *arg)
 /* So long, and on a kernel that is said to be slower until enough was done. */
 static double storm(double seconds, unsigned long wanted)
 {
-	const char *slow = getenv("DAXSTACK_SLOW");
-	double most = seconds * (slow ? atoi(slow) : 1);
+	double most = seconds * dxs_slow();
 	static void *(*const work[])(void *) = {
 		store, store, buffered, direct, cross, cross, sync_all, cut,
 		fork_children,
