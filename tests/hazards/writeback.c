@@ -40,7 +40,7 @@ static void sync_all(void *arg)
 	sync();
 	MUST(syncfs(fd));
 	/* Else s_umount is never free. */
-	dxs_sleep_ms(100);
+	dxs_sleep_ms(100 * dxs_slow());
 }
 
 void h13_sync(void)
@@ -53,7 +53,7 @@ void h13_sync(void)
 	hazard_start(&store, dirty_and_rest, map);
 	hazard_start(&syncs[0], sync_all, &fd);
 	hazard_start(&syncs[1], sync_all, &fd);
-	all = hazard_switch(fd, 8, 300, 3000);
+	all = hazard_switch(fd, 8 * dxs_slow(), 300, 3000);
 	hazard_stop(&syncs[0]);
 	hazard_stop(&syncs[1]);
 	hazard_stop(&store);
