@@ -359,6 +359,21 @@ static int store_in_holes(volatile uint8_t *map, uint8_t value)
 	return failed;
 }
 
+/* Stores into a block until so many more switches are made. */
+static int store_through(struct bs_switcher *s, volatile uint8_t *map, long more)
+{
+	double end = bs_end();
+	uint8_t value = 0, seen;
+	int lost = 0;
+
+	for (more += s->done; s->done < more && dxs_now() < end;) {
+		map[0] = ++value;
+		dxs_pread(s->fd, &seen, 1, 0);
+		lost += seen != value || map[0] != value;
+	}
+	return lost;
+}
+
 void siege_full(void)
 {
 	struct sigaction action = { .sa_handler = on_bus_error }, was;
@@ -380,10 +395,7 @@ void siege_full(void)
 	bs_switch_begin(&s, fd);
 	for (i = 0; i < 10; i++) {
 		store_in_holes(map, 10 + i);
-		memset(map, i, HEAD);
-		dxs_pread(fd, &seen, 1, 0);
-		lost += seen != i;
-		bs_switch_more(&s, 2);
+		lost += store_through(&s, map, 2);
 	}
 	dxs_is(0, lost, "full: what is stored in blocks is there");
 	bs_switch_report(&s, 20, "full");
