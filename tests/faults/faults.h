@@ -58,6 +58,8 @@ const char *fault_unlimit(void);
  * Return: NULL, or why that cannot be done.
  */
 const char *fault_writes(void);
+/* Of allocations, which kinds fail: objects of slab caches, pages? */
+void fault_kinds(bool slabs, bool pages);
 /* Nothing fails any more. */
 void fault_end(void);
 /* Makes the @nth of what fails, by this thread and from now, fail; 0: none. */

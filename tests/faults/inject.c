@@ -154,11 +154,18 @@ static const char *setup(void)
 		if (!set(attrs[i], "verbose", "0") ||
 		    !set(attrs[i], "ignore-gfp-wait", "N"))
 			return "this kernel cannot make allocations fail";
-	if (!set("fail_page_alloc", "min-order", "0") ||
-	    !set("fail_page_alloc", "ignore-gfp-highmem", "N") ||
-	    !set("failslab", "cache-filter", "N"))
+	if (!set("fail_page_alloc", "ignore-gfp-highmem", "N"))
 		return "this kernel cannot make allocations fail";
+	fault_kinds(true, true);
 	return NULL;
+}
+
+void fault_kinds(bool slabs, bool pages)
+{
+	/* No cache has the mark, and no block of pages is as large. */
+	if (!set("failslab", "cache-filter", slabs ? "N" : "Y") ||
+	    !set("fail_page_alloc", "min-order", pages ? "0" : "64"))
+		dxs_bail("cannot choose what fails: %m");
 }
 
 /* Are there no chances now? */
@@ -212,10 +219,7 @@ const char *fault_writes(void)
 	if (!have("fail_make_request") ||
 	    !set("fail_make_request", "verbose", "0"))
 		return "this kernel cannot make writes fail";
-	/* No cache has the mark, and no block of pages is as large. */
-	if (!set("failslab", "cache-filter", "Y") ||
-	    !set("fail_page_alloc", "min-order", "64"))
-		dxs_bail("cannot keep allocations from failing: %m");
+	fault_kinds(false, false);
 	if (have("fail_usercopy"))
 		set_never("fail_usercopy");
 	if (!is_quiet())
