@@ -147,12 +147,12 @@ void h16_executable(void)
 	map = MUST(mmap(map, HUGE, PROT_READ | PROT_EXEC,
 			MAP_PRIVATE | MAP_FIXED, fd, 0));
 	MUST(madvise(map, HUGE, MADV_HUGEPAGE));
-	for (end = dxs_now() + 6; dxs_now() < end; switches++) {
+	for (end = dxs_now() + 6 * dxs_slow(); dxs_now() < end; switches++) {
 		for (i = 0; i < HUGE; i += PAGE)
 			*(volatile uint8_t *)(map + i);
 		/* In cached mode for long enough to be found. */
 		if (dxs_mode(fd) == DAXSTACK_CACHED)
-			dxs_sleep_ms(150);
+			dxs_sleep_ms(150 * dxs_slow());
 		if (dxs_switch(fd, !dxs_mode(fd), 500, NULL))
 			break;
 	}

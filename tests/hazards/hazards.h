@@ -39,11 +39,13 @@ void hazard_stop(struct hazard_thread *thread);
  * @done: succeeded
  * @refused: did not
  * @pinned: ... because pages were pinned
+ * @attempts: how often the gates were shut for all of them
  */
 struct hazard_switches {
 	int done;
 	int refused;
 	int pinned;
+	int attempts;
 };
 
 /* Switches to and fro for so many seconds, or so often. */
@@ -54,6 +56,7 @@ struct hazard_switches hazard_switch(int fd, double seconds, int count,
 void h2_h3_write_faults(void);
 void h5_h6_mmap_lock(void);
 void h9_long_term_pins(void);
+void h26_sync_faults(void);
 void h28_adjusted_vma(void);
 void h29_walkers(void);
 

@@ -32,6 +32,7 @@ static const struct {
 	{ "H21", h21_untouched },
 	{ "H22", h22_stuck_reader },
 	{ "H23", h23_slow_sync },
+	{ "H26", h26_sync_faults },
 	{ "H27", h27_lingering_pins },
 	{ "H28", h28_adjusted_vma },
 	{ "H29", h29_walkers },
@@ -110,7 +111,10 @@ struct hazard_switches hazard_switch(int fd, double seconds, int count,
 	double end = dxs_now() + seconds;
 
 	while (dxs_now() < end && all.done < count) {
-		if (!dxs_switch(fd, !dxs_mode(fd), timeout_ms, &sw)) {
+		int err = dxs_switch(fd, !dxs_mode(fd), timeout_ms, &sw);
+
+		all.attempts += sw.attempts;
+		if (!err) {
 			all.done++;
 			continue;
 		}
