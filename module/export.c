@@ -59,28 +59,26 @@ static struct dentry *dxs_fh_to_dentry(struct super_block *sb, struct fid *fid,
 				       int len, int type)
 {
 	struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
+	const struct export_operations *ops = lower->s_export_op;
 
-	return dxs_obtain_alias(sb, lower->s_export_op->fh_to_dentry(lower, fid,
-								     len,
-								     type));
+	return dxs_obtain_alias(sb, ops->fh_to_dentry(lower, fid, len, type));
 }
 
 static struct dentry *dxs_fh_to_parent(struct super_block *sb, struct fid *fid,
 				       int len, int type)
 {
 	struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
+	const struct export_operations *ops = lower->s_export_op;
 
-	return dxs_obtain_alias(sb, lower->s_export_op->fh_to_parent(lower, fid,
-								     len,
-								     type));
+	return dxs_obtain_alias(sb, ops->fh_to_parent(lower, fid, len, type));
 }
 
 static struct dentry *dxs_get_parent(struct dentry *child)
 {
-	struct super_block *lower = dxs_lower_mnt(child->d_sb)->mnt_sb;
+	struct dentry *lower = dxs_lower_dentry(child);
+	const struct export_operations *ops = lower->d_sb->s_export_op;
 
-	return dxs_obtain_alias(child->d_sb, lower->s_export_op->get_parent(
-						dxs_lower_dentry(child)));
+	return dxs_obtain_alias(child->d_sb, ops->get_parent(lower));
 }
 
 /* Both lower filesystems have one. */

@@ -10,62 +10,85 @@
 
 #include "daxstack.h"
 
-/* Calls the lower filesystem's operation, if it has one. */
-#define DXS_QUOTA(sb, op, ...) ({					\
-	struct super_block *lower_ = dxs_lower_mnt(sb)->mnt_sb;		\
-	int ret_ = -ENOSYS;						\
-									\
-	down_read(&lower_->s_umount);					\
-	if (lower_->s_qcop->op)						\
-		ret_ = lower_->s_qcop->op(lower_, ##__VA_ARGS__);	\
-	up_read(&lower_->s_umount);					\
-	ret_;								\
-})
+/* Both lower filesystems have all of these but ->quota_sync. */
+static struct super_block *dxs_quota_lower(struct super_block *sb)
+{
+	struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
+
+	down_read(&lower->s_umount);
+	return lower;
+}
 
 static int dxs_quota_sync(struct super_block *sb, int type)
 {
-	return DXS_QUOTA(sb, quota_sync, type);
-}
+	struct super_block *lower = dxs_quota_lower(sb);
+	int err = 0;
 
-static int dxs_quota_set_info(struct super_block *sb, int type,
-			      struct qc_info *info)
-{
-	int err = mnt_want_write(dxs_lower_mnt(sb));
-
-	if (err)
-		return err;
-	err = DXS_QUOTA(sb, set_info, type, info);
-	mnt_drop_write(dxs_lower_mnt(sb));
+	if (lower->s_qcop->quota_sync)
+		err = lower->s_qcop->quota_sync(lower, type);
+	up_read(&lower->s_umount);
 	return err;
 }
 
 static int dxs_quota_get(struct super_block *sb, struct kqid id,
 			 struct qc_dqblk *dqblk)
 {
-	return DXS_QUOTA(sb, get_dqblk, id, dqblk);
+	struct super_block *lower = dxs_quota_lower(sb);
+	int err = lower->s_qcop->get_dqblk(lower, id, dqblk);
+
+	up_read(&lower->s_umount);
+	return err;
 }
 
 static int dxs_quota_get_next(struct super_block *sb, struct kqid *id,
 			      struct qc_dqblk *dqblk)
 {
-	return DXS_QUOTA(sb, get_nextdqblk, id, dqblk);
-}
+	struct super_block *lower = dxs_quota_lower(sb);
+	int err = lower->s_qcop->get_nextdqblk(lower, id, dqblk);
 
-static int dxs_quota_set(struct super_block *sb, struct kqid id,
-			 struct qc_dqblk *dqblk)
-{
-	int err = mnt_want_write(dxs_lower_mnt(sb));
-
-	if (err)
-		return err;
-	err = DXS_QUOTA(sb, set_dqblk, id, dqblk);
-	mnt_drop_write(dxs_lower_mnt(sb));
+	up_read(&lower->s_umount);
 	return err;
 }
 
 static int dxs_quota_state(struct super_block *sb, struct qc_state *state)
 {
-	return DXS_QUOTA(sb, get_state, state);
+	struct super_block *lower = dxs_quota_lower(sb);
+	int err = lower->s_qcop->get_state(lower, state);
+
+	up_read(&lower->s_umount);
+	return err;
+}
+
+static int dxs_quota_set(struct super_block *sb, struct kqid id,
+			 struct qc_dqblk *dqblk)
+{
+	struct vfsmount *mnt = dxs_lower_mnt(sb);
+	struct super_block *lower;
+	int err = mnt_want_write(mnt);
+
+	if (err)
+		return err;
+	lower = dxs_quota_lower(sb);
+	err = lower->s_qcop->set_dqblk(lower, id, dqblk);
+	up_read(&lower->s_umount);
+	mnt_drop_write(mnt);
+	return err;
+}
+
+static int dxs_quota_set_info(struct super_block *sb, int type,
+			      struct qc_info *info)
+{
+	struct vfsmount *mnt = dxs_lower_mnt(sb);
+	struct super_block *lower;
+	int err = mnt_want_write(mnt);
+
+	if (err)
+		return err;
+	lower = dxs_quota_lower(sb);
+	err = lower->s_qcop->set_info(lower, type, info);
+	up_read(&lower->s_umount);
+	mnt_drop_write(mnt);
+	return err;
 }
 
 static const struct quotactl_ops dxs_quotactl_ops = {
