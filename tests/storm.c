@@ -514,7 +514,6 @@ static void *run(void *arg)
 /* So long, and on a kernel that is said to be slower until enough was done. */
 static double storm(double seconds, unsigned long wanted)
 {
-	double most = seconds * dxs_slow();
 	static void *(*const work[])(void *) = {
 		store, store, buffered, direct, cross, cross, sync_all, cut,
 		fork_children,
@@ -523,6 +522,7 @@ static double storm(double seconds, unsigned long wanted)
 	struct job jobs[ARRAY_SIZE(work)];
 	uint64_t state = rnd_begin(99);
 	double begin = dxs_now(), end = begin + seconds;
+	double most = seconds * dxs_slow();
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(work); i++) {
