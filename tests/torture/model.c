@@ -57,6 +57,7 @@ static void init_mutex(pthread_mutex_t *mutex)
 
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
 	pthread_mutex_init(mutex, &attr);
 	pthread_mutexattr_destroy(&attr);
 }
@@ -163,9 +164,16 @@ int file_index(const struct file *file)
 	return file - arena->file;
 }
 
+/* A child that was killed with it has only read: it may not change names. */
+static void lock_name(struct file *file)
+{
+	if (pthread_mutex_lock(&file->name_lock) == EOWNERDEAD)
+		pthread_mutex_consistent(&file->name_lock);
+}
+
 void file_path(struct file *file, char *path)
 {
-	pthread_mutex_lock(&file->name_lock);
+	lock_name(file);
 	memcpy(path, file->path, sizeof(file->path));
 	pthread_mutex_unlock(&file->name_lock);
 }
@@ -178,7 +186,7 @@ void file_set_path(struct file *file, bool named, const char *path, ...)
 	va_start(args, path);
 	vsnprintf(text, sizeof(text), path, args);
 	va_end(args);
-	pthread_mutex_lock(&file->name_lock);
+	lock_name(file);
 	memcpy(file->path, text, sizeof(text));
 	file->named = named;
 	pthread_mutex_unlock(&file->name_lock);
