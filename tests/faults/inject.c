@@ -154,6 +154,9 @@ static const char *setup(void)
 		if (!set(attrs[i], "verbose", "0") ||
 		    !set(attrs[i], "ignore-gfp-wait", "N"))
 			return "this kernel cannot make allocations fail";
+	/* Copies from and to programs are chances as well: see is_quiet(). */
+	if (have("fail_usercopy"))
+		set("fail_usercopy", "verbose", "0");
 	if (!set("fail_page_alloc", "ignore-gfp-highmem", "N"))
 		return "this kernel cannot make allocations fail";
 	fault_kinds(true, true);
