@@ -186,6 +186,26 @@ static inline struct file *dxs_lower_file(const struct file *file)
 	return ((struct dxs_file *)file->private_data)->lower;
 }
 
+/**
+ * dxs_copy_noatime() - follow F_SETFL
+ * @lower: open file of the lower filesystem
+ * @file: that of the stack it belongs to
+ *
+ * fcntl(2) changes the flags of our file. The other flags it can change reach
+ * the lower filesystem with each call; O_NOATIME is looked for in its file.
+ */
+static inline void dxs_copy_noatime(struct file *lower,
+				    const struct file *file)
+{
+	unsigned int flag = READ_ONCE(file->f_flags) & O_NOATIME;
+
+	if ((READ_ONCE(lower->f_flags) & O_NOATIME) == flag)
+		return;
+	spin_lock(&lower->f_lock);
+	lower->f_flags = (lower->f_flags & ~O_NOATIME) | flag;
+	spin_unlock(&lower->f_lock);
+}
+
 static inline struct dxs_sb *DXS_SB(const struct super_block *sb)
 {
 	return sb->s_fs_info;

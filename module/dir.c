@@ -28,6 +28,7 @@ static int dxs_dir_iterate(struct file *file, struct dir_context *ctx)
 	struct file *lower = file->private_data;
 	int err;
 
+	dxs_copy_noatime(lower, file);
 	lower->f_pos = ctx->pos;
 	err = iterate_dir(lower, ctx);
 	ctx->pos = lower->f_pos;

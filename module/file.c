@@ -119,6 +119,7 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (ret)
 		return ret;
 	dxs_lower_iocb(&lower, iocb);
+	dxs_copy_noatime(lower.ki_filp, iocb->ki_filp);
 	ret = call_read_iter(lower.ki_filp, &lower, to);
 	iocb->ki_pos = lower.ki_pos;
 	dxs_io_leave(inode);

@@ -101,6 +101,7 @@ int dxs_mmap(struct file *file, struct vm_area_struct *vma)
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
+	dxs_copy_noatime(map, file);
 	vma_set_file(vma, map);
 	return dxs_map_gated(map, vma);
 }
