@@ -230,8 +230,10 @@ static int dxs_fileattr_set_rest(struct vfsmount *mnt, struct dentry *lower,
 				 struct fileattr *old)
 {
 	struct dxs_inode *di = DXS_I(inode);
+	bool dax = fa->fsx_xflags & FS_XFLAG_DAX;
 	struct fileattr rest = *fa;
 	int err = mnt_want_write(mnt);
+	bool settled;
 
 	if (err)
 		return err;
@@ -240,7 +242,10 @@ static int dxs_fileattr_set_rest(struct vfsmount *mnt, struct dentry *lower,
 	if (err)
 		goto out;
 	dxs_fileattr_copy_dax(&rest, old);
-	if (dxs_fileattr_same(&rest, old))
+	/* If there is nothing to switch either, it is still a new ctime. */
+	settled = dax == !!(old->fsx_xflags & FS_XFLAG_DAX) &&
+		dax == (dxs_mode(inode) == DAXSTACK_DAX);
+	if (!settled && dxs_fileattr_same(&rest, old))
 		goto out;
 	/*
 	 * XFS changes the hint only while there are no extents. If the switch
