@@ -56,7 +56,8 @@ RUN(run_truncate)
 	if (to < 0 || to > a->file->most)
 		to = a->file->most / 2;
 	if (!to && a->file->named) {
-		fd = open(a->file->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+		fd = AGAIN(open(a->file->path,
+				O_WRONLY | O_TRUNC | O_CLOEXEC));
 		ret = fd < 0 ? -errno : close(fd);
 	} else {
 		ret = DO(ftruncate(fd_of(w, a), to));
