@@ -8,7 +8,12 @@
  * DMA is still to change; in cached mode the DMA would go to a page that
  * belongs to no file any more. So the lower inode stays until the page is let
  * go, looked up every second; at most until the stack is unmounted.
+ *
+ * Reclaim, which may be what has the stack's inode evicted, leaves its lower
+ * inode here as well if letting it go means to write it: ext4 does not do that
+ * from there.
  */
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "daxstack.h"
@@ -19,6 +24,25 @@ struct dxs_lingerer {
 	struct list_head list;
 	struct inode *lower;
 };
+
+/*
+ * An inode that is to be loaded anew goes when its last user does, with all its
+ * names: also those that were looked up since it was marked. If they stayed,
+ * reclaim would have to write it one day.
+ */
+static void dxs_lower_release(struct inode *lower)
+{
+	if (READ_ONCE(lower->i_state) & I_DONTCACHE) {
+		d_mark_dontcache(lower);
+		d_prune_aliases(lower);
+	}
+	iput(lower);
+}
+
+static bool dxs_in_reclaim(void)
+{
+	return current->flags & PF_MEMALLOC;
+}
 
 /* Gives back those whose pages are free, or all of them. */
 static void dxs_linger_drop(struct dxs_sb *sbi, bool all)
@@ -40,7 +64,7 @@ static void dxs_linger_drop(struct dxs_sb *sbi, bool all)
 	spin_unlock(&sbi->linger_lock);
 
 	list_for_each_entry_safe(l, next, &gone, list) {
-		iput(l->lower);
+		dxs_lower_release(l->lower);
 		kfree(l);
 	}
 }
@@ -67,23 +91,29 @@ static void dxs_linger_look(struct work_struct *work)
  */
 void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 {
+	bool dontcache = READ_ONCE(lower->i_state) & I_DONTCACHE;
+	bool pinned = false;
 	struct dxs_lingerer *l;
 
 	/* A cached file is only in danger if the lower inode is not kept. */
-	if (!IS_DAX(lower) && !(READ_ONCE(lower->i_state) & I_DONTCACHE))
-		goto put;
-	if (!S_ISREG(lower->i_mode) || !dxs_pinned(lower->i_mapping))
-		goto put;
-
+	if (S_ISREG(lower->i_mode) && (IS_DAX(lower) || dontcache))
+		pinned = dxs_pinned(lower->i_mapping);
+	if (!pinned && !(dontcache && dxs_in_reclaim())) {
+		dxs_lower_release(lower);
+		return;
+	}
+	if (dontcache)
+		d_mark_dontcache(lower);
 	l = kmalloc(sizeof(*l), GFP_NOFS | __GFP_NOFAIL);
 	l->lower = lower;
 	spin_lock(&sbi->linger_lock);
 	list_add(&l->list, &sbi->lingering);
-	queue_delayed_work(system_unbound_wq, &sbi->linger_work, DXS_LINGER);
+	if (pinned)
+		queue_delayed_work(system_unbound_wq, &sbi->linger_work,
+				   DXS_LINGER);
+	else
+		mod_delayed_work(system_unbound_wq, &sbi->linger_work, 0);
 	spin_unlock(&sbi->linger_lock);
-	return;
-put:
-	iput(lower);
 }
 
 /**
