@@ -233,7 +233,7 @@ static int dxs_fileattr_set_rest(struct vfsmount *mnt, struct dentry *lower,
 	bool dax = fa->fsx_xflags & FS_XFLAG_DAX;
 	struct fileattr rest = *fa;
 	int err = mnt_want_write(mnt);
-	bool settled;
+	bool asked;
 
 	if (err)
 		return err;
@@ -242,16 +242,16 @@ static int dxs_fileattr_set_rest(struct vfsmount *mnt, struct dentry *lower,
 	if (err)
 		goto out;
 	dxs_fileattr_copy_dax(&rest, old);
+	asked = (fa->fsx_xflags ^ old->fsx_xflags) & FS_XFLAG_DAX;
 	/* If there is nothing to switch either, it is still a new ctime. */
-	settled = dax == !!(old->fsx_xflags & FS_XFLAG_DAX) &&
-		dax == (dxs_mode(inode) == DAXSTACK_DAX);
-	if (!settled && dxs_fileattr_same(&rest, old))
+	if ((asked || dax != (dxs_mode(inode) == DAXSTACK_DAX)) &&
+	    dxs_fileattr_same(&rest, old))
 		goto out;
 	/*
 	 * XFS changes the hint only while there are no extents. If the switch
 	 * made some of delayed allocations, there would be no way back.
 	 */
-	if (rest.fsx_extsize != old->fsx_extsize) {
+	if (asked && rest.fsx_extsize != old->fsx_extsize) {
 		err = filemap_write_and_wait(d_inode(lower)->i_mapping);
 		if (err)
 			goto out;
