@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The stack does what the lower filesystem does: random sequences of calls, from
+ * a seed, are made on the stack and on the lower filesystem alone, and what they
+ * return and what can be seen of the files is compared after each step.
+ *
+ * $PMEM is split in two devices with dm-linear, which have DAX as well. Both get
+ * the same filesystem, ext4 down to UUID and hash seed, so that also the order
+ * of directory entries and the cookies of telldir(3) are the same; XFS without
+ * reflink, for copy_file_range(2) would make shared blocks of it on one side.
+ *
+ * A sequence is played in a directory of its own, so that it can be repeated,
+ * with fewer steps, until what is left is short. In every other sequence the
+ * files of the stack are switched between modes; in the rest they are cached on
+ * both sides, and more is compared.
+ *
+ * What is tolerated stands in known.c.
+ */
+#include <getopt.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+
+#include "differ.h"
+
+#define UUID		"1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+#define HASH_SEED	"6fa459ea-ee8a-3ca4-894e-db77e160355e"
+#define MAX_DIFFERENCES	8
+
+static unsigned long seed, wanted = 5000, steps;
+static long only = -1;
+static unsigned int length = 80, every = 8;
+static double shrink_seconds = 60;
+
+/* --- Devices. */
+
+static void make_half(const char *name, unsigned long from, unsigned long len)
+{
+	char table[128];
+
+	snprintf(table, sizeof(table), "0 %lu linear %s %lu", len, dxs_pmem,
+		 from);
+	if (DXS_RUN("dmsetup", "create", name, "--table", table))
+		dxs_bail("cannot split %s", dxs_pmem);
+}
+
+static void make_fs(const char *device)
+{
+	if (dxs_on_xfs() ?
+	    DXS_RUN("mkfs.xfs", "-q", "-f", "-m", "reflink=0", device) :
+	    DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "4096", "-U", UUID, "-E",
+		    "hash_seed=" HASH_SEED, device))
+		dxs_bail("cannot make %s on %s", dxs_fs, device);
+}
+
+/*
+ * Where ext4 fills blocks around what is written with zeroes, they become data,
+ * for lseek(2), whenever they are written back.
+ */
+static void no_zeroout(void)
+{
+	int i;
+
+	for (i = 0; i < 2 && !dxs_on_xfs(); i++) {
+		char path[80];
+		FILE *file;
+
+		snprintf(path, sizeof(path),
+			 "/sys/fs/ext4/dm-%d/extent_max_zeroout_kb", i);
+		file = fopen(path, "w");
+		if (!file || fprintf(file, "0\n") < 0 || fclose(file))
+			dxs_bail("%s: %m", path);
+	}
+}
+
+/* The directory of the mounts. */
+static int work;
+
+static void begin_devices(void)
+{
+	unsigned long long bytes;
+	unsigned long half;
+	char options[48];
+	int fd = MUST(open(dxs_pmem, O_RDONLY)), i;
+
+	MUST(ioctl(fd, BLKGETSIZE64, &bytes));
+	close(fd);
+	half = bytes / 2 / (2 * MIB) * (2 * MIB / 512);
+	make_half("differ0", 0, half);
+	make_half("differ1", half, half);
+	make_fs("/dev/mapper/differ0");
+	make_fs("/dev/mapper/differ1");
+	/*
+	 * With relatime, whether a read changes the atime may depend on which of
+	 * two things of one step came a tick later.
+	 */
+	snprintf(options, sizeof(options), "strictatime,lower=%s", dxs_fs);
+	if (dxs_mount("/dev/mapper/differ0", "lower", dxs_fs,
+		      "strictatime,dax=inode") ||
+	    dxs_mount("/dev/mapper/differ1", "stack", "daxstack",
+		      options))
+		dxs_bail("cannot mount: %m");
+	no_zeroout();
+	work = MUST(open(".", O_RDONLY | O_CLOEXEC));
+	for (i = 0; i < 2; i++)
+		sides[i].top = MUST(open(sides[i].name, O_RDONLY | O_CLOEXEC));
+}
+
+static void end_devices(void)
+{
+	int i;
+
+	MUST(fchdir(work));
+	for (i = 0; i < 2; i++) {
+		close(sides[i].top);
+		free(sides[i].out.buf);
+	}
+	dxs_umount_stack();
+	dxs_umount_lower();
+	dxs_is(0, DXS_RUN("dmsetup", "remove", "differ0", "differ1"),
+	       "nobody has the devices any more");
+}
+
+/* --- Sequences. */
+
+static unsigned long done[256], failed[256], by_switching[2];
+static unsigned int differences;
+
+static struct sequence make_sequence(unsigned long number)
+{
+	struct rng rng = { seed * 1000003 + number };
+	struct sequence seq = {
+		.switching = number % 2,
+		.steps = calloc(length, sizeof(*seq.steps)),
+		.count = length,
+	};
+	unsigned int i;
+
+	if (!seq.steps)
+		abort();
+	for (i = 0; i < length; i++)
+		seq.steps[i] = make_step(&rng, seq.switching);
+	return seq;
+}
+
+static void print_steps(const struct sequence *seq, const char *why)
+{
+	struct text out = { 0 };
+	unsigned int i;
+
+	say(&out, "%s\n", why);
+	for (i = 0; i < seq->count; i++) {
+		say(&out, "  %2u. ", i + 1);
+		say_step(&out, &seq->steps[i]);
+		say(&out, "\n");
+	}
+	dxs_diag("%s", out.buf);
+	free(out.buf);
+}
+
+static void report(unsigned long number, struct sequence *seq, int at,
+		   struct text *seen)
+{
+	unsigned int kind = seq->steps[at].kind;
+	struct text shorter = { 0 };
+
+	failed[kind]++;
+	differences++;
+	dxs_diag("seed %lu, sequence %lu, step %d (%s): a difference", seed,
+		 number, at + 1, kinds[kind]->name);
+	dxs_diag("%s", seen->buf);
+	if (failed[kind] > 2) {
+		dxs_diag("(not made shorter: there were two of the kind)");
+		return;
+	}
+	seq->count = at + 1;
+	at = shrink(seq, &shorter, shrink_seconds);
+	if (at < 0) {
+		print_steps(seq, "it did not come again with these steps:");
+	} else {
+		failed[seq->steps[at].kind] += seq->steps[at].kind != kind;
+		print_steps(seq, "it comes of these steps:");
+		dxs_diag("%s", shorter.buf);
+	}
+	free(shorter.buf);
+}
+
+static void play_one(unsigned long number)
+{
+	struct sequence seq = make_sequence(number);
+	unsigned long before = steps;
+	struct text seen = { 0 };
+	unsigned int i;
+	int at;
+
+	if (only >= 0)
+		print_steps(&seq, "the steps are:");
+	at = play(&seq, every, &seen, &steps);
+	for (i = 0; i < steps - before; i++)
+		done[seq.steps[i].kind]++;
+	by_switching[seq.switching] += steps - before;
+	if (at >= 0)
+		report(number, &seq, at, &seen);
+	free(seq.steps);
+	free(seen.buf);
+}
+
+/* --- Options, and the report. */
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"Usage: differ [OPTION]...\n"
+		"  --seed N       of the sequences [from the clock]\n"
+		"  --steps N      in all [5000]\n"
+		"  --length N     of a sequence [80]\n"
+		"  --every N      look at all files after so many steps [8]\n"
+		"  --sequence N   only this one\n"
+		"  --shrink N     seconds to make a sequence shorter [60]\n");
+}
+
+static void parse(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ "steps", required_argument, NULL, 'n' },
+		{ "length", required_argument, NULL, 'l' },
+		{ "every", required_argument, NULL, 'e' },
+		{ "sequence", required_argument, NULL, 'o' },
+		{ "shrink", required_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int c;
+
+	seed = time(NULL) % 1000000;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			seed = strtoul(optarg, NULL, 0);
+			break;
+		case 'n':
+			wanted = strtoul(optarg, NULL, 0);
+			break;
+		case 'l':
+			length = atoi(optarg);
+			break;
+		case 'e':
+			every = atoi(optarg);
+			break;
+		case 'o':
+			only = atol(optarg);
+			break;
+		case 't':
+			shrink_seconds = atof(optarg);
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(2);
+		}
+	}
+	if (!length || !every)
+		dxs_bail("a sequence has at least one step");
+}
+
+static void report_kinds(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_kinds; i++) {
+		if (done[i] || failed[i])
+			dxs_ok(!failed[i], "%s: %lu times", kinds[i]->name,
+			       done[i]);
+		else if (only < 0 && wanted >= 5000)
+			dxs_ok(false, "%s: never came", kinds[i]->name);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long number;
+	double began;
+
+	parse(argc, argv);
+	dxs_begin();
+	signal(SIGIO, SIG_IGN);
+	begin_devices();
+	dxs_diag("seed %lu", seed);
+	began = dxs_now();
+	if (only >= 0)
+		play_one(only);
+	for (number = 0; only < 0 && steps < wanted; number++) {
+		play_one(number);
+		if (differences == MAX_DIFFERENCES)
+			break;
+	}
+	dxs_diag("%.0f s: %lu steps, %lu with switches among them; %lu switches, %lu refused",
+		 dxs_now() - began, steps, by_switching[1], switches_made,
+		 switches_refused);
+	report_known();
+	report_kinds();
+	dxs_is(0, differences, "differences");
+	if (only < 0)
+		dxs_ok(steps >= wanted, "%lu steps, of %lu", steps, wanted);
+	dxs_ok(!by_switching[1] || switches_made, "%lu switches were made",
+	       switches_made);
+	end_devices();
+	return dxs_done();
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Plays a sequence on both sides, and compares after each step.
+ *
+ * Times: between two steps the kernel's clock goes on by at least a tick. So of
+ * a time that is not one set by a step, it can be told at which step it was
+ * made, and that is what is compared. The others are compared as they are.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <linux/fs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "differ.h"
+
+struct side sides[2] = {
+	{ .name = "lower" },
+	{ .name = "stack", .is_stack = true },
+};
+bool switching;
+
+/* --- Times. */
+
+/* When the setting up began, and then the steps. */
+static unsigned int nr_begins;
+static struct timespec *begins;
+
+static struct timespec coarse(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+	return ts;
+}
+
+static int compare_times(const struct timespec *a, const struct timespec *b)
+{
+	if (a->tv_sec != b->tv_sec)
+		return a->tv_sec < b->tv_sec ? -1 : 1;
+	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
+}
+
+static void wait_for_tick(void)
+{
+	struct timespec was = coarse(), now;
+
+	do {
+		sched_yield();
+		now = coarse();
+	} while (compare_times(&was, &now) >= 0);
+}
+
+static void mark_begin(void)
+{
+	wait_for_tick();
+	begins = reallocarray(begins, nr_begins + 1, sizeof(*begins));
+	if (!begins)
+		abort();
+	begins[nr_begins++] = coarse();
+}
+
+void say_time(struct text *out, const char *name, int64_t sec, uint32_t nsec)
+{
+	struct timespec ts = { sec, nsec }, now = coarse();
+	unsigned int i = nr_begins;
+
+	while (i && compare_times(&ts, &begins[i - 1]) < 0)
+		i--;
+	if (i && compare_times(&ts, &now) <= 0)
+		say(out, " %s @%u", name, i - 1);
+	else
+		say(out, " %s %lld.%09u", name, (long long)sec, nsec);
+}
+
+/* --- A directory for a sequence. */
+
+static void go_into(const struct side *side)
+{
+	MUST(fchdir(side->dir));
+}
+
+static void make_plain(const char *name, size_t len, uint32_t seed)
+{
+	int fd = MUST(open(name, O_WRONLY | O_CREAT | O_EXCL, 0666));
+	static char buf[3 * PAGE];
+
+	dxs_fill(buf, len, seed, 0);
+	dxs_pwrite(fd, buf, len, 0);
+	close(fd);
+}
+
+static void set_up(struct side *side, unsigned int number)
+{
+	char name[24];
+	int i;
+
+	snprintf(name, sizeof(name), "s%u", number);
+	MUST(mkdirat(side->top, name, 0777));
+	side->up = MUST(openat(side->top, name, O_RDONLY | O_CLOEXEC));
+	MUST(mkdirat(side->up, "w", 0777));
+	side->dir = MUST(openat(side->up, "w", O_RDONLY | O_CLOEXEC));
+	go_into(side);
+	MUST(fchmod(side->up, 0777));
+	MUST(fchmod(side->dir, 0777));
+	for (i = 0; i < SLOTS; i++)
+		side->slots[i] = -1;
+	make_plain("a", 2 * PAGE + 100, 1);
+	make_plain("b", 0, 2);
+	MUST(mkdir("d0", 0777));
+	MUST(chmod("d0", 0777));
+	MUST(mkdir("d0/d2", 0755));
+	make_plain("d0/a", 50, 3);
+	MUST(symlink("a", "l"));
+	MUST(symlink("d0", "dl"));
+	MUST(symlink("loop", "loop"));
+	MUST(mkfifo("f", 0666));
+	side->slots[0] = MUST(open("a", O_RDWR | O_CLOEXEC));
+	side->slots[1] = MUST(open("b", O_RDWR | O_CLOEXEC));
+}
+
+static void unset_flags(int dirfd, const char *name)
+{
+	unsigned int flags = 0;
+	int fd = openat(dirfd, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW |
+			O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (!ioctl(fd, FS_IOC_GETFLAGS, &flags) &&
+	    flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) {
+		flags &= ~(FS_IMMUTABLE_FL | FS_APPEND_FL);
+		ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	}
+	close(fd);
+}
+
+static void remove_all(int dirfd, const char *name)
+{
+	struct dirent *entry;
+	struct stat st;
+	DIR *dir;
+	int fd;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW))
+		return;
+	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+		unset_flags(dirfd, name);
+	if (!S_ISDIR(st.st_mode)) {
+		unlinkat(dirfd, name, 0);
+		return;
+	}
+	fd = MUST(openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	dir = fdopendir(fd);
+	while (dir && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			remove_all(fd, entry->d_name);
+	closedir(dir);
+	if (unlinkat(dirfd, name, AT_REMOVEDIR))
+		dxs_bail("rmdir %s: %m", name);
+}
+
+static void tear_down(struct side *side, unsigned int number)
+{
+	char name[24];
+	int i;
+
+	drop_maps(side);
+	for (i = 0; i < SLOTS; i++)
+		if (side->slots[i] >= 0)
+			close(side->slots[i]);
+	close(side->dir);
+	close(side->up);
+	snprintf(name, sizeof(name), "s%u", number);
+	unset_flags(side->top, name);
+	MUST(fchdir(side->top));
+	remove_all(side->top, name);
+}
+
+/* --- A step. */
+
+static void do_step(struct side *side, const struct step *step)
+{
+	const struct kind *kind = kinds[step->kind];
+
+	clear(&side->out);
+	go_into(side);
+	umask(step->umask);
+	become(step->who);
+	kind->run(side, step, &side->out);
+	become(0);
+	umask(0);
+	say(&side->out, "\n");
+}
+
+static void look(struct side *side, const struct step *step, bool all)
+{
+	const struct kind *kind = kinds[step->kind];
+	struct text *out = &side->out;
+	unsigned int i;
+
+	go_into(side);
+	if (kind == &switch_kind || kind_uses(kind, "{s}"))
+		look_at_fd(out, side->slots[step->slot[0]]);
+	if (kind_uses(kind, "{t}"))
+		look_at_fd(out, side->slots[step->slot[1]]);
+	for (i = 0; i < 2; i++) {
+		const char *path = path_of(step->path[i]);
+
+		if (all || !kind_uses(kind, i ? "{q}" : "{p}"))
+			continue;
+		look_at_path(out, path);
+		look_at_parent(out, path);
+	}
+	if (all)
+		look_at_all(out);
+}
+
+/*
+ * The lines that the other side has not, each below the line that says of what
+ * it is.
+ */
+static void say_lines(struct text *out, const char *text, const char *other)
+{
+	char line[400], of[400] = "";
+	const char *end;
+
+	for (; *text; text = *end ? end + 1 : end) {
+		end = strchrnul(text, '\n');
+		snprintf(line, sizeof(line), "%.*s", (int)(end - text), text);
+		if (!strncmp(line, "  ", 2) && line[2] != ' ')
+			strcpy(of, line);
+		if (!strncmp(line, "  ", 2) && strstr(other, line))
+			continue;
+		if (strcmp(of, line) && *of)
+			say(out, "  %.60s...\n", of);
+		say(out, "  %s\n", line);
+		*of = 0;
+	}
+}
+
+static void difference(struct text *report)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		say(report, "%s:\n", sides[i].name);
+		say_lines(report, sides[i].out.buf, sides[!i].out.buf);
+	}
+}
+
+int play(const struct sequence *seq, unsigned int every, struct text *report,
+	 unsigned long *steps)
+{
+	static unsigned int number;
+	int result = -1;
+	unsigned int i;
+
+	switching = seq->switching;
+	nr_begins = 0;
+	number++;
+	mark_begin();
+	umask(0);
+	set_up(&sides[0], number);
+	set_up(&sides[1], number);
+	for (i = 0; i < seq->count && result < 0; i++) {
+		const struct step *step = &seq->steps[i];
+		bool all = i % every == every - 1 || i == seq->count - 1;
+
+		mark_begin();
+		/* What a switch does on the other side goes by what it did. */
+		do_step(&sides[1], step);
+		do_step(&sides[0], step);
+		look(&sides[0], step, all);
+		look(&sides[1], step, all);
+		++*steps;
+		if (strcmp(sides[0].out.buf, sides[1].out.buf)) {
+			result = i;
+			if (report)
+				difference(report);
+		}
+	}
+	tear_down(&sides[0], number);
+	tear_down(&sides[1], number);
+	return result;
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Steps: switches, on the stack's side only. Whether they succeed is not the
+ * subject here, only that nothing else can be seen of them.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+#include "differ.h"
+
+#define P(step)	path_of((step)->path[0])
+
+enum { BY_IOCTL, BY_XFLAG, BY_FLAG, HOWS };
+
+unsigned long switches_made, switches_refused;
+
+static void make_switch(struct rng *rng, struct step *step)
+{
+	step->n[0] = below(rng, 2);		/* mode */
+	step->n[1] = below(rng, HOWS);
+	step->n[2] = below(rng, 2);		/* by slot, or path */
+	step->umask = 022;
+}
+
+static int set_dax(int fd, int mode, int how)
+{
+	struct fsxattr fsx;
+	unsigned int flags;
+
+	if (how == BY_IOCTL)
+		return dxs_switch(fd, mode, 500, NULL);
+	if (how == BY_XFLAG) {
+		if (ioctl(fd, FS_IOC_FSGETXATTR, &fsx))
+			return errno;
+		fsx.fsx_xflags &= ~FS_XFLAG_DAX;
+		if (mode == DAXSTACK_DAX)
+			fsx.fsx_xflags |= FS_XFLAG_DAX;
+		return ERR(ioctl(fd, FS_IOC_FSSETXATTR, &fsx));
+	}
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags))
+		return errno;
+	flags &= ~FS_DAX_FL;
+	if (mode == DAXSTACK_DAX)
+		flags |= FS_DAX_FL;
+	return ERR(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+}
+
+static int subject(const struct side *side, const struct step *step)
+{
+	char path[40];
+	struct stat st;
+	int slot = side->slots[step->slot[0]];
+
+	if (step->n[2]) {
+		if (stat(P(step), &st) || !S_ISREG(st.st_mode))
+			return -1;
+		return open(P(step), O_RDONLY | O_NOATIME | O_CLOEXEC);
+	}
+	if (fstat(slot, &st) || !S_ISREG(st.st_mode))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", slot);
+	return open(path, O_RDONLY | O_NOATIME | O_CLOEXEC);
+}
+
+/* The stack's side is first. That a switch was made is told to the other. */
+static bool switched;
+
+static void run_switch(struct side *side, const struct step *step,
+		       struct text *out)
+{
+	int fd = subject(side, step), err;
+	struct fsxattr fsx;
+
+	(void)out;
+	if (side->is_stack)
+		switched = false;
+	if (fd < 0)
+		return;
+	if (side->is_stack) {
+		if (dxs_mode(fd) != step->n[0]) {
+			err = set_dax(fd, step->n[0], step->n[1]);
+			switched = !err;
+			switches_made += !err;
+			switches_refused += !!err;
+		}
+	} else if (switched) {
+		/* Changes the ctime, too. */
+		known(KNOWN_CTIME);
+		if (!ioctl(fd, FS_IOC_FSGETXATTR, &fsx))
+			ioctl(fd, FS_IOC_FSSETXATTR, &fsx);
+	}
+	close(fd);
+}
+
+const struct kind switch_kind = {
+	"switches", "switch of {p} or {s} to mode {0}, how {1}, by path {2}", 0,
+	false, make_switch, run_switch
+};
