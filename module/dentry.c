@@ -18,8 +18,9 @@ static void dxs_d_iput(struct dentry *dentry, struct inode *inode)
 	struct dentry *lower = dentry->d_fsdata;
 
 	dentry->d_fsdata = NULL;
-	iput(inode);
+	/* First, so that the lower inode's last reference is the inode's (H32). */
 	dput(lower);
+	iput(inode);
 }
 
 /*
