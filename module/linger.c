@@ -9,7 +9,7 @@
  * belongs to no file any more. So the lower inode stays until the page is let
  * go, looked up every second; at most until the stack is unmounted.
  *
- * Reclaim, which may be what has the stack's inode evicted, leaves its lower
+ * H32: reclaim, which may be what has the stack's inode evicted, leaves its lower
  * inode here as well if letting it go means to write it: ext4 does not do that
  * from there.
  */
@@ -98,6 +98,7 @@ void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 	/* A cached file is only in danger if the lower inode is not kept. */
 	if (S_ISREG(lower->i_mode) && (IS_DAX(lower) || dontcache))
 		pinned = dxs_pinned(lower->i_mapping);
+	/* H32: see above. */
 	if (!pinned && !(dontcache && dxs_in_reclaim())) {
 		dxs_lower_release(lower);
 		return;

@@ -217,3 +217,52 @@ void h30_inline_data(void)
 	dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_INLINE_DATA, name);
 	close(fd);
 }
+
+/* --- H32: reclaim lets go of files whose flag acts when they are next loaded. */
+
+#define MARKED	32
+
+static void mark_for_load(int i)
+{
+	char file[32], name[32];
+	int fd;
+
+	snprintf(file, sizeof(file), "stack/file%d", i);
+	snprintf(name, sizeof(name), "stack/name%d", i);
+	fd = MUST(open(file, O_RDWR | O_CREAT, 0644));
+	MUST(dxs_set_xflag(fd, DAXSTACK_DAX) ? -1 : 0);
+	/* This name is not known to be one that goes with its last user. */
+	MUST(link(file, name));
+	MUST(fchmod(fd, 0600));
+	close(fd);
+}
+
+void h32_reclaim(void)
+{
+	static const char reclaim[] = "/sys/fs/cgroup/memory.reclaim";
+	char name[32];
+	int i, fd, loaded = 0;
+
+	if (access(reclaim, W_OK)) {
+		dxs_skip("no memory.reclaim", "H32");
+		return;
+	}
+	dxs_remount("switch=never");
+	for (i = 0; i < MARKED; i++)
+		mark_for_load(i);
+	for (i = 0; i < 8; i++) {
+		/* It may find less than that. */
+		fd = MUST(open(reclaim, O_WRONLY));
+		(void)!write(fd, "256M", 4);
+		close(fd);
+	}
+	dxs_sleep_ms(200);
+	for (i = 0; i < MARKED; i++) {
+		snprintf(name, sizeof(name), "stack/name%d", i);
+		fd = MUST(open(name, O_RDONLY));
+		loaded += dxs_mode(fd) == DAXSTACK_DAX;
+		close(fd);
+	}
+	dxs_diag("%d of %d files were loaded anew", loaded, MARKED);
+	dxs_ok(loaded > 0, "H32: reclaim let go of files");
+}

@@ -66,6 +66,7 @@ void h15_map_file(void);
 void h16_executable(void);
 void h27_lingering_pins(void);
 void h30_inline_data(void);
+void h32_reclaim(void);
 
 /* writeback.c */
 void h13_sync(void);

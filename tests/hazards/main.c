@@ -37,6 +37,7 @@ static const struct {
 	{ "H28", h28_adjusted_vma },
 	{ "H29", h29_walkers },
 	{ "H30", h30_inline_data },
+	{ "H32", h32_reclaim },
 };
 
 int hazard_file(const char *path, size_t len, int mode)
