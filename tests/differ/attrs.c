@@ -142,11 +142,12 @@ static const int xattr_sizes[] = { 0, 1, 10, 20, 24, 44, 100, 200, 1000, 3000,
 
 static void make_xattr(struct rng *rng, struct step *step)
 {
-	static const int flags[] = { 0, 0, 0, XATTR_CREATE, XATTR_REPLACE, 3,
-		4 };
+	static const int flags[] = { 0, 0, 0, 0, 0, 0, XATTR_CREATE,
+		XATTR_REPLACE, 3, 4 };
+	static const int often[] = { 0, 0, 0, 1, 4, 7 };
 
-	step->n[0] = once_in(rng, 2) ? below(rng, 4) :
-		below(rng, ARRAY_SIZE(xattrs));
+	step->n[0] = once_in(rng, 2) ? PICK(rng, often) :
+		(int)below(rng, ARRAY_SIZE(xattrs));
 	step->n[1] = below(rng, once_in(rng, 3) ? ARRAY_SIZE(xattr_sizes) : 8);
 	step->n[1] = xattr_sizes[step->n[1]];
 	step->n[2] = PICK(rng, flags);
@@ -395,6 +396,28 @@ static void run_fssetxattr(struct side *side, const struct step *step,
 	close(fd);
 }
 
+/* --- Other ioctls, all that the stack knows, and some that nobody does. */
+
+static void make_ioctl(struct rng *rng, struct step *step)
+{
+	static const unsigned int cmds[] = { FS_IOC_GETFSLABEL, FIGETBSZ,
+		FIOQSIZE, FIOASYNC, FIONREAD, 0x5401, 0x12345678,
+		FS_IOC_GETVERSION };
+
+	step->n[0] = PICK(rng, cmds);
+}
+
+static void run_ioctl(struct side *side, const struct step *step,
+		      struct text *out)
+{
+	char arg[512] = "";
+
+	say_ret(out, ioctl(side->slots[step->slot[0]], step->n[0], arg));
+	/* Inodes have numbers and generations of their own. */
+	if (step->n[0] != FS_IOC_GETVERSION)
+		say_bytes(out, arg, sizeof(arg));
+}
+
 const struct kind attr_kinds[] = {
 	{ "chmod", "chmod({p}, {0o})", 14, false, make_chmod, run_chmod },
 	{ "fchmod", "fchmod({s}, {0o})", 8, false, make_chmod, run_fchmod },
@@ -429,6 +452,7 @@ const struct kind attr_kinds[] = {
 	  make_setflags_still, run_setflags },
 	{ "FS_IOC_FSSETXATTR", "fssetxattr({p}, xflags ^ {0x}, project ^ {1})",
 	  8, false, make_fssetxattr, run_fssetxattr },
+	{ "ioctl", "ioctl({s}, {0x})", 4, false, make_ioctl, run_ioctl },
 	{ "extent size hints", "fssetxattr({p}, xflags ^ {0x}, extsize {2})", 4,
 	  true, make_extsize, run_fssetxattr },
 	{ .name = NULL }

@@ -33,6 +33,7 @@
 
 #include "../dxs_test.h"
 
+#define MAX_KINDS	128
 #define SLOTS		5
 #define MAPS		2
 #define NUMBERS		5
@@ -188,6 +189,18 @@ struct sequence {
 	unsigned int count;
 };
 
+/**
+ * struct tally - what was played
+ * @steps: in all
+ * @done: steps of each kind
+ * @well: those of them that did not fail, as far as this can be told
+ */
+struct tally {
+	unsigned long steps;
+	unsigned long done[MAX_KINDS];
+	unsigned long well[MAX_KINDS];
+};
+
 /* Of the sequence that is played. */
 extern bool switching;
 
@@ -196,12 +209,12 @@ extern bool switching;
  * @seq: what
  * @every: look at all files after so many steps
  * @report: gets what was seen on both sides, if it differs
- * @steps: grows by the steps that were done
+ * @tally: the steps that were done are added, unless it is NULL
  *
  * Return: the step after which there was a difference, or -1.
  */
 int play(const struct sequence *seq, unsigned int every, struct text *report,
-	 unsigned long *steps);
+	 struct tally *tally);
 /* In place. Return: as play(). */
 int shrink(struct sequence *seq, struct text *report, double seconds);
 
@@ -220,6 +233,7 @@ enum known {
 	KNOWN_SEEK,
 	KNOWN_DIRECT,
 	KNOWN_FAR,
+	KNOWN_SIGBUS,
 	KNOWN_DIOALIGN,
 	KNOWN_CTIME,
 	KNOWN_COUNT

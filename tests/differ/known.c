@@ -20,6 +20,8 @@ static struct {
 		"only in cached mode it has to be aligned" },
 	[KNOWN_FAR] = { "where no file can be",
 		"ext4: reading at the largest offset is EINVAL in dax mode, nothing in cached" },
+	[KNOWN_SIGBUS] = { "SIGBUS",
+		"a store beyond the end of the file changes its times, in dax mode" },
 	[KNOWN_DIOALIGN] = { "STATX_DIOALIGN",
 		"the same" },
 	[KNOWN_CTIME] = { "st_ctime",

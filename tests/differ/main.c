@@ -29,7 +29,8 @@
 #define HASH_SEED	"6fa459ea-ee8a-3ca4-894e-db77e160355e"
 #define MAX_DIFFERENCES	8
 
-static unsigned long seed, wanted = 5000, steps;
+static unsigned long seed, wanted = 5000;
+static struct tally tally;
 static long only = -1;
 static unsigned int length = 80, every = 8;
 static double shrink_seconds = 60;
@@ -125,7 +126,7 @@ static void end_devices(void)
 
 /* --- Sequences. */
 
-static unsigned long done[256], failed[256], by_switching[2];
+static unsigned long failed[MAX_KINDS], with_switches;
 static unsigned int differences;
 
 static struct sequence make_sequence(unsigned long number)
@@ -136,12 +137,16 @@ static struct sequence make_sequence(unsigned long number)
 		.steps = calloc(length, sizeof(*seq.steps)),
 		.count = length,
 	};
-	unsigned int i;
+	unsigned int i, who = below(&rng, CALLERS);
 
 	if (!seq.steps)
 		abort();
-	for (i = 0; i < length; i++)
+	for (i = 0; i < length; i++) {
 		seq.steps[i] = make_step(&rng, seq.switching);
+		/* Whose it is, mostly: else a caller rarely meets its own. */
+		if (kinds[seq.steps[i].kind] != &switch_kind && once_in(&rng, 2))
+			seq.steps[i].who = who;
+	}
 	return seq;
 }
 
@@ -190,17 +195,15 @@ static void report(unsigned long number, struct sequence *seq, int at,
 static void play_one(unsigned long number)
 {
 	struct sequence seq = make_sequence(number);
-	unsigned long before = steps;
+	unsigned long before = tally.steps;
 	struct text seen = { 0 };
-	unsigned int i;
 	int at;
 
 	if (only >= 0)
 		print_steps(&seq, "the steps are:");
-	at = play(&seq, every, &seen, &steps);
-	for (i = 0; i < steps - before; i++)
-		done[seq.steps[i].kind]++;
-	by_switching[seq.switching] += steps - before;
+	at = play(&seq, every, &seen, &tally);
+	if (seq.switching)
+		with_switches += tally.steps - before;
 	if (at >= 0)
 		report(number, &seq, at, &seen);
 	free(seq.steps);
@@ -273,9 +276,9 @@ static void report_kinds(void)
 	unsigned int i;
 
 	for (i = 0; i < nr_kinds; i++) {
-		if (done[i] || failed[i])
-			dxs_ok(!failed[i], "%s: %lu times", kinds[i]->name,
-			       done[i]);
+		if (tally.done[i] || failed[i])
+			dxs_ok(!failed[i], "%s: %lu times, %lu of them well",
+			       kinds[i]->name, tally.done[i], tally.well[i]);
 		else if (only < 0 && wanted >= 5000)
 			dxs_ok(false, "%s: never came", kinds[i]->name);
 	}
@@ -294,20 +297,21 @@ int main(int argc, char **argv)
 	began = dxs_now();
 	if (only >= 0)
 		play_one(only);
-	for (number = 0; only < 0 && steps < wanted; number++) {
+	for (number = 0; only < 0 && tally.steps < wanted; number++) {
 		play_one(number);
 		if (differences == MAX_DIFFERENCES)
 			break;
 	}
 	dxs_diag("%.0f s: %lu steps, %lu with switches among them; %lu switches, %lu refused",
-		 dxs_now() - began, steps, by_switching[1], switches_made,
+		 dxs_now() - began, tally.steps, with_switches, switches_made,
 		 switches_refused);
 	report_known();
 	report_kinds();
 	dxs_is(0, differences, "differences");
 	if (only < 0)
-		dxs_ok(steps >= wanted, "%lu steps, of %lu", steps, wanted);
-	dxs_ok(!by_switching[1] || switches_made, "%lu switches were made",
+		dxs_ok(tally.steps >= wanted, "%lu steps, of %lu",
+		       tally.steps, wanted);
+	dxs_ok(!with_switches || switches_made, "%lu switches were made",
 	       switches_made);
 	end_devices();
 	return dxs_done();

@@ -66,6 +66,10 @@ static void store(int fd, char *map, off_t pos, size_t len, uint32_t seed,
 
 	if (fstat(fd, &st))
 		return;
+	if (switching && pos >= st.st_size) {
+		known(KNOWN_SIGBUS);
+		return;
+	}
 	if (pos < st.st_size && (off_t)(pos + len) > st.st_size)
 		len = st.st_size - pos;
 	else if (pos >= st.st_size && pos < ((st.st_size + PAGE - 1) & -PAGE))

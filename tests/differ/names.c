@@ -76,6 +76,14 @@ static void run_openat(struct side *side, const struct step *step,
 				  (mode_t)step->n[1]), out);
 }
 
+static void make_openat(struct rng *rng, struct step *step)
+{
+	make_open(rng, step);
+	/* At first, there is a directory. */
+	if (once_in(rng, 2))
+		step->slot[1] = 2;
+}
+
 static void make_openat2(struct rng *rng, struct step *step)
 {
 	static const int resolve[] = { RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS,
@@ -376,10 +384,12 @@ struct entry {
 
 static void make_getdents(struct rng *rng, struct step *step)
 {
-	static const int sizes[] = { 0, 10, 24, 32, 64, 280, 4096 };
+	static const int sizes[] = { 0, 10, 24, 32, 64, 280, 4096, 4096 };
 
 	step->n[0] = PICK(rng, sizes);
 	step->n[1] = below(rng, 4);
+	if (once_in(rng, 2))
+		step->slot[0] = 2;
 }
 
 /* Returns how many entries there were; the cookie of the @nth is kept. */
@@ -439,9 +449,71 @@ static void run_getdents_fd(struct side *side, const struct step *step,
 		say(out, " %.10s", ((struct entry *)(buf + at))->name);
 }
 
+/* Many names of one file, so that a directory has more than a block. */
+#define CROWD	90
+
+static void crowd_name(char *buf, size_t size, const char *dir, int64_t n)
+{
+	snprintf(buf, size, "%s/%0100lld", dir, (long long)n);
+}
+
+static void make_crowd(struct rng *rng, struct step *step)
+{
+	step->n[0] = below(rng, 100);
+	step->n[1] = below(rng, CROWD);
+	step->n[2] = 1 + below(rng, 7);
+}
+
+static void run_crowd(struct side *side, const struct step *step,
+		      struct text *out)
+{
+	char path[600];
+	int64_t i, made = 0;
+
+	(void)side;
+	if (strlen(Q(step)) > 300)
+		return;
+	for (i = 0; i < step->n[1]; i++) {
+		crowd_name(path, sizeof(path), Q(step), step->n[0] + i);
+		made += !link(P(step), path);
+	}
+	say(out, " made %lld", (long long)made);
+}
+
+static void run_uncrowd(struct side *side, const struct step *step,
+			struct text *out)
+{
+	char path[600];
+	int64_t i, gone = 0;
+
+	(void)side;
+	if (strlen(P(step)) > 300)
+		return;
+	for (i = 0; i < 200; i += step->n[2]) {
+		crowd_name(path, sizeof(path), P(step), i);
+		gone += !unlink(path);
+	}
+	say(out, " gone %lld", (long long)gone);
+}
+
+/* Inodes and dentries are forgotten, and loaded anew. */
+static void run_forget(struct side *side, const struct step *step,
+		       struct text *out)
+{
+	int fd;
+
+	(void)step;
+	(void)out;
+	become(0);
+	syncfs(side->top);
+	fd = MUST(open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC));
+	MUST(write(fd, "2", 1));
+	close(fd);
+}
+
 const struct kind name_kinds[] = {
 	{ "open", "{s} = open({p}, {0x}, {1o})", 60, false, make_open, run_open },
-	{ "openat", "{s} = openat({t}, {p}, {0x}, {1o})", 8, false, make_open,
+	{ "openat", "{s} = openat({t}, {p}, {0x}, {1o})", 8, false, make_openat,
 	  run_openat },
 	{ "openat2", "{s} = openat2({p}, {0x}, {1o}, resolve {2x})", 8, false,
 	  make_openat2, run_openat2 },
@@ -476,6 +548,12 @@ const struct kind name_kinds[] = {
 	{ "statfs", "statfs({p})", 2, false, NULL, run_statfs },
 	{ "getdents", "getdents({p}, size {0}), again from entry {1}", 8, false,
 	  make_getdents, run_getdents },
+	{ "many names", "link({p}, {q}/N), {1} of them, from {0}", 2, false,
+	  make_crowd, run_crowd },
+	{ "many names gone", "unlink({p}/N), every {2}.", 3, false, make_crowd,
+	  run_uncrowd },
+	{ "inodes loaded anew", "sync, drop_caches", 1, false, NULL,
+	  run_forget },
 	{ "getdents of an open one", "getdents({s}, size {0})", 6, false,
 	  make_getdents, run_getdents_fd },
 	{ .name = NULL }

@@ -185,7 +185,7 @@ static void see_contents(struct text *out, int fd)
 	say(out, "\n   contents");
 	see_range(out, fd, 0, size < READ_MAX ? size : READ_MAX);
 	if (size > READ_MAX)
-		see_range(out, fd, size - CHUNK, size + 1);
+		see_range(out, fd, size - CHUNK, size);
 }
 
 static void see_entries(struct text *out, int fd)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "differ.h"
 
@@ -21,13 +22,16 @@ struct side sides[2] = {
 	{ .name = "lower" },
 	{ .name = "stack", .is_stack = true },
 };
+
 bool switching;
 
 /* --- Times. */
 
 /* When the setting up began, and then the steps. */
-static unsigned int nr_begins;
-static struct timespec *begins;
+static struct {
+	struct timespec *at;
+	unsigned int count;
+} begins;
 
 static struct timespec coarse(void)
 {
@@ -57,18 +61,19 @@ static void wait_for_tick(void)
 static void mark_begin(void)
 {
 	wait_for_tick();
-	begins = reallocarray(begins, nr_begins + 1, sizeof(*begins));
-	if (!begins)
+	begins.at = reallocarray(begins.at, begins.count + 1,
+				 sizeof(*begins.at));
+	if (!begins.at)
 		abort();
-	begins[nr_begins++] = coarse();
+	begins.at[begins.count++] = coarse();
 }
 
 void say_time(struct text *out, const char *name, int64_t sec, uint32_t nsec)
 {
 	struct timespec ts = { sec, nsec }, now = coarse();
-	unsigned int i = nr_begins;
+	unsigned int i = begins.count;
 
-	while (i && compare_times(&ts, &begins[i - 1]) < 0)
+	while (i && compare_times(&ts, &begins.at[i - 1]) < 0)
 		i--;
 	if (i && compare_times(&ts, &now) <= 0)
 		say(out, " %s @%u", name, i - 1);
@@ -114,12 +119,26 @@ static void set_up(struct side *side, unsigned int number)
 	MUST(chmod("d0", 0777));
 	MUST(mkdir("d0/d2", 0755));
 	make_plain("d0/a", 50, 3);
+	MUST(mkdir("d1", 0755));
+	make_plain("d1/a", 5000, 4);
+	MUST(chmod("d1/a", 0644));
+	make_plain("e", 300, 5);
+	MUST(setxattr("a", "user.a", "hello", 5, 0));
+	MUST(setxattr("d1/a", "user.a", "hello", 5, 0));
+	MUST(setxattr("b", "trusted.a", "", 0, 0));
+	/* Those who are not root shall have something, too. */
+	MUST(chown("b", 1000, 1000));
+	MUST(chown("d1", 1000, 1000));
+	MUST(chown("d1/a", 1000, 1000));
+	MUST(chown("e", 2000, 1000));
 	MUST(symlink("a", "l"));
 	MUST(symlink("d0", "dl"));
 	MUST(symlink("loop", "loop"));
 	MUST(mkfifo("f", 0666));
 	side->slots[0] = MUST(open("a", O_RDWR | O_CLOEXEC));
 	side->slots[1] = MUST(open("b", O_RDWR | O_CLOEXEC));
+	side->slots[2] = MUST(open("d0", O_RDONLY | O_CLOEXEC));
+	side->slots[3] = MUST(open("d1", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
 }
 
 static void unset_flags(int dirfd, const char *name)
@@ -252,15 +271,22 @@ static void difference(struct text *report)
 	}
 }
 
+static void count(struct tally *tally, const struct step *step)
+{
+	tally->steps++;
+	tally->done[step->kind]++;
+	tally->well[step->kind] += !strstr(sides[0].out.buf, "= -1 ");
+}
+
 int play(const struct sequence *seq, unsigned int every, struct text *report,
-	 unsigned long *steps)
+	 struct tally *tally)
 {
 	static unsigned int number;
 	int result = -1;
 	unsigned int i;
 
 	switching = seq->switching;
-	nr_begins = 0;
+	begins.count = 0;
 	number++;
 	mark_begin();
 	umask(0);
@@ -274,9 +300,10 @@ int play(const struct sequence *seq, unsigned int every, struct text *report,
 		/* What a switch does on the other side goes by what it did. */
 		do_step(&sides[1], step);
 		do_step(&sides[0], step);
+		if (tally)
+			count(tally, step);
 		look(&sides[0], step, all);
 		look(&sides[1], step, all);
-		++*steps;
 		if (strcmp(sides[0].out.buf, sides[1].out.buf)) {
 			result = i;
 			if (report)

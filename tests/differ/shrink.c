@@ -10,9 +10,7 @@ static double deadline;
 
 static bool differs(const struct sequence *seq, int *last)
 {
-	unsigned long steps = 0;
-
-	*last = play(seq, 1, NULL, &steps);
+	*last = play(seq, 1, NULL, NULL);
 	return *last >= 0;
 }
 
@@ -60,7 +58,6 @@ static void simplify(struct sequence *seq, struct step *step)
 int shrink(struct sequence *seq, struct text *report, double seconds)
 {
 	unsigned int size, at, i;
-	unsigned long steps = 0;
 	int last;
 
 	deadline = dxs_now() + seconds;
@@ -74,5 +71,5 @@ int shrink(struct sequence *seq, struct text *report, double seconds)
 				at += size;
 	for (i = 0; i < seq->count && dxs_now() < deadline; i++)
 		simplify(seq, &seq->steps[i]);
-	return play(seq, 1, report, &steps);
+	return play(seq, 1, report, NULL);
 }

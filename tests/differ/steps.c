@@ -15,7 +15,7 @@ const struct caller callers[CALLERS] = {
 	{ 2000, 2000, 1000 },
 };
 
-const struct kind *kinds[160];
+const struct kind *kinds[MAX_KINDS];
 unsigned int nr_kinds;
 
 /* --- Random numbers. */

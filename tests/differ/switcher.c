@@ -19,9 +19,8 @@ unsigned long switches_made, switches_refused;
 
 static void make_switch(struct rng *rng, struct step *step)
 {
-	step->n[0] = below(rng, 2);		/* mode */
-	step->n[1] = below(rng, HOWS);
-	step->n[2] = below(rng, 2);		/* by slot, or path */
+	step->n[0] = below(rng, HOWS);
+	step->n[1] = below(rng, 2);		/* by slot, or path */
 	step->umask = 022;
 }
 
@@ -54,7 +53,7 @@ static int subject(const struct side *side, const struct step *step)
 	struct stat st;
 	int slot = side->slots[step->slot[0]];
 
-	if (step->n[2]) {
+	if (step->n[1]) {
 		if (stat(P(step), &st) || !S_ISREG(st.st_mode))
 			return -1;
 		return open(P(step), O_RDONLY | O_NOATIME | O_CLOEXEC);
@@ -80,12 +79,10 @@ static void run_switch(struct side *side, const struct step *step,
 	if (fd < 0)
 		return;
 	if (side->is_stack) {
-		if (dxs_mode(fd) != step->n[0]) {
-			err = set_dax(fd, step->n[0], step->n[1]);
-			switched = !err;
-			switches_made += !err;
-			switches_refused += !!err;
-		}
+		err = set_dax(fd, !dxs_mode(fd), step->n[0]);
+		switched = !err;
+		switches_made += !err;
+		switches_refused += !!err;
 	} else if (switched) {
 		/* Changes the ctime, too. */
 		known(KNOWN_CTIME);
@@ -96,6 +93,6 @@ static void run_switch(struct side *side, const struct step *step,
 }
 
 const struct kind switch_kind = {
-	"switches", "switch of {p} or {s} to mode {0}, how {1}, by path {2}", 0,
+	"switches", "switch of {s} or {p} ({1}), how {0}", 0,
 	false, make_switch, run_switch
 };
