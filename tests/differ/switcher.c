@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Steps: switches, on the stack's side only. Whether they succeed is not the
- * subject here, only that nothing else can be seen of them.
+ * Steps: switches, on the stack's side only, and changes of the flag of a
+ * directory, in which files are born in dax mode then. Whether they succeed is
+ * not the subject here, only that nothing else can be seen of them.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,27 +25,36 @@ static void make_switch(struct rng *rng, struct step *step)
 	step->umask = 022;
 }
 
-static int set_dax(int fd, int mode, int how)
+static int change(int fd, int how)
 {
 	struct fsxattr fsx;
 	unsigned int flags;
+	struct stat st;
+	int mode;
 
-	if (how == BY_IOCTL)
+	MUST(fstat(fd, &st));
+	mode = S_ISDIR(st.st_mode) ? !dxs_xflag(fd) : !dxs_mode(fd);
+	if (how == BY_IOCTL && S_ISREG(st.st_mode))
 		return dxs_switch(fd, mode, 500, NULL);
-	if (how == BY_XFLAG) {
-		if (ioctl(fd, FS_IOC_FSGETXATTR, &fsx))
+	if (how == BY_FLAG) {
+		if (ioctl(fd, FS_IOC_GETFLAGS, &flags))
 			return errno;
-		fsx.fsx_xflags &= ~FS_XFLAG_DAX;
+		flags &= ~FS_DAX_FL;
 		if (mode == DAXSTACK_DAX)
-			fsx.fsx_xflags |= FS_XFLAG_DAX;
-		return ERR(ioctl(fd, FS_IOC_FSSETXATTR, &fsx));
+			flags |= FS_DAX_FL;
+		return ERR(ioctl(fd, FS_IOC_SETFLAGS, &flags));
 	}
-	if (ioctl(fd, FS_IOC_GETFLAGS, &flags))
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &fsx))
 		return errno;
-	flags &= ~FS_DAX_FL;
+	fsx.fsx_xflags &= ~FS_XFLAG_DAX;
 	if (mode == DAXSTACK_DAX)
-		flags |= FS_DAX_FL;
-	return ERR(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+		fsx.fsx_xflags |= FS_XFLAG_DAX;
+	return ERR(ioctl(fd, FS_IOC_FSSETXATTR, &fsx));
+}
+
+static bool has_flag(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) || S_ISDIR(st->st_mode);
 }
 
 static int subject(const struct side *side, const struct step *step)
@@ -54,11 +64,11 @@ static int subject(const struct side *side, const struct step *step)
 	int slot = side->slots[step->slot[0]];
 
 	if (step->n[1]) {
-		if (stat(P(step), &st) || !S_ISREG(st.st_mode))
+		if (stat(P(step), &st) || !has_flag(&st))
 			return -1;
 		return open(P(step), O_RDONLY | O_NOATIME | O_CLOEXEC);
 	}
-	if (fstat(slot, &st) || !S_ISREG(st.st_mode))
+	if (fstat(slot, &st) || !has_flag(&st))
 		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", slot);
 	return open(path, O_RDONLY | O_NOATIME | O_CLOEXEC);
@@ -79,7 +89,7 @@ static void run_switch(struct side *side, const struct step *step,
 	if (fd < 0)
 		return;
 	if (side->is_stack) {
-		err = set_dax(fd, !dxs_mode(fd), step->n[0]);
+		err = change(fd, step->n[0]);
 		switched = !err;
 		switches_made += !err;
 		switches_refused += !!err;
