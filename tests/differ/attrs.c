@@ -401,7 +401,7 @@ static void run_fssetxattr(struct side *side, const struct step *step,
 static void make_ioctl(struct rng *rng, struct step *step)
 {
 	static const unsigned int cmds[] = { FS_IOC_GETFSLABEL, FIGETBSZ,
-		FIOQSIZE, FIOASYNC, FIONREAD, 0x5401, 0x12345678,
+		FIOASYNC, FIONREAD, 0x5401, 0x12345678,
 		FS_IOC_GETVERSION };
 
 	step->n[0] = PICK(rng, cmds);
@@ -412,9 +412,6 @@ static void run_ioctl(struct side *side, const struct step *step,
 {
 	char arg[512] = "";
 
-	/* Tells of what is allocated. */
-	if (step->n[0] == FIOQSIZE && switching && known(KNOWN_BLOCKS))
-		return;
 	say_ret(out, ioctl(side->slots[step->slot[0]], step->n[0], arg));
 	/* Inodes have numbers and generations of their own. */
 	if (step->n[0] != FS_IOC_GETVERSION)

@@ -376,13 +376,23 @@ static void run_copy(struct side *side, const struct step *step,
 	say(out, " %lld %lld", (long long)in, (long long)at);
 }
 
+/* In cached mode, pages that are to be written are handed on, not copies. */
+static bool within_one(int from, int to)
+{
+	struct stat a, b;
+
+	return switching && !fstat(from, &a) && !fstat(to, &b) &&
+		a.st_ino == b.st_ino && known(KNOWN_OVERLAP);
+}
+
 static void run_sendfile(struct side *side, const struct step *step,
 			 struct text *out)
 {
 	int from = slot(side, step, 0), to = slot(side, step, 1);
 	off_t in = step->n[0];
 
-	if (direct(from, in, out) || direct(to, 0, out))
+	if (direct(from, in, out) || direct(to, 0, out) ||
+	    within_one(from, to))
 		return;
 	say_ret(out, sendfile(to, from, step->n[4] & 1 ? NULL : &in,
 			      step->n[1]));

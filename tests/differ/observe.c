@@ -103,9 +103,10 @@ static void see_stat(struct text *out, int dirfd, const char *path, int flags)
 	    stx.stx_uid, stx.stx_gid);
 	/* The size of a directory is the lower filesystem's affair, too. */
 	say(out, " size %llu", (unsigned long long)stx.stx_size);
-	if (!S_ISREG(stx.stx_mode) || !switching ||
-	    !known(KNOWN_BLOCKS))
+	if (!S_ISREG(stx.stx_mode))
 		say(out, " blocks %llu", (unsigned long long)stx.stx_blocks);
+	else if (known(KNOWN_BLOCKS) && !switching)
+		say(out, " blocks: %s", stx.stx_blocks ? "some" : "none");
 	say(out, " blksize %u rdev %u:%u mask %#x\n  ", stx.stx_blksize,
 	    stx.stx_rdev_major, stx.stx_rdev_minor, stx.stx_mask);
 	say_time(out, "atime", stx.stx_atime.tv_sec, stx.stx_atime.tv_nsec);
