@@ -29,7 +29,7 @@
 #define HASH_SEED	"6fa459ea-ee8a-3ca4-894e-db77e160355e"
 #define MAX_DIFFERENCES	8
 
-static unsigned long seed, wanted = 5000;
+static unsigned long seed = 1, wanted = 5000;
 static struct tally tally;
 static long only = -1;
 static unsigned int length = 80, every = 8;
@@ -216,7 +216,7 @@ static void usage(FILE *to)
 {
 	fprintf(to,
 		"Usage: differ [OPTION]...\n"
-		"  --seed N       of the sequences [from the clock]\n"
+		"  --seed N       of the sequences, 0: from the clock [1]\n"
 		"  --steps N      in all [5000]\n"
 		"  --length N     of a sequence [80]\n"
 		"  --every N      look at all files after so many steps [8]\n"
@@ -238,7 +238,6 @@ static void parse(int argc, char **argv)
 	};
 	int c;
 
-	seed = time(NULL) % 1000000;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 's':
@@ -293,6 +292,8 @@ int main(int argc, char **argv)
 	dxs_begin();
 	signal(SIGIO, SIG_IGN);
 	begin_devices();
+	if (!seed)
+		seed = time(NULL) % 1000000;
 	dxs_diag("seed %lu", seed);
 	began = dxs_now();
 	if (only >= 0)
