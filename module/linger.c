@@ -11,8 +11,9 @@
  *
  * H32: reclaim, which may be what has the stack's inode evicted, leaves its lower
  * inode here as well if letting it go means to write it: ext4 does not do that
- * from there.
+ * from there, and warns.
  */
+#include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -26,16 +27,13 @@ struct dxs_lingerer {
 };
 
 /*
- * An inode that is to be loaded anew goes when its last user does, with all its
- * names: also those that were looked up since it was marked. If they stayed,
- * reclaim would have to write it one day.
+ * H32: written now, for the last reference may be a cached name's, which reclaim
+ * takes away.
  */
 static void dxs_lower_release(struct inode *lower)
 {
-	if (READ_ONCE(lower->i_state) & I_DONTCACHE) {
-		d_mark_dontcache(lower);
-		d_prune_aliases(lower);
-	}
+	if (READ_ONCE(lower->i_state) & I_DONTCACHE && lower->i_nlink)
+		write_inode_now(lower, 1);
 	iput(lower);
 }
 
@@ -98,13 +96,10 @@ void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 	/* A cached file is only in danger if the lower inode is not kept. */
 	if (S_ISREG(lower->i_mode) && (IS_DAX(lower) || dontcache))
 		pinned = dxs_pinned(lower->i_mapping);
-	/* H32: see above. */
 	if (!pinned && !(dontcache && dxs_in_reclaim())) {
 		dxs_lower_release(lower);
 		return;
 	}
-	if (dontcache)
-		d_mark_dontcache(lower);
 	l = kmalloc(sizeof(*l), GFP_NOFS | __GFP_NOFAIL);
 	l->lower = lower;
 	spin_lock(&sbi->linger_lock);
