@@ -45,6 +45,7 @@ static long get_by_child(struct worker *w, struct target *t, off_t pos,
 		return -errno;
 	pid = fork();
 	if (!pid) {
+		forget_held();
 		if (private) {
 			map = mmap(NULL, pos + len - first, PROT_READ,
 				   MAP_PRIVATE, t->access->fd, first);
@@ -80,6 +81,7 @@ static long put_by_child(struct worker *w, struct target *t, off_t pos,
 		return -ENOMEM;
 	pid = fork();
 	if (!pid) {
+		forget_held();
 		if (new) {
 			map = mmap(NULL, pos + len - first,
 				   PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -112,6 +114,7 @@ static void expend(struct worker *w, struct target *a, struct target *b,
 	unsigned int i, n = below(&w->rng, 8) + 1;
 
 	w->expendable = true;
+	forget_held();
 	/* What belongs to the memory of the parent. */
 	w->aio = 0;
 	w->uring = NULL;

@@ -417,6 +417,7 @@ long run_read(struct worker *w, struct target *a, struct target *b);
 long run_write(struct worker *w, struct target *a, struct target *b);
 
 /* Lets a pipe be closed some time later; in a child: at once. */
+void forget_held(void);
 void close_later(struct worker *w, int ends[2], unsigned int ms);
 
 /* A SIGBUS that is expected: returns true if @touch got one. */

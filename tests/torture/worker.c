@@ -580,8 +580,8 @@ void close_later(struct worker *w, int ends[2], unsigned int ms)
 		for (i = 0; i < ARRAY_SIZE(held); i++) {
 			if (held[i].until)
 				continue;
-			held[i].until = now_ns() + ms * 1000000ull;
 			memcpy(held[i].ends, ends, sizeof(held[i].ends));
+			held[i].until = now_ns() + ms * 1000000ull;
 			pthread_mutex_unlock(&held_lock);
 			return;
 		}
@@ -589,6 +589,22 @@ void close_later(struct worker *w, int ends[2], unsigned int ms)
 	}
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/*
+ * In a child: its copies would hold the pages as well, while it waits for someone
+ * who waits for them (fallocate(2) on XFS in dax mode does).
+ */
+void forget_held(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(held); i++) {
+		if (!held[i].until)
+			continue;
+		close(held[i].ends[0]);
+		close(held[i].ends[1]);
+	}
 }
 
 static void close_held(bool all)
