@@ -156,6 +156,12 @@ static long uring_do(struct worker *w, const struct io_uring_sqe *sqe)
 	return ret;
 }
 
+/* Canceled: a signal came when a kernel thread was to be made for it. */
+static bool uring_again(long ret)
+{
+	return ret == -EINTR || ret == -EAGAIN || ret == -ECANCELED;
+}
+
 /* A vector of two, and short transfers carried on. */
 long uring_rw(struct worker *w, int fd, bool write, void *buf, size_t len,
 	      off_t pos)
@@ -184,7 +190,7 @@ long uring_rw(struct worker *w, int fd, bool write, void *buf, size_t len,
 			sqe.len = 2;
 		}
 		ret = uring_do(w, &sqe);
-		if (ret == -EINTR || ret == -EAGAIN)
+		if (uring_again(ret))
 			continue;
 		if (ret <= 0)
 			break;
@@ -213,7 +219,7 @@ static long uring_fixed(struct worker *w, int fd, bool write, size_t len,
 		return SKIP;
 	do
 		ret = uring_do(w, &sqe);
-	while (ret == -EINTR || ret == -EAGAIN);
+	while (uring_again(ret));
 	return ret;
 }
 
