@@ -151,6 +151,16 @@ RUN(run_zero_range)
 	return zero(w, a, FALLOC_FL_ZERO_RANGE);
 }
 
+/*
+ * XFS drops all pages of the file for these, and now and then finds one that is
+ * held by then, though it has waited for those: the kernel warns, with XFS alone
+ * (--native) as well.
+ */
+static bool no_shift(void)
+{
+	return dxs_on_xfs();
+}
+
 RUN(run_collapse)
 {
 	struct file *file = a->file;
@@ -158,6 +168,8 @@ RUN(run_collapse)
 	int fd = fd_of(w, a);
 	long ret;
 
+	if (no_shift())
+		return SKIP;
 	(void)b;
 	if (pages < 3)
 		return SKIP;
@@ -186,6 +198,8 @@ RUN(run_insert)
 	int fd = fd_of(w, a);
 	long ret;
 
+	if (no_shift())
+		return SKIP;
 	(void)b;
 	len = (below(&w->rng, 16) + 1) * PAGE;
 	if (!pages || size + len > file->most)
