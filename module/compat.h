@@ -7,8 +7,10 @@
 #define DXS_COMPAT_H
 
 #include <linux/mm.h>
+#include <linux/smp.h>
 #include <linux/version.h>
 #include <linux/xarray.h>
+#include <asm/tlbflush.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0) || \
 	LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
@@ -51,5 +53,29 @@ static inline bool dxs_dax_entry_busy(void *entry)
 			return true;
 	return false;
 }
+
+/**
+ * dxs_flush_tlbs() - no processor knows of a huge DAX entry that was cleared
+ *
+ * H33: on x86 madvise(2) with MADV_COLD or MADV_PAGEOUT takes a huge DAX entry
+ * for a bad one before 6.5, and clears it without telling the processors
+ * (pmd_none_or_trans_huge_or_clear_bad()). A later zap finds nothing there, and
+ * tells them nothing either.
+ *
+ * Context: sleeps not, but waits for all processors; interrupts are on.
+ */
+#ifdef CONFIG_X86
+static inline void dxs_flush_tlb_here(void *unused)
+{
+	__flush_tlb_all();
+}
+
+static inline void dxs_flush_tlbs(void)
+{
+	on_each_cpu(dxs_flush_tlb_here, NULL, 1);
+}
+#else
+static inline void dxs_flush_tlbs(void) { }
+#endif
 
 #endif /* DXS_COMPAT_H */

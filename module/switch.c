@@ -169,12 +169,16 @@ static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
  * all under a page table lock which the zap does not take where it finds the
  * entry cleared. GUP-fast takes a reference and then looks again, with
  * interrupts off. A grace period waits for both.
+ *
+ * H33: processors may know a huge entry that page tables have no more.
  */
 static void dxs_zap(struct address_space *mapping)
 {
 	if (!dxs_mapped(mapping))
 		return;
 	unmap_mapping_range(mapping, 0, 0, 0);
+	if (IS_DAX(mapping->host))
+		dxs_flush_tlbs();
 	synchronize_rcu_expedited();
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -388,5 +389,114 @@ void h29_walkers(void)
 	munmap(map, AGED);
 	MUST(write(enabled, "0", 1));
 	close(enabled);
+	close(fd);
+}
+
+/* --- H33: processors that were not told of a huge entry that went. */
+
+#define HUGE		(2 * MIB)
+#define HUGE_FILE	(8 * MIB)
+
+struct storer {
+	volatile uint64_t *slot;
+	atomic_bool stop;
+	atomic_ulong stored;
+};
+
+/* Without a system call, so that what the processor knows stays with it. */
+static void *store_on(void *arg)
+{
+	struct storer *s = arg;
+	unsigned long n = *s->slot;
+
+	do {
+		*s->slot = ++n;
+		s->stored = n;
+	} while (!s->stop);
+	return NULL;
+}
+
+static long minor_faults(void)
+{
+	struct rusage usage;
+
+	MUST(getrusage(RUSAGE_SELF, &usage));
+	return usage.ru_minflt;
+}
+
+/* A huge page of a file, mapped at @map: did it take but few faults? */
+static bool map_huge(uint8_t *map, int fd, off_t at)
+{
+	long before;
+	size_t pos;
+
+	MUST(mmap(map, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		  at));
+	before = minor_faults();
+	for (pos = 0; pos < HUGE; pos += PAGE)
+		((volatile uint8_t *)map)[pos] = map[pos];
+	return minor_faults() - before < 8;
+}
+
+/* XFS aligns to huge pages only if made to. */
+static void make_aligned(void)
+{
+	if (!dxs_on_xfs())
+		return;
+	dxs_umount_stack();
+	MUST(-DXS_RUN("mkfs.xfs", "-q", "-f", "-d", "su=2m,sw=1,agcount=4",
+		      dxs_pmem));
+	dxs_mount_stack();
+}
+
+/*
+ * Linux 6.1 takes a huge DAX entry for a bad one when asked to age it, or to
+ * reclaim it. It says so in its log, and clears the entry, but does not tell the
+ * processors.
+ */
+void h33_untold(void)
+{
+	int fd, i, done = 0, huge = 0, lost = 0;
+	struct storer s = { 0 };
+	uint8_t *area, *map;
+	pthread_t thread;
+	uint64_t seen;
+	off_t at;
+
+	make_aligned();
+	fd = hazard_file("stack/file", 0, DAXSTACK_DAX);
+	MUST(fallocate(fd, 0, 0, HUGE_FILE));
+	area = MUST(mmap(NULL, 2 * HUGE, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	map = (uint8_t *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1));
+	for (at = 0; at < HUGE_FILE && !map_huge(map, fd, at); at += HUGE)
+		;
+	if (!dxs_ok(at < HUGE_FILE, "H33: a huge page is mapped"))
+		at = 0;
+
+	s.slot = (void *)map;
+	for (i = 0; i < 20; i++) {
+		if (dxs_mode(fd) != DAXSTACK_DAX)
+			dxs_switch(fd, DAXSTACK_DAX, 5000, NULL);
+		huge += map_huge(map, fd, at);
+		s.stop = false;
+		if (pthread_create(&thread, NULL, store_on, &s))
+			dxs_bail("cannot make a thread");
+		dxs_sleep_ms(20);
+		MUST(madvise(map, HUGE, i % 2 ? MADV_COLD : MADV_PAGEOUT));
+		done += !dxs_switch(fd, DAXSTACK_CACHED, 5000, NULL);
+		/* From now on the page cache has it. */
+		dxs_pread(fd, &seen, sizeof(seen), at);
+		dxs_sleep_ms(20);
+		s.stop = true;
+		pthread_join(thread, NULL);
+		dxs_pread(fd, &seen, sizeof(seen), at);
+		if (seen != s.stored)
+			lost++;
+	}
+	dxs_is(20, huge, "H33: rounds with a huge page");
+	dxs_is(20, done, "H33: switches");
+	dxs_is(0, lost, "H33: rounds with lost stores");
+	munmap(area, 2 * HUGE);
 	close(fd);
 }

@@ -59,6 +59,7 @@ void h9_long_term_pins(void);
 void h26_sync_faults(void);
 void h28_adjusted_vma(void);
 void h29_walkers(void);
+void h33_untold(void);
 
 /* cache.c */
 void h12_shadow_entries(void);

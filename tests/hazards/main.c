@@ -38,6 +38,7 @@ static const struct {
 	{ "H29", h29_walkers },
 	{ "H30", h30_inline_data },
 	{ "H32", h32_reclaim },
+	{ "H33", h33_untold },
 };
 
 int hazard_file(const char *path, size_t len, int mode)

@@ -21,6 +21,27 @@
 #endif
 
 /*
+ * Linux 6.1 takes a huge entry in dax mode for a bad one when asked to age or
+ * to reclaim it: it says so in its log, clears the entry, and does not tell the
+ * processors. They go on with what they know: over a switch, for which the
+ * module cares (H33); and with whatever is mapped at the same address next,
+ * which is wrong on any filesystem. So they are told: a change of many pages
+ * makes them forget all of this process.
+ */
+#define CHANGED	(64 * PAGE)
+
+static void tell_processors(void)
+{
+	static uint8_t *pages;
+
+	if (!pages)
+		pages = dxs_alloc(CHANGED);
+	memset(pages, 1, CHANGED);
+	MUST(mprotect(pages, CHANGED, PROT_READ));
+	MUST(mprotect(pages, CHANGED, PROT_READ | PROT_WRITE));
+}
+
+/*
  * None of these changes what is in the file. Some are refused for files, or
  * for memory that is locked, or when no memory is to be had.
  */
@@ -48,6 +69,8 @@ RUN(run_madvise)
 	/* The page at a border is a neighbour's as well, and no matter. */
 	first = pos & -PAGE;
 	ret = DO(madvise(map + first, pos + len - first, what));
+	if (what == MADV_COLD || what == MADV_PAGEOUT)
+		tell_processors();
 	w->share->ring[(w->share->ops - 1) % RING].arg = what;
 	if (ret == -EINVAL || ret == -ENOMEM || ret == -EAGAIN ||
 	    ret == -EBUSY)
@@ -57,11 +80,12 @@ RUN(run_madvise)
 	return ret;
 }
 
-/* Of any worker's mapping, as its own process or another one. */
+/* Of any worker's mapping; not all is for other processes, see above. */
 RUN(run_process_madvise)
 {
-	static const int advice[] = { MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED };
+	static const int advice[] = { MADV_WILLNEED, MADV_COLD, MADV_PAGEOUT };
 	unsigned int other = below(&w->rng, opt.workers);
+	bool own = arena->share[other].pid == getpid();
 	int file = below(&w->rng, opt.files);
 	struct iovec iov = {
 		atomic_load(&arena->share[other].maps[file]), SHARED_SIZE };
@@ -71,11 +95,13 @@ RUN(run_process_madvise)
 	(void)b;
 	if (!iov.iov_base)
 		return SKIP;
-	if (arena->share[other].pid != getpid())
+	if (!own)
 		fd = syscall(SYS_pidfd_open, arena->share[other].pid, 0);
 	/* The mapping may be gone by now. */
 	syscall(SYS_process_madvise, fd, &iov, 1,
-		advice[below(&w->rng, ARRAY_SIZE(advice))], 0);
+		advice[own ? below(&w->rng, ARRAY_SIZE(advice)) : 0], 0);
+	if (own)
+		tell_processors();
 	if (fd >= 0 && fd != w->pidfd)
 		close(fd);
 	return 0;
@@ -344,11 +370,7 @@ RUN(run_touch_all)
 
 /*
  * Stores without a pause, so that what a processor knows of the mapping stays
- * with it over a switch.
- *
- * Linux 6.1 takes a huge entry in dax mode for a bad one when asked to age or
- * to reclaim it: it says so in its log, clears the entry, and does not tell the
- * processors.
+ * with it over a switch, also of pages that are no longer mapped (H33).
  */
 RUN(run_busy)
 {
@@ -385,6 +407,7 @@ RUN(run_busy)
 		*slot = ++value;
 		n++;
 	} while (n % 256 || now_ns() < until);
+	tell_processors();
 	memcpy(a->file->image + at + pos, &value, 8);
 	memset(w->buf, 0xee, 8);
 	ret = DO(pread(fd_of(w, a), w->buf, 8, at + pos));
