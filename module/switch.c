@@ -481,7 +481,9 @@ static void dxs_locked(struct dxs_switch *sw,
 
 	/*
 	 * Frozen: s_active is held, so that nothing will come of it, and to wait
-	 * for write access would know no timeout and no signal (H22).
+	 * for write access would know no timeout and no signal (H22). A freeze
+	 * that begins just now makes us wait for the thaw, as it does write(2);
+	 * no lock or gate is held yet.
 	 */
 	if (dxs_is_frozen(sw->inode->i_sb) || dxs_is_frozen(lower_mnt->mnt_sb)) {
 		reason = DAXSTACK_REASON_LOWER_SHARED;
