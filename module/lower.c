@@ -52,7 +52,7 @@ static struct vfsmount *dxs_lower_mount_as(const char *source,
  * @source: path of the block device
  * @type: name of the lower type, or NULL to try the known ones in turn
  * @dax: its option dax=; "inode" is what lets files have modes of their own
- * @sb_flags: SB_RDONLY or 0
+ * @sb_flags: SB_RDONLY, DXS_WHEN_FLAGS (super.c) or 0
  *
  * Context: sleeps; may load modules.
  * Return: the mount, to be given back with mntput(), or an ERR_PTR; -EINVAL if

@@ -211,6 +211,19 @@ const struct super_operations dxs_super_ops = {
 	.show_options	= dxs_show_options,
 };
 
+/*
+ * Options of every filesystem that say when its own changes reach the device.
+ * They work in the lower superblock; the stack's shows them.
+ */
+#define DXS_WHEN_FLAGS	(SB_SYNCHRONOUS | SB_DIRSYNC | SB_LAZYTIME)
+
+/* Has the lower filesystem been mounted by others? Then the options are theirs. */
+static bool dxs_lower_shared(const struct dxs_sb *sbi)
+{
+	return sbi->from_dir ||
+	       atomic_read(&sbi->lower_mnt->mnt_sb->s_active) != 1;
+}
+
 /* Finds or makes the lower mount that the source names. */
 static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 {
@@ -230,7 +243,8 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 		sbi->lower_mnt = dxs_lower_mount(fc->source, opts->lower,
 						 dxs_option_name(dxs_daxes,
 								 sbi->dax),
-						 fc->sb_flags & SB_RDONLY);
+						 fc->sb_flags &
+						 (SB_RDONLY | DXS_WHEN_FLAGS));
 		if (!IS_ERR(sbi->lower_mnt))
 			sbi->lower_root = dget(sbi->lower_mnt->mnt_root);
 		else
@@ -259,9 +273,13 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 		return PTR_ERR(sbi->lower_mnt);
 
 	/* Then it has the options of its first mount, whatever we give. */
-	if (!sbi->from_dir && opts->dax >= 0 &&
-	    atomic_read(&sbi->lower_mnt->mnt_sb->s_active) != 1) {
+	if (opts->dax >= 0 && dxs_lower_shared(sbi)) {
 		errorfc(fc, "%s is mounted already: dax= is for its own mount to say",
+			fc->source);
+		return -EBUSY;
+	}
+	if (fc->sb_flags & DXS_WHEN_FLAGS & ~sbi->lower_mnt->mnt_sb->s_flags) {
+		errorfc(fc, "%s is mounted already: sync, dirsync and lazytime are for its own mount to say",
 			fc->source);
 		return -EBUSY;
 	}
@@ -336,7 +354,7 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_time_gran = lower->s_time_gran;
 	sb->s_time_min = lower->s_time_min;
 	sb->s_time_max = lower->s_time_max;
-	sb->s_flags |= lower->s_flags & SB_POSIXACL;
+	sb->s_flags |= lower->s_flags & (SB_POSIXACL | DXS_WHEN_FLAGS);
 	if (sb_rdonly(lower) || __mnt_is_readonly(sbi->lower_mnt))
 		sb->s_flags |= SB_RDONLY;
 
@@ -374,12 +392,34 @@ static int dxs_get_tree(struct fs_context *fc)
 	return get_tree_nodev(fc, dxs_fill_super);
 }
 
-/* Remount: the stack's own flags; what is below is fixed at mount. */
+/*
+ * Where the lower superblock is ours alone it gets DXS_WHEN_FLAGS as a remount
+ * of its own would set them; the stack's gets them from our caller.
+ */
+static int dxs_reconfigure_when(struct fs_context *fc)
+{
+	struct super_block *sb = fc->root->d_sb;
+	struct dxs_sb *sbi = DXS_SB(sb);
+	struct super_block *lower = sbi->lower_mnt->mnt_sb;
+	unsigned int mask = fc->sb_flags_mask & DXS_WHEN_FLAGS;
+
+	if (!((sb->s_flags ^ fc->sb_flags) & mask))
+		return 0;
+	if (dxs_lower_shared(sbi))
+		return invalfc(fc, "sync and lazytime are for the lower filesystem's own mount to say");
+	down_write(&lower->s_umount);
+	lower->s_flags = (lower->s_flags & ~mask) | (fc->sb_flags & mask);
+	up_write(&lower->s_umount);
+	return 0;
+}
+
+/* Remount: else the stack's own flags; what is below is fixed at mount. */
 static int dxs_reconfigure(struct fs_context *fc)
 {
 	struct super_block *sb = fc->root->d_sb;
 	struct dxs_opts *opts = fc->fs_private;
 	struct vfsmount *mnt = dxs_lower_mnt(sb);
+	int err;
 
 	if (opts->lower && strcmp(opts->lower, mnt->mnt_sb->s_type->name))
 		return invalfc(fc, "lower= is fixed at mount");
@@ -392,6 +432,9 @@ static int dxs_reconfigure(struct fs_context *fc)
 		return -EROFS;
 	}
 	sync_filesystem(sb);
+	err = dxs_reconfigure_when(fc);
+	if (err)
+		return err;
 	dxs_apply_opts(DXS_SB(sb), opts);
 	pr_info("%s: remounted, switch=%s, inherit=%s\n", mnt->mnt_sb->s_id,
 		dxs_option_name(dxs_policies, DXS_SB(sb)->policy),

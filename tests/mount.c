@@ -8,13 +8,18 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <libmount.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "dxs_test.h"
@@ -277,6 +282,130 @@ static void test_remount(void)
 	dxs_umount_stack();
 }
 
+/* Has a file that was just written to, in cached mode, no room on the device? */
+static bool is_delayed(const char *path)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent extent;
+	} f = { .map = { .fm_length = PAGE, .fm_extent_count = 1 } };
+	int fd = MUST(open(path, O_RDWR | O_CREAT | O_TRUNC, 0644));
+
+	dxs_pwrite(fd, "hello", 6, 0);
+	MUST(ioctl(fd, FS_IOC_FIEMAP, &f));
+	close(fd);
+	return !f.map.fm_mapped_extents ||
+	       f.extent.fe_flags & FIEMAP_EXTENT_DELALLOC;
+}
+
+static unsigned long mount_flags(void)
+{
+	struct statvfs vfs;
+
+	MUST(statvfs("stack", &vfs));
+	return vfs.f_flag;
+}
+
+/* What says when changes reach the device has to act below. */
+static void test_sync(void)
+{
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack",
+			       "sync,dirsync,lazytime"),
+		  "sync,dirsync,lazytime");
+	dxs_ok(mount_flags() & ST_SYNCHRONOUS, "sync: is shown");
+	dxs_ok(!is_delayed("stack/file"), "sync: written is on the device");
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack",
+			       "remount,async,nolazytime"), "remount,async");
+	dxs_ok(!(mount_flags() & ST_SYNCHRONOUS), "remount,async: is shown");
+	dxs_ok(is_delayed("stack/file"), "remount,async: as ever");
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,sync"),
+		  "remount,sync");
+	dxs_ok(!is_delayed("stack/file"), "remount,sync: is on the device");
+	test_works("remount,sync");
+	dxs_umount_stack();
+
+	dxs_mount_lower();
+	dxs_errno(EBUSY, dxs_mount("lower", "stack", "daxstack", "sync"),
+		  "sync, of a directory mounted without");
+	dxs_errno(0, dxs_mount("lower", "stack", "daxstack", "rw"),
+		  "a directory");
+	dxs_errno(EINVAL, dxs_mount("lower", "stack", "daxstack",
+				    "remount,sync"),
+		  "remount,sync, of a directory mounted without");
+	dxs_umount_stack();
+	dxs_umount_lower();
+}
+
+/* A user namespace, by a process that is in it. */
+static int user_namespace(void)
+{
+	char path[64], c;
+	int ready[2], done[2], fd;
+	pid_t pid;
+
+	MUST(pipe(ready));
+	MUST(pipe(done));
+	pid = MUST(fork());
+	if (!pid) {
+		MUST(unshare(CLONE_NEWUSER));
+		MUST(write(ready[1], "", 1));
+		read(done[0], &c, 1);
+		_exit(0);
+	}
+	MUST(read(ready[0], &c, 1));
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	fd = MUST(open(path, O_RDONLY | O_CLOEXEC));
+	MUST(write(done[1], "", 1));
+	MUST(waitpid(pid, NULL, 0));
+	close(ready[0]);
+	close(ready[1]);
+	close(done[0]);
+	close(done[1]);
+	return fd;
+}
+
+static int idmap(const char *path, int ns)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP,
+				   .userns_fd = ns };
+	int tree = MUST(open_tree(AT_FDCWD, path, OPEN_TREE_CLONE)), err;
+
+	err = ERR(mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
+	if (!err)
+		err = ERR(move_mount(tree, "", AT_FDCWD, "idmapped",
+				     MOVE_MOUNT_F_EMPTY_PATH));
+	close(tree);
+	return err;
+}
+
+/* What a mount may not be, below or above. */
+static void test_layers(void)
+{
+	int ns = user_namespace();
+
+	MUST(mkdir("idmapped", 0755));
+	MUST(mkdir("over", 0755));
+	dxs_mount_lower();
+	dxs_errno(0, idmap("lower", ns), "the lower filesystem, idmapped");
+	dxs_errno(EINVAL, dxs_mount("idmapped", "stack", "daxstack", "rw"),
+		  "an idmapped mount as source");
+	MUST(umount("idmapped"));
+	dxs_umount_lower();
+
+	dxs_mount_stack();
+	dxs_errno(EINVAL, idmap("stack", ns), "the stack, idmapped");
+	MUST(mkdir("stack/upper", 0755));
+	MUST(mkdir("stack/work", 0755));
+	dxs_ok(dxs_mount("overlay", "over", "overlay",
+			 "lowerdir=lower,upperdir=stack/upper,workdir=stack/work"),
+	       "overlayfs with the stack below");
+	dxs_ok(dxs_mount("stack", "over", "daxstack", "rw"),
+	       "the stack with the stack below");
+	test_works("after that");
+	dxs_umount_stack();
+	close(ns);
+}
+
 /* --- The module. */
 
 static void test_module(void)
@@ -395,6 +524,8 @@ int main(void)
 	test_probe();
 	test_read_only();
 	test_remount();
+	test_sync();
+	test_layers();
 	test_loop();
 	test_small_blocks();
 	test_full();
