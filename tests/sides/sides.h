@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * sides: the same calls on the lower filesystem alone and on the stack, in
+ * directories of both modes. A subject says what it sees, a line for each
+ * thing; each line has to be the same on both sides.
+ *
+ * A subject runs in a process and an empty directory of its own, SIDE/MODE/NAME,
+ * which is its working directory.
+ */
+#ifndef SIDES_H
+#define SIDES_H
+
+#include "../dxs_test.h"
+
+struct subject {
+	const char *name;
+	void (*run)(void);
+	bool once;		/* in one mode only: it is slow */
+};
+
+extern const struct subject subjects[];
+
+/* --- Where the subject is. */
+
+extern bool on_stack;
+extern int mode;		/* DAXSTACK_DAX or DAXSTACK_CACHED */
+/* The root of the side, from the subject's directory. */
+#define ROOT	"../.."
+
+/* --- What it sees. */
+
+void note(const char *text, ...) FORMAT(1, 2);
+/* Notes what a call returned, or its errno; errno is kept. Return: @ret. */
+long tell_ret(const char *call, long ret);
+#define TELL(call)	tell_ret(#call, (long)(call))
+/* The same for a call that returns a descriptor, whose number is not told. */
+int tell_fd(const char *call, int fd);
+#define TELL_FD(call)	tell_fd(#call, (call))
+
+/* --- Helpers. */
+
+/* Runs it as another user, without capabilities. */
+void as_user(uid_t uid, void (*run)(void));
+/* In a child, which is waited for; notes how it ended, if not well. */
+void in_child(void (*run)(void));
+/* A file with @len bytes, open for reading and writing. */
+int make_file(const char *name, size_t len);
+/* Is the text the contents of this file? Notes it if not. */
+void has_text(const char *name, const char *text);
+
+#define NOBODY	65534
+#define SOMEONE	1000
+
+/* --- The subjects. */
+
+void run_acls(void);
+void run_aio(void);
+void run_async_events(void);
+void run_attributes(void);
+void run_capabilities(void);
+void run_devices(void);
+void run_dnotify(void);
+void run_exec(void);
+void run_fanotify(void);
+void run_full(void);
+void run_handles(void);
+void run_inotify(void);
+void run_leases(void);
+void run_libraries(void);
+void run_links(void);
+void run_locks(void);
+void run_names(void);
+void run_permissions(void);
+void run_sizes(void);
+void run_sockets(void);
+void run_special_bits(void);
+void run_symlinks(void);
+void run_times(void);
+void run_uring(void);
+void run_views(void);
+void run_xattrs(void);
+
+#endif /* SIDES_H */
