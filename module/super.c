@@ -279,7 +279,7 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 		return -EBUSY;
 	}
 	if (fc->sb_flags & DXS_WHEN_FLAGS & ~sbi->lower_mnt->mnt_sb->s_flags) {
-		errorfc(fc, "%s is mounted already: sync, dirsync and lazytime are for its own mount to say",
+		errorfc(fc, "%s is mounted already: sync, lazytime are for its own mount to say",
 			fc->source);
 		return -EBUSY;
 	}
@@ -406,7 +406,7 @@ static int dxs_reconfigure_when(struct fs_context *fc)
 	if (!((sb->s_flags ^ fc->sb_flags) & mask))
 		return 0;
 	if (dxs_lower_shared(sbi))
-		return invalfc(fc, "sync and lazytime are for the lower filesystem's own mount to say");
+		return invalfc(fc, "sync, lazytime are for the lower mount to say");
 	down_write(&lower->s_umount);
 	lower->s_flags = (lower->s_flags & ~mask) | (fc->sb_flags & mask);
 	up_write(&lower->s_umount);
