@@ -59,6 +59,7 @@ static const char *const lowers[] = { "ext4", "xfs", NULL };
 static const char *const policies[] = {
 	"live", "unmapped", "empty", "never", NULL
 };
+
 static const char *const inherits[] = { "create", "none", "move", NULL };
 static const char *const daxes[] = { "inode", "always", "never", NULL };
 

@@ -298,7 +298,8 @@ void h23_slow_sync(void)
 	       "H23: the sync goes on all the while");
 	MUST(waitpid(pid, &status, 0));
 	dxs_is(0, status, "H23: it ends");
-	dxs_diag("sync took %.1f s or more; %d switches, %d busy, worst %.0f ms; worst read %.0f ms",
+	dxs_diag("sync took %.1f s or more; %d switches, %d busy, "
+		 "worst %.0f ms; worst read %.0f ms",
 		 dxs_now() - begin, done, busy, worst * 1000,
 		 stall.worst * 1000);
 	dxs_ok(busy > 0, "H23: s_umount was busy");

@@ -129,10 +129,9 @@ void run_exec(void)
 	run_it("./echo");
 	pid = MUST(fork());
 	if (!pid) {
-		char *argv[] = { "echo", "hello", NULL }, *env[] = { NULL };
-
 		MUST(dup2(MUST(open("/dev/null", O_WRONLY)), 1));
-		execveat(fd, "", argv, env, AT_EMPTY_PATH);
+		execveat(fd, "", (char *[]){ "echo", "hello", NULL },
+			 (char *[]){ NULL }, AT_EMPTY_PATH);
 		_exit(100 + errno);
 	}
 	MUST(waitpid(pid, &status, 0));
@@ -177,7 +176,7 @@ void run_exec(void)
 
 void run_libraries(void)
 {
-	double (*cosine)(double);
+	double (*cosine)(double x);
 	void *lib;
 	Dl_info info;
 

@@ -259,6 +259,12 @@ static void compare(const struct subject *subject, struct transcript *sides[2])
 	}
 }
 
+static void *shared(size_t len)
+{
+	return MUST(mmap(NULL, len, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+}
+
 int main(void)
 {
 	size_t i;
@@ -268,9 +274,7 @@ int main(void)
 	for (i = 0; i < ARRAY_SIZE(subjects); i++)
 		for (s = 0; s < 2; s++)
 			for (m = 0; m < 2; m++)
-				all[i][s][m] = MUST(mmap(NULL, sizeof(*now),
-					PROT_READ | PROT_WRITE,
-					MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+				all[i][s][m] = shared(sizeof(*now));
 	run_side();
 	on_stack = true;
 	run_side();

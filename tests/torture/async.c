@@ -129,9 +129,9 @@ static long uring_do(struct worker *w, const struct io_uring_sqe *sqe)
 {
 	struct uring *u = w->uring;
 	const struct io_uring_cqe *cqes = (void *)(u->cq + u->p.cq_off.cqes);
-	_Atomic uint32_t *sq_tail = (void *)(u->sq + u->p.sq_off.tail);
-	_Atomic uint32_t *cq_head = (void *)(u->cq + u->p.cq_off.head);
-	_Atomic uint32_t *cq_tail = (void *)(u->cq + u->p.cq_off.tail);
+	atomic_uint *sq_tail = (void *)(u->sq + u->p.sq_off.tail);
+	atomic_uint *cq_head = (void *)(u->cq + u->p.cq_off.head);
+	atomic_uint *cq_tail = (void *)(u->cq + u->p.cq_off.tail);
 	uint32_t *array = (void *)(u->sq + u->p.sq_off.array);
 	uint32_t tail = atomic_load(sq_tail), head = atomic_load(cq_head);
 	uint32_t at = tail & (u->p.sq_entries - 1);

@@ -154,7 +154,8 @@ static void reconcile(struct worker *w, const struct target *a)
 	for (i = 0; i < share->len; i++) {
 		if (w->buf[i] == image[i] || w->buf[i] == share->plan[i])
 			continue;
-		complain(w->id, "file %d at %#llx, after a kill: %#x is neither the old %#x nor the new %#x",
+		complain(w->id, "file %d at %#llx, after a kill: "
+				"%#x is neither the old %#x nor the new %#x",
 			 file_index(file), (long long)share->pos + i,
 			 w->buf[i], image[i], share->plan[i]);
 		break;

@@ -330,9 +330,11 @@ static void print_switches(void)
 	const struct switches *s = &arena->switches;
 	unsigned int i;
 
-	dxs_diag("switches: %lu of %lu calls, %lu by FSSETXATTR, %lu by SETFLAGS; %lu looked at alone",
+	dxs_diag("switches: %lu of %lu calls, %lu by FSSETXATTR, "
+		 "%lu by SETFLAGS; %lu looked at alone",
 		 s->effective, s->wanted, s->by_xflag, s->by_flags, s->checked);
-	dxs_diag("not switched: %lu in the mode already, %lu deferred, %lu refused without a reason, %lu killed",
+	dxs_diag("not switched: %lu in the mode already, %lu deferred, "
+		 "%lu refused without a reason, %lu killed",
 		 s->same, s->deferred, s->refused_unsaid, s->killed);
 	for (i = 0; i < DAXSTACK_REASON_COUNT; i++)
 		if (s->refused[i])
@@ -341,7 +343,8 @@ static void print_switches(void)
 	dxs_diag("gates shut: %.1f ms a switch, at most %.1f ms",
 		 s->shut_ns / 1e6 / (s->effective ?: 1),
 		 s->longest_shut_ns / 1e6);
-	dxs_diag("phases: %u unmapped, %u empty, %u never, %u lower mounted elsewhere, %u of inherit=",
+	dxs_diag("phases: %u unmapped, %u empty, %u never, "
+		 "%u lower mounted elsewhere, %u of inherit=",
 		 arena->phases[UNMAPPED], arena->phases[EMPTY],
 		 arena->phases[NEVER], arena->phases[LOWER_SHARED],
 		 arena->inherits);
@@ -368,7 +371,9 @@ static void print_kinds(void)
 	dxs_diag("%u signals, %u moves between cgroups, %u times caches dropped, %u MiB hogged",
 		 arena->signals, arena->moves, arena->drops,
 		 arena->hogged_mib);
-	dxs_diag("%u children killed, %u in the middle of a change; %u times not without waiting; %u of %u huge pages by few faults",
+	dxs_diag("%u children killed, %u in the middle of a change; "
+		 "%u times not without waiting; %u of %u huge pages by few "
+		 "faults",
 		 arena->children_killed, arena->children_cut,
 		 arena->nowait_again, arena->huge_faults, arena->huge_tries);
 }
@@ -551,7 +556,8 @@ int main(int argc, char **argv)
 {
 	read_options(argc, argv);
 	dxs_begin();
-	dxs_diag("seed %#llx; to run again: torture --seed %#llx --switches %lu --files %u --workers %u%s%s%s%s",
+	dxs_diag("seed %#llx; to run again: torture --seed %#llx --switches "
+		 "%lu --files %u --workers %u%s%s%s%s",
 		 (unsigned long long)opt.seed, (unsigned long long)opt.seed,
 		 opt.switches, opt.files, opt.workers,
 		 opt.native ? " --native" : "", opt.quiet ? " --quiet" : "",

@@ -398,7 +398,8 @@ RUN(run_busy)
 			once_in(&w->rng, 2) ? MADV_COLD : MADV_PAGEOUT);
 	do {
 		if (*slot != value) {
-			complain(w->id, "busy stores at %#llx, %llu of them: expected %#llx, seen %#llx",
+			complain(w->id, "busy stores at %#llx, %llu of them: "
+					"expected %#llx, seen %#llx",
 				 (long long)at + pos, (unsigned long long)n,
 				 (unsigned long long)value,
 				 (unsigned long long)*slot);

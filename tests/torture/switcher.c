@@ -128,7 +128,9 @@ static void ask(struct rng *rng, int fd, struct request *req)
 static void describe(const struct request *req, const char *what,
 		     const struct file *file)
 {
-	complain(-1, "switcher: %s: %s, call %d, to %s, %s before, %s after: %s, reason %s, switched %u, deferred %u, attempts %u; policy %d%s%s",
+	complain(-1, "switcher: %s: %s, call %d, to %s, %s before, %s after: "
+		     "%s, reason %s, switched %u, deferred %u, attempts %u; "
+		     "policy %d%s%s",
 		 what, file->path, req->call, dxs_mode_name(req->to),
 		 dxs_mode_name(req->before), dxs_mode_name(req->after),
 		 req->err ? strerrorname_np(req->err) : "success",
@@ -145,6 +147,8 @@ static void judge(const struct request *req, const struct file *file)
 	bool deferred = req->call ?
 		req->policy == NEVER && !req->err && req->before != req->to :
 		sw->deferred;
+	bool never = sw->reason == DAXSTACK_REASON_NEVER;
+	bool changed = req->before != req->after;
 
 	if (req->err && req->err != EBUSY && req->err != EINTR &&
 	    !(req->err == EINVAL && (req->policy == EMPTY || !req->steady)))
@@ -160,7 +164,7 @@ static void judge(const struct request *req, const struct file *file)
 		return;
 	if (!req->call && req->err && !plausible(req->policy, sw->reason, req->to))
 		describe(req, "implausible reason", file);
-	if (!req->call && sw->deferred != (sw->reason == DAXSTACK_REASON_NEVER))
+	if (!req->call && !!sw->deferred != never)
 		describe(req, "deferred, or not", file);
 	if (!req->alone)
 		return;
@@ -169,7 +173,7 @@ static void judge(const struct request *req, const struct file *file)
 		describe(req, "refused, but switched", file);
 	if (!req->err && !deferred && req->after != req->to)
 		describe(req, "not switched", file);
-	if (!req->call && sw->switched != (req->before != req->after))
+	if (!req->call && !!sw->switched != changed)
 		describe(req, "says switched, or not", file);
 }
 

@@ -248,9 +248,9 @@ void nap(struct rng *rng, unsigned int max_us);
 #define AGAIN(call) __extension__ ({					\
 	__typeof__(call) again_ret_;					\
 									\
-	do								\
+	do {								\
 		again_ret_ = (call);					\
-	while ((long)again_ret_ == -1 && errno == EINTR);		\
+	} while ((long)again_ret_ == -1 && errno == EINTR);		\
 	again_ret_;							\
 })
 

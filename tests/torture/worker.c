@@ -290,7 +290,9 @@ static void autopsy(struct worker *w, const struct target *seen, off_t pos,
 	ioctl(fd_of(w, &t), DAXSTACK_IOC_STATE, &state);
 	file_path(t.file, path);
 	free(buf);
-	complain(w->id, "a moment later: by pread %s, by the lasting mapping %s, by a new one %s; %s: mode %u, flags %#x, %u switches",
+	complain(w->id, "a moment later: by pread %s, by the lasting mapping "
+			"%s, by a new one %s; %s: mode %u, flags %#x, "
+			"%u switches",
 		 by_read, by_map, by_new, path, state.mode, state.flags,
 		 state.switches);
 }
@@ -327,7 +329,8 @@ bool check(struct worker *w, const struct target *t, off_t pos,
 	}
 	hex(a, expected + first, len - first);
 	hex(b, seen + first, len - first);
-	complain(w->id, "%s: file %d, %#llx to %#llx: %zu bytes differ between %#llx and %#llx; the owner has %#llx to %#llx\n"
+	complain(w->id, "%s: file %d, %#llx to %#llx: %zu bytes differ between "
+			"%#llx and %#llx; the owner has %#llx to %#llx\n"
 		 "expected: %s\nseen:     %s", how, file_index(t->file),
 		 (long long)pos, (long long)(pos + len), wrong,
 		 (long long)(pos + first), (long long)(pos + last),
@@ -518,7 +521,7 @@ void one_operation(struct worker *w, struct target *a, struct target *b,
 
 /* --- SIGBUS. */
 
-static __thread sigjmp_buf *volatile bus_expected;
+static __thread atomic_uintptr_t bus_expected;
 static __thread int bus_worker = -1;
 
 static void on_bus(int sig, siginfo_t *info, void *context)
@@ -526,7 +529,7 @@ static void on_bus(int sig, siginfo_t *info, void *context)
 	(void)sig;
 	(void)context;
 	if (bus_expected)
-		siglongjmp(*bus_expected, 1);
+		siglongjmp(*(sigjmp_buf *)bus_expected, 1);
 	complain(bus_worker, "SIGBUS at %p, code %d", info->si_addr,
 		 info->si_code);
 	_exit(1);
@@ -539,10 +542,10 @@ bool gets_sigbus(volatile uint8_t *touch)
 
 	got = sigsetjmp(back, 1);
 	if (!got) {
-		bus_expected = &back;
+		bus_expected = (uintptr_t)&back;
 		(void)*touch;
 	}
-	bus_expected = NULL;
+	bus_expected = 0;
 	return got;
 }
 
