@@ -62,7 +62,7 @@ static struct inode *dxs_switch_lower(const struct dxs_switch *sw)
 }
 
 /*
- * Steps 2 and 5: write back and wait. fsync reports an error as well: it goes
+ * In steps 2 and 5: write back and wait. fsync reports an error as well: it goes
  * by the mapping's errseq, which nobody here advances (H19).
  */
 static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
@@ -85,6 +85,27 @@ static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
 		return DAXSTACK_REASON_NONE;
 	sw->err = err;
 	return DAXSTACK_REASON_WRITE_ERROR;
+}
+
+/*
+ * Step 2: what can be done with everything open, so that the gates are shut for
+ * a short time only, however much is dirty, cached or mapped. The later steps
+ * do it all again, for what has come back meanwhile. A later attempt only
+ * flushes: those who use the file would fetch the same pages time and again.
+ */
+static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
+{
+	struct address_space *mapping = dxs_switch_lower(sw)->i_mapping;
+	enum daxstack_reason reason = dxs_flush(sw);
+
+	if (reason || sw->attempts || mapping_empty(mapping))
+		return reason;
+	if (dxs_mapped(mapping))
+		unmap_mapping_range(mapping, 0, 0, 0);
+	/* Drops clean folios that nobody refers to; DAX entries stay. */
+	if (sw->drain)
+		generic_fadvise(sw->drain, 0, 0, POSIX_FADV_DONTNEED);
+	return reason;
 }
 
 /* Step 3, first half: no data call is inside, and none comes. */
@@ -435,7 +456,7 @@ static enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 		return DAXSTACK_REASON_WRITEBACK;
 	if (!dxs_keep_khugepaged_out(sw->inode))
 		return DAXSTACK_REASON_LOWER_SHARED;
-	reason = dxs_flush(sw);
+	reason = dxs_prepare(sw);
 	if (!reason)
 		reason = dxs_shut_and_change(sw);
 	if (!reason)
