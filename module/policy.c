@@ -26,18 +26,22 @@ const char *dxs_reason_text(enum daxstack_reason reason)
 }
 
 /* What of a file the lower filesystem cannot serve in dax mode (H18). */
-static enum daxstack_reason dxs_can_be_dax(const struct inode *lower,
-					   const struct fileattr *fa)
+static enum daxstack_reason dxs_can_be_dax(struct dentry *dentry)
 {
+	const struct inode *lower = d_inode(dentry);
+	struct fileattr fa = {};
+
+	if (vfs_fileattr_get(dentry, &fa))
+		return DAXSTACK_REASON_LOWER_SAYS_NO;
 	if (IS_ENCRYPTED(lower))
 		return DAXSTACK_REASON_ENCRYPTED;
 	if (IS_VERITY(lower))
 		return DAXSTACK_REASON_VERITY;
-	if (fa->flags & FS_INLINE_DATA_FL)
+	if (fa.flags & FS_INLINE_DATA_FL)
 		return DAXSTACK_REASON_INLINE_DATA;
-	if (fa->flags & FS_JOURNAL_DATA_FL)
+	if (fa.flags & FS_JOURNAL_DATA_FL)
 		return DAXSTACK_REASON_JOURNAL_DATA;
-	if (fa->fsx_xflags & FS_XFLAG_REALTIME)
+	if (fa.fsx_xflags & FS_XFLAG_REALTIME)
 		return DAXSTACK_REASON_REALTIME;
 	return DAXSTACK_REASON_NONE;
 }
@@ -94,7 +98,6 @@ enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw)
 	const struct inode *lower = dxs_lower_inode(sw->inode);
 	const struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
 	enum daxstack_reason reason = DAXSTACK_REASON_NONE;
-	struct fileattr fa = {};
 
 	if (!S_ISREG(sw->inode->i_mode))
 		return DAXSTACK_REASON_NOT_REGULAR;
@@ -109,10 +112,8 @@ enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw)
 		return sbi->no_switch;
 	if (IS_SWAPFILE(lower))
 		return DAXSTACK_REASON_SWAPFILE;
-	if (vfs_fileattr_get(sw->lower, &fa))
-		return DAXSTACK_REASON_LOWER_SAYS_NO;
 	if (sw->to == DAXSTACK_DAX)
-		reason = dxs_can_be_dax(lower, &fa);
+		reason = dxs_can_be_dax(sw->lower);
 	if (!reason && atomic_read(&lower->i_sb->s_active) != 1)
 		reason = DAXSTACK_REASON_LOWER_SHARED;
 	return reason ?: dxs_veto(sw);
