@@ -25,7 +25,7 @@ PREFIX ?= /usr/local
 
 O := $(CURDIR)/build
 KO := $(CURDIR)/daxstack.ko
-TESTS ?= $(sort $(filter-out dxs_test powercut-load,$(basename $(notdir $(wildcard tests/*.c))) \
+TESTS ?= $(sort $(filter-out dxs_test powercut-load switcher,$(basename $(notdir $(wildcard tests/*.c))) \
 	$(basename $(notdir $(wildcard tests/*.sh))) \
 	$(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*.c))))))
 

@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# What the scripts for the programs share. They run in the tree of
+# scripts/programs-image, in the directory with the filesystem, and have
+#   LENGTH  short or long
+#   SLOW    how many times slower than usual the kernel may be
+#   FS      the lower filesystem
+#   LOWER   not empty: it is mounted alone
+set -u
+export LC_ALL=C HOME=/tmp
+
+# ok STATUS NAME: the runner numbers them.
+ok()
+{
+	if [ "$1" = 0 ]; then
+		echo "ok - $2"
+	else
+		echo "not ok - $2"
+		failed=1
+	fi
+}
+
+# try NAME COMMAND...: what it says is of interest if it fails. It is in $said.
+said=/tmp/said
+failed=0
+try()
+{
+	local name=$1 status=0 start=$SECONDS
+	shift
+	"$@" >$said 2>&1 </dev/null || status=$?
+	[ $status = 0 ] || {
+		echo "# exit status $status: $*"
+		tail -n 20 $said | sed 's/^/# /'
+	}
+	ok $status "$name, $((SECONDS - start)) s"
+	return $status
+}
+
+# same EXPECTED SEEN NAME
+same()
+{
+	[ "$1" = "$2" ] || echo "# expected '$1', seen '$2'"
+	[ "$1" = "$2" ]
+	ok $? "$3"
+}
+
+# by_length SHORT LONG: one of them.
+by_length()
+{
+	if [ "$LENGTH" = short ]; then echo "$1"; else echo "$2"; fi
+}
+
+# seconds SHORT LONG: one of them, or more of it on a slow kernel.
+seconds()
+{
+	echo $(($(by_length "$1" "$2") * SLOW))
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Switches the files of a tree to and fro while programs work with them.
+ *
+ * Walks DIR again and again until SIGTERM. A file that is mapped, or was changed
+ * in the last few seconds, is switched each time, another one now and then. The
+ * flags of directories change as well, so that files are made in either mode.
+ * After each switch it pauses for as long as that took: the programs are to
+ * get on.
+ *
+ * Prints what it did, and fails if that was less than COUNT effective switches,
+ * or if one was refused for a reason that is not in the list (names of
+ * include/daxstack.h; default PINNED,IO,WRITEBACK).
+ *
+ * Usage: switcher [-n COUNT] [-r REASON,...] DIR
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <ftw.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dxs_test.h"
+
+#define HOT_SECONDS	5
+#define COLD_ONE_IN	8
+#define TIMEOUT_MS	200
+
+static volatile sig_atomic_t stop;
+
+static struct {
+	unsigned long passes;
+	unsigned long effective;
+	unsigned long to_dax;
+	unsigned long in_use;		/* mapped, or changed just now */
+	unsigned long mapped;
+	unsigned long directories;
+	unsigned long pages;		/* written back */
+	unsigned long refused[DAXSTACK_REASON_COUNT];
+	unsigned long errors;		/* of any other kind */
+	double longest;			/* time for one switch, in seconds */
+	double shut;			/* ... of which the gates were shut */
+} did;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+static void error(const char *path, const char *what)
+{
+	if (did.errors++ < 10)
+		printf("# %s: %s: %m\n", path, what);
+}
+
+static void flip_directory(const char *path, int fd)
+{
+	struct fsxattr attr;
+
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &attr)) {
+		error(path, "FSGETXATTR");
+		return;
+	}
+	attr.fsx_xflags ^= FS_XFLAG_DAX;
+	if (ioctl(fd, FS_IOC_FSSETXATTR, &attr))
+		error(path, "FSSETXATTR");
+	else
+		did.directories++;
+}
+
+static void flip_file(const char *path, int fd, const struct stat *st)
+{
+	struct daxstack_switch sw = { .timeout_ms = TIMEOUT_MS };
+	struct daxstack_state state;
+	double start, took;
+	bool mapped, hot;
+
+	if (ioctl(fd, DAXSTACK_IOC_STATE, &state)) {
+		error(path, "STATE");
+		return;
+	}
+	mapped = state.flags & DAXSTACK_STATE_MAPPED;
+	hot = mapped || st->st_mtime >= time(NULL) - HOT_SECONDS;
+	if (!hot && rand() % COLD_ONE_IN)
+		return;
+	sw.mode = state.mode == DAXSTACK_DAX ? DAXSTACK_CACHED : DAXSTACK_DAX;
+	start = dxs_now();
+	if (ioctl(fd, DAXSTACK_IOC_SWITCH, &sw)) {
+		if (stop && errno == EINTR)
+			return;
+		if (sw.reason && sw.reason < DAXSTACK_REASON_COUNT)
+			did.refused[sw.reason]++;
+		else
+			error(path, "SWITCH");
+	} else if (sw.switched) {
+		did.effective++;
+		did.to_dax += sw.mode == DAXSTACK_DAX;
+		did.in_use += hot;
+		did.mapped += mapped;
+		did.pages += sw.pages;
+	}
+	took = dxs_now() - start;
+	if (took > did.longest)
+		did.longest = took;
+	if (sw.shut_ns * 1e-9 > did.shut)
+		did.shut = sw.shut_ns * 1e-9;
+	if (!stop)
+		usleep(took * 1e6 < 1e6 ? took * 1e6 + 500 : 1e6);
+}
+
+static int visit(const char *path, const struct stat *st, int type,
+		 struct FTW *where)
+{
+	struct stat now;
+	int fd;
+
+	(void)where;
+	if (stop)
+		return FTW_STOP;
+	if (type != FTW_F && type != FTW_D)
+		return FTW_CONTINUE;
+	if (type == FTW_F && !S_ISREG(st->st_mode))
+		return FTW_CONTINUE;
+	if (type == FTW_D && rand() % COLD_ONE_IN)
+		return FTW_CONTINUE;
+	/* Not blocking: somebody may have a lease. */
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME |
+			O_CLOEXEC);
+	if (fd < 0) {
+		/* Gone, or replaced, since it was seen; or leased. */
+		if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP &&
+		    errno != EWOULDBLOCK)
+			error(path, "open");
+		return FTW_CONTINUE;
+	}
+	if (fstat(fd, &now))
+		error(path, "fstat");
+	else if (S_ISDIR(now.st_mode))
+		flip_directory(path, fd);
+	else if (S_ISREG(now.st_mode))
+		flip_file(path, fd, &now);
+	close(fd);
+	return FTW_CONTINUE;
+}
+
+/* Prints what was refused. Return: whether all reasons are in @expected. */
+static bool all_expected(const char *expected)
+{
+	bool fine = true;
+	int i;
+
+	for (i = 1; i < DAXSTACK_REASON_COUNT; i++) {
+		const char *name = dxs_reason_name(i);
+		const char *found = expected;
+		size_t len = strlen(name);
+
+		if (!did.refused[i])
+			continue;
+		while ((found = strstr(found, name))) {
+			if ((found == expected || found[-1] == ',') &&
+			    (!found[len] || found[len] == ','))
+				break;
+			found += len;
+		}
+		printf("# refused, %s: %lu%s\n", name, did.refused[i],
+		       found ? "" : " (not expected)");
+		fine &= !!found;
+	}
+	return fine;
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	const char *expected = "PINNED,IO,WRITEBACK";
+	unsigned long least = 1;
+	double start;
+	bool fine;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "n:r:")) != -1) {
+		switch (opt) {
+		case 'n':
+			least = strtoul(optarg, NULL, 0);
+			break;
+		case 'r':
+			expected = optarg;
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (optind != argc - 1)
+		return 2;
+	/* Without SA_RESTART: it ends a switch that waits. */
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	start = dxs_now();
+	while (!stop) {
+		if (nftw(argv[optind], visit, 20,
+			 FTW_PHYS | FTW_MOUNT | FTW_ACTIONRETVAL) == -1 &&
+		    errno != ENOENT)
+			error(argv[optind], "nftw");
+		did.passes++;
+		if (!stop)
+			usleep(10000);
+	}
+	printf("# %lu switches (%lu to dax) in %.0f s and %lu passes: %lu of files in use, %lu of mapped ones\n",
+	       did.effective, did.to_dax, dxs_now() - start, did.passes,
+	       did.in_use, did.mapped);
+	printf("# %lu pages written back, %lu directories; the longest took %.0f ms, gates shut for %.0f ms\n",
+	       did.pages, did.directories, did.longest * 1e3, did.shut * 1e3);
+	fine = all_expected(expected);
+	if (did.effective < least) {
+		printf("# fewer than %lu switches\n", least);
+		fine = false;
+	}
+	return fine && !did.errors ? 0 : 1;
+}
