@@ -19,17 +19,16 @@ ok()
 	fi
 }
 
-# try NAME COMMAND...: what it says is of interest if it fails. It is in $said.
-said=/tmp/said
+# try NAME COMMAND...: what it says is of interest if it fails. It is in /tmp/said.
 failed=0
 try()
 {
 	local name=$1 status=0 start=$SECONDS
 	shift
-	"$@" >$said 2>&1 </dev/null || status=$?
+	"$@" >/tmp/said 2>&1 </dev/null || status=$?
 	[ $status = 0 ] || {
 		echo "# exit status $status: $*"
-		tail -n 20 $said | sed 's/^/# /'
+		tail -n 20 /tmp/said | sed 's/^/# /'
 	}
 	ok $status "$name, $((SECONDS - start)) s"
 	return $status
@@ -53,4 +52,9 @@ by_length()
 seconds()
 {
 	echo $(($(by_length "$1" "$2") * SLOW))
+}
+
+finish()
+{
+	exit $failed
 }
