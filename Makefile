@@ -9,6 +9,8 @@
 # make compare    every policy (switch=) in every situation, as a table
 # make check-mutants  take every guard away in turn, and see a test notice
 # make check-powercut   cut a guest's power, a hundred times
+# make programs   fio, stress-ng, SQLite, git, tar and PostgreSQL on files that
+#                 are switched meanwhile; all, or PROGRAMS="..."
 # make torture    10,000 switches under the hardest load there is
 # make style      checkpatch, sparse, W=1
 # make shell      a shell in a guest that has the module and the tools
@@ -18,6 +20,7 @@
 # KDIR=DIR        kernel to build against, e.g. /lib/modules/$(uname -r)/build
 # FS="ext4 xfs"   lower filesystems for demo, check, compare and shell
 # TESTS="..."     which tests (default: all)
+# PROGRAMS="..."  which of fio stress-ng sqlite git tar postgresql (default: all)
 
 KDIR ?= $(shell scripts/guest-kernel --kdir)
 FS ?= ext4 xfs
@@ -29,7 +32,7 @@ TESTS ?= $(sort $(filter-out dxs_test powercut-load switcher,$(basename $(notdir
 	$(basename $(notdir $(wildcard tests/*.sh))) \
 	$(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*.c))))))
 
-.PHONY: all module tools tests demo check check-debug check-kcsan check-mutants check-powercut torture compare style shell install clean deps-build deps
+.PHONY: all module tools tests demo check check-debug check-kcsan check-mutants check-powercut torture programs compare style shell install clean deps-build deps
 
 all: module tools
 
@@ -65,6 +68,9 @@ check-mutants: deps tools tests
 
 torture: deps module tests
 	scripts/torture $(FS)
+
+programs: deps module tools tests
+	set -e; for fs in $(FS); do scripts/programs $$fs $(PROGRAMS); done
 
 check-powercut: deps module tests
 	set -e; for fs in $(FS); do scripts/powercut --cuts 100 $$fs; done
