@@ -96,11 +96,8 @@ int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
 	/* The lower notify_change() works these out by itself. */
 	if (lower.ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
 		lower.ia_valid &= ~ATTR_MODE;
-	if (lower.ia_valid & ATTR_FILE) {
-		struct dxs_file *df = attr->ia_file->private_data;
-
-		lower.ia_file = df->lower;
-	}
+	if (lower.ia_valid & ATTR_FILE)
+		lower.ia_file = dxs_lower_file(attr->ia_file);
 
 	err = mnt_want_write(mnt);
 	if (err)

@@ -131,16 +131,16 @@ struct dxs_gates {
  * struct dxs_inode - an inode of the stack
  * @vfs_inode: what the VFS sees; attributes are copies of the lower inode's
  * @lower: the inode that does all the work; a reference, for life
- * @gates: NULL until data is first touched, then for life (H21): a cold file
- *	costs no grace period to switch. Set once, under i_lock.
+ * @gates: made when data is first touched, then for life (H21): a cold file
+ *	costs no grace period to switch. Made once, under i_lock; ask dxs_gates().
  * @switch_lock: one switch at a time
  * @switching: gates that are made now are made shut; under i_lock
  * @sync_maps: VMAs with MAP_SYNC (H10)
  * @foreign_map: a mapping was made that the gates do not cover
  * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
  * @write_held: we hold the lower i_writecount (H16), under i_lock
- * @flipped: a switch has taken place
- * @flip_rcu: ... and a grace period since is over when this cookie is (H31)
+ * @flip_rcu: a grace period since the last switch is over when this cookie is
+ *	(H31)
  * @dax_turns: how often it was to dax (H29); written under the shut fault gate
  * @switches: successful switches, under @switch_lock
  * @refusals: refused ones
@@ -151,25 +151,26 @@ struct dxs_gates {
 struct dxs_inode {
 	struct inode vfs_inode;
 	struct inode *lower;
-	struct dxs_gates *gates;
+	struct dxs_gates gates;
 	struct mutex switch_lock; /* see above */
-	bool switching;
+	unsigned long flip_rcu;
+	unsigned long dax_turns;
 	atomic_t sync_maps;
+	u32 switches;
+	atomic_t refusals;
+	bool switching;
 	bool foreign_map;
 	bool wb_held;
 	bool write_held;
-	bool flipped;
-	unsigned long flip_rcu;
-	unsigned long dax_turns;
-	u32 switches;
-	atomic_t refusals;
 };
 
 /**
- * struct dxs_file - an open regular file of the stack
+ * struct dxs_file - an open regular file of the stack that was mapped
  * @lower: the lower file for I/O, with the lower file operations
- * @map: the lower file that VMAs hold, with our file operations (H15), made
- *	at the first mmap; NULL before
+ * @map: the lower file that VMAs hold, with our file operations (H15)
+ *
+ * Made at the first mmap, and from then on in ->private_data, with DXS_MAPPED;
+ * before, most files never have more, the lower file alone is there.
  *
  * Both carry the stack's path, so that /proc and ->d_real see the file that
  * the user opened. They are two because the lower filesystem calls back into
@@ -181,9 +182,25 @@ struct dxs_file {
 	struct file *map;
 };
 
+#define DXS_MAPPED	1ul
+
+/* NULL if an open file was never mapped. */
+static inline struct dxs_file *dxs_mapped_file(const struct file *file)
+{
+	/* Pairs with the cmpxchg in dxs_map_file(). */
+	void *data = smp_load_acquire(&file->private_data);
+
+	return (unsigned long)data & DXS_MAPPED ? data - DXS_MAPPED : NULL;
+}
+
 static inline struct file *dxs_lower_file(const struct file *file)
 {
-	return ((struct dxs_file *)file->private_data)->lower;
+	/* As above. Read once: it may be mapped for the first time just now. */
+	void *data = smp_load_acquire(&file->private_data);
+
+	if (unlikely((unsigned long)data & DXS_MAPPED))
+		return ((struct dxs_file *)(data - DXS_MAPPED))->lower;
+	return data;
 }
 
 /**
@@ -279,8 +296,10 @@ void dxs_flip_settle(struct dxs_inode *di);
  */
 static inline struct dxs_gates *dxs_gates(const struct inode *inode)
 {
+	struct dxs_gates *gates = &DXS_I(inode)->gates;
+
 	/* Pairs with the release in dxs_make_gates(). */
-	return smp_load_acquire(&DXS_I(inode)->gates);
+	return smp_load_acquire(&gates->io.readers) ? gates : NULL;
 }
 
 /**
@@ -298,7 +317,7 @@ static inline int __must_check dxs_io_enter(struct inode *inode)
 		if (err)
 			return err;
 	}
-	return dxs_gate_enter(&DXS_I(inode)->gates->io);
+	return dxs_gate_enter(&DXS_I(inode)->gates.io);
 }
 
 /**
@@ -307,7 +326,7 @@ static inline int __must_check dxs_io_enter(struct inode *inode)
  */
 static inline void dxs_io_leave(struct inode *inode)
 {
-	dxs_gate_leave(&DXS_I(inode)->gates->io);
+	dxs_gate_leave(&DXS_I(inode)->gates.io);
 }
 
 /* attr.c */
@@ -346,6 +365,8 @@ extern const struct address_space_operations dxs_aops;
 int dxs_init_filecache(void);
 void dxs_destroy_filecache(void);
 struct file *dxs_open_lower(struct file *file);
+struct dxs_file *dxs_alloc_file(void);
+void dxs_free_file(struct dxs_file *df);
 
 /* map.c, fault.c */
 int dxs_mmap(struct file *file, struct vm_area_struct *vma);

@@ -19,7 +19,7 @@ static struct inode *dxs_vma_inode(const struct vm_area_struct *vma)
 
 static struct dxs_gate *dxs_fault_gate(const struct vm_area_struct *vma)
 {
-	return &DXS_I(dxs_vma_inode(vma))->gates->fault;
+	return &DXS_I(dxs_vma_inode(vma))->gates.fault;
 }
 
 /* The lower handlers of the mode that the file is in; inside the gate. */

@@ -26,6 +26,16 @@ void dxs_destroy_filecache(void)
 	kmem_cache_destroy(dxs_file_cachep);
 }
 
+struct dxs_file *dxs_alloc_file(void)
+{
+	return kmem_cache_alloc(dxs_file_cachep, GFP_KERNEL);
+}
+
+void dxs_free_file(struct dxs_file *df)
+{
+	kmem_cache_free(dxs_file_cachep, df);
+}
+
 /**
  * dxs_open_lower() - the lower file of an open file of the stack
  * @file: being opened, or open
@@ -47,7 +57,7 @@ struct file *dxs_open_lower(struct file *file)
 
 static int dxs_open(struct inode *inode, struct file *file)
 {
-	struct dxs_file *df;
+	struct file *lower;
 
 	/*
 	 * A filesystem above us that opens with a path of its own, as overlayfs
@@ -57,29 +67,23 @@ static int dxs_open(struct inode *inode, struct file *file)
 	if (d_inode(file->f_path.dentry) != inode)
 		return -EOPNOTSUPP;
 
-	df = kmem_cache_zalloc(dxs_file_cachep, GFP_KERNEL);
-	if (!df)
-		return -ENOMEM;
-	df->lower = dxs_open_lower(file);
-	if (IS_ERR(df->lower)) {
-		int err = PTR_ERR(df->lower);
-
-		kmem_cache_free(dxs_file_cachep, df);
-		return err;
-	}
-	file->private_data = df;
-	file->f_mode |= df->lower->f_mode & FMODE_NOWAIT;
+	lower = dxs_open_lower(file);
+	if (IS_ERR(lower))
+		return PTR_ERR(lower);
+	file->private_data = lower;
+	file->f_mode |= lower->f_mode & FMODE_NOWAIT;
 	return 0;
 }
 
 static int dxs_release(struct inode *inode, struct file *file)
 {
-	struct dxs_file *df = file->private_data;
+	struct dxs_file *df = dxs_mapped_file(file);
 
-	if (df->map)
+	if (df)
 		fput(df->map);
-	fput(df->lower);
-	kmem_cache_free(dxs_file_cachep, df);
+	fput(dxs_lower_file(file));
+	if (df)
+		dxs_free_file(df);
 	return 0;
 }
 
@@ -208,19 +212,18 @@ out:
 static int dxs_fadvise(struct file *file, loff_t offset, loff_t len,
 		       int advice)
 {
-	struct dxs_file *df = file->private_data;
 	struct inode *inode = file_inode(file);
-	struct file *map;
+	struct file *lower = dxs_lower_file(file);
+	struct dxs_file *df;
 	int err;
 
 	err = dxs_io_enter(inode);
 	if (err)
 		return err;
-	err = vfs_fadvise(df->lower, offset, len, advice);
-	/* Pairs with the cmpxchg in dxs_map_file(). */
-	map = smp_load_acquire(&df->map);
-	if (!err && map)
-		dxs_copy_advice(map, df->lower);
+	err = vfs_fadvise(lower, offset, len, advice);
+	df = dxs_mapped_file(file);
+	if (!err && df)
+		dxs_copy_advice(df->map, lower);
 	dxs_io_leave(inode);
 	return err;
 }

@@ -4,6 +4,7 @@
  */
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
+#include <linux/wait_bit.h>
 
 #include "gate.h"
 #include "trace.h"
@@ -35,8 +36,6 @@ int dxs_gate_init(struct dxs_gate *gate, const char *name,
 	if (!gate->readers)
 		return -ENOMEM;
 	gate->shut = false;
-	init_waitqueue_head(&gate->outside);
-	init_waitqueue_head(&gate->drained);
 	lockdep_init_map(&gate->dep_map, name, key, 0);
 	return 0;
 }
@@ -62,7 +61,7 @@ int dxs_gate_wait(struct dxs_gate *gate)
 	int err;
 
 	trace_daxstack_gate_wait(gate);
-	err = wait_event_killable(gate->outside, !READ_ONCE(gate->shut));
+	err = wait_var_event_killable(&gate->shut, !READ_ONCE(gate->shut));
 	return err ? -EINTR : 0;
 }
 
@@ -72,9 +71,19 @@ void dxs_gate_leave_slow(struct dxs_gate *gate)
 	/* What was done inside comes before the decrement. */
 	smp_mb();
 	this_cpu_dec(*gate->readers);
-	/* The barrier in wq_has_sleeper() pairs with prepare_to_wait(). */
-	if (wq_has_sleeper(&gate->drained))
-		wake_up(&gate->drained);
+	/* Pairs with prepare_to_wait_event() in dxs_gate_drain(). */
+	smp_mb();
+	wake_up_var(&gate->readers);
+}
+
+/* As wait_event_interruptible_timeout(): what is left, 0, or -ERESTARTSYS. */
+static long dxs_gate_drain(struct dxs_gate *gate, long timeout)
+{
+	might_sleep();
+	return ___wait_var_event(&gate->readers,
+				 ___wait_cond_timeout(!dxs_gate_readers(gate)),
+				 TASK_INTERRUPTIBLE, 0, timeout,
+				 __ret = schedule_timeout(__ret));
 }
 
 /**
@@ -93,9 +102,7 @@ int dxs_gate_shut(struct dxs_gate *gate, long timeout)
 	rwsem_acquire(&gate->dep_map, 0, 0, _RET_IP_);
 	WRITE_ONCE(gate->shut, true);
 	synchronize_rcu_expedited();
-	left = wait_event_interruptible_timeout(gate->drained,
-						!dxs_gate_readers(gate),
-						timeout);
+	left = dxs_gate_drain(gate, timeout);
 	if (left > 0)
 		return 0;
 	dxs_gate_open(gate);
@@ -112,8 +119,9 @@ void __dxs_gate_open(struct dxs_gate *gate)
 {
 	/* Pairs with the acquire in __dxs_gate_try_enter(). */
 	smp_store_release(&gate->shut, false);
-	if (wq_has_sleeper(&gate->outside))
-		wake_up_all(&gate->outside);
+	/* Pairs with prepare_to_wait_event() in dxs_gate_wait(). */
+	smp_mb();
+	wake_up_var(&gate->shut);
 }
 
 /**
@@ -144,5 +152,5 @@ void dxs_gate_retire(struct dxs_gate *gate)
 	if (likely(!dxs_gate_readers(gate)))
 		return;
 	synchronize_rcu_expedited();
-	wait_event(gate->drained, !dxs_gate_readers(gate));
+	wait_var_event(&gate->readers, !dxs_gate_readers(gate));
 }

@@ -21,6 +21,9 @@
  *    the writer's grace period.
  *  - Opening is a store-release that a later reader's load-acquire sees.
  *
+ * Who waits does so in the kernel's hashed queues, for @shut (readers) or
+ * @readers (the writer): queues of its own would be most of what a gate takes.
+ *
  * Only one writer at a time: the inode's switch lock sees to it.
  */
 #ifndef DXS_GATE_H
@@ -29,22 +32,17 @@
 #include <linux/lockdep.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
-#include <linux/wait.h>
 
 /**
  * struct dxs_gate - one gate
  * @readers: readers inside, by the CPU they came and went on; only the sum
  *	means anything
  * @shut: set by the writer, under the inode's switch lock
- * @outside: readers waiting for the gate to open
- * @drained: the writer, waiting for the readers to leave
  * @dep_map: for lockdep: a reader/writer semaphore
  */
 struct dxs_gate {
 	int __percpu *readers;
 	bool shut;
-	wait_queue_head_t outside;
-	wait_queue_head_t drained;
 	struct lockdep_map dep_map;
 };
 

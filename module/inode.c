@@ -43,24 +43,23 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	if (!di)
 		return NULL;
 	di->lower = NULL;
-	di->gates = NULL;
+	di->gates.io.readers = NULL;
 	atomic_set(&di->sync_maps, 0);
 	di->foreign_map = false;
 	di->switching = false;
 	di->wb_held = false;
 	di->write_held = false;
-	di->flipped = false;
+	di->flip_rcu = get_completed_synchronize_rcu();
 	di->dax_turns = 0;
 	di->switches = 0;
 	atomic_set(&di->refusals, 0);
 	return &di->vfs_inode;
 }
 
-static void dxs_free_gates(struct dxs_gates *gates)
+static void dxs_destroy_gates(struct dxs_gates *gates)
 {
 	dxs_gate_destroy(&gates->io);
 	dxs_gate_destroy(&gates->fault);
-	kfree(gates);
 }
 
 /* By RCU: a reader that leaves a gate may still look at it. */
@@ -68,8 +67,8 @@ void dxs_free_inode(struct inode *inode)
 {
 	struct dxs_inode *di = DXS_I(inode);
 
-	if (di->gates)
-		dxs_free_gates(di->gates);
+	if (di->gates.io.readers)
+		dxs_destroy_gates(&di->gates);
 	kmem_cache_free(dxs_inode_cachep, di);
 }
 
@@ -83,8 +82,8 @@ void dxs_evict_inode(struct inode *inode)
 	if (!lower)
 		return;
 	/* H4: faults that lost their VMA are still in there. */
-	if (di->gates)
-		dxs_gate_retire(&di->gates->fault);
+	if (dxs_gates(inode))
+		dxs_gate_retire(&di->gates.fault);
 	if (di->write_held)
 		put_write_access(lower);
 	dxs_flip_settle(di);
@@ -105,9 +104,8 @@ void dxs_evict_inode(struct inode *inode)
  */
 void dxs_flip_settle(struct dxs_inode *di)
 {
-	if (di->flipped && !poll_state_synchronize_rcu(di->flip_rcu))
+	if (!poll_state_synchronize_rcu(di->flip_rcu))
 		synchronize_rcu_expedited();
-	di->flipped = false;
 }
 
 static void dxs_open_both(struct dxs_gates *gates)
@@ -116,25 +114,27 @@ static void dxs_open_both(struct dxs_gates *gates)
 	__dxs_gate_open(&gates->fault);
 }
 
-static struct dxs_gates *dxs_alloc_gates(void)
+static int dxs_init_gates(struct dxs_gates *gates)
 {
 	static struct lock_class_key io_key, fault_key;
-	struct dxs_gates *gates;
 
-	gates = kzalloc(sizeof(*gates), GFP_KERNEL_ACCOUNT);
-	if (!gates)
-		return NULL;
 	if (dxs_gate_init(&gates->io, "daxstack_io_gate", &io_key))
-		goto fail;
-	if (dxs_gate_init(&gates->fault, "daxstack_fault_gate", &fault_key))
-		goto fail_io;
-	return gates;
-
-fail_io:
+		return -ENOMEM;
+	if (!dxs_gate_init(&gates->fault, "daxstack_fault_gate", &fault_key))
+		return 0;
 	dxs_gate_destroy(&gates->io);
-fail:
-	kfree(gates);
-	return NULL;
+	return -ENOMEM;
+}
+
+/* They are there for others when the readers of the I/O gate are. */
+static void dxs_publish_gates(struct dxs_inode *di, struct dxs_gates gates)
+{
+	int __percpu *readers = gates.io.readers;
+
+	gates.io.readers = NULL;
+	di->gates = gates;
+	/* Pairs with the acquire in dxs_gates(). */
+	smp_store_release(&di->gates.io.readers, readers);
 }
 
 /**
@@ -154,33 +154,32 @@ fail:
 int dxs_make_gates(struct inode *inode)
 {
 	struct dxs_inode *di = DXS_I(inode);
-	struct dxs_gates *gates = dxs_alloc_gates();
+	struct dxs_gates gates;
 	bool shut;
 
-	if (!gates)
+	if (dxs_init_gates(&gates))
 		return -ENOMEM;
 
 	spin_lock(&inode->i_lock);
-	if (di->gates) {
+	if (dxs_gates(inode)) {
 		/* Someone else was first; nobody has seen ours. */
 		spin_unlock(&inode->i_lock);
-		dxs_free_gates(gates);
+		dxs_destroy_gates(&gates);
 		return 0;
 	}
-	shut = di->switching || di->flipped;
-	gates->io.shut = shut;
-	gates->fault.shut = shut;
+	shut = di->switching || !poll_state_synchronize_rcu(di->flip_rcu);
+	gates.io.shut = shut;
+	gates.fault.shut = shut;
 	if (!di->write_held)
 		di->write_held = !get_write_access(di->lower);
-	/* Pairs with the acquire in dxs_gates(). */
-	smp_store_release(&di->gates, gates);
+	dxs_publish_gates(di, gates);
 	spin_unlock(&inode->i_lock);
 
 	if (shut) {
 		dxs_flip_settle(di);
 		spin_lock(&inode->i_lock);
 		if (!di->switching)
-			dxs_open_both(gates);
+			dxs_open_both(&di->gates);
 		spin_unlock(&inode->i_lock);
 	}
 	return 0;
@@ -201,7 +200,7 @@ struct dxs_gates *dxs_switching_begin(struct inode *inode)
 
 	spin_lock(&inode->i_lock);
 	di->switching = true;
-	gates = di->gates;
+	gates = dxs_gates(inode);
 	spin_unlock(&inode->i_lock);
 	return gates;
 }
@@ -219,7 +218,7 @@ void dxs_switching_end(struct inode *inode, const struct dxs_gates *had)
 	bool made;
 
 	spin_lock(&inode->i_lock);
-	made = di->gates != had;
+	made = dxs_gates(inode) != had;
 	di->switching = made;
 	spin_unlock(&inode->i_lock);
 	if (!made)
@@ -228,7 +227,7 @@ void dxs_switching_end(struct inode *inode, const struct dxs_gates *had)
 	dxs_flip_settle(di);
 	spin_lock(&inode->i_lock);
 	di->switching = false;
-	dxs_open_both(di->gates);
+	dxs_open_both(&di->gates);
 	spin_unlock(&inode->i_lock);
 }
 

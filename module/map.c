@@ -46,27 +46,35 @@ void dxs_copy_advice(struct file *to, struct file *from)
 /* The file for VMAs, made when an open file is mapped for the first time. */
 static struct file *dxs_map_file(struct file *file)
 {
-	struct dxs_file *df = file->private_data;
-	/* Pairs with the cmpxchg below. */
-	struct file *map = smp_load_acquire(&df->map);
-	struct file *old;
+	struct file *lower = dxs_lower_file(file);
+	struct dxs_file *df = dxs_mapped_file(file);
+	struct file *map;
 
-	if (map)
-		return map;
+	if (df)
+		return df->map;
+	df = dxs_alloc_file();
+	if (!df)
+		return ERR_PTR(-ENOMEM);
 	map = dxs_open_lower(file);
-	if (IS_ERR(map))
+	if (IS_ERR(map)) {
+		dxs_free_file(df);
 		return map;
+	}
 	/* An error that fsync would report, msync reports as well. */
-	map->f_wb_err = df->lower->f_wb_err;
-	dxs_copy_advice(map, df->lower);
+	map->f_wb_err = lower->f_wb_err;
+	dxs_copy_advice(map, lower);
 	fops_put(map->f_op);
 	__module_get(THIS_MODULE);
 	map->f_op = &dxs_map_fops;
 
-	old = cmpxchg(&df->map, NULL, map);
-	if (old) {
+	df->lower = lower;
+	df->map = map;
+	/* Another may have been first. */
+	if (cmpxchg(&file->private_data, (void *)lower,
+		    (void *)df + DXS_MAPPED) != lower) {
 		fput(map);
-		return old;
+		dxs_free_file(df);
+		return dxs_mapped_file(file)->map;
 	}
 	return map;
 }
@@ -116,10 +124,9 @@ unsigned long dxs_get_unmapped_area(struct file *file, unsigned long addr,
 				    unsigned long len, unsigned long pgoff,
 				    unsigned long flags)
 {
-	struct dxs_file *df = file->private_data;
+	struct file *lower = dxs_lower_file(file);
 
-	return df->lower->f_op->get_unmapped_area(df->lower, addr, len, pgoff,
-						  flags);
+	return lower->f_op->get_unmapped_area(lower, addr, len, pgoff, flags);
 }
 
 static unsigned long dxs_map_unmapped_area(struct file *map,

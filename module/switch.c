@@ -330,7 +330,6 @@ static void dxs_flip(struct dxs_switch *sw)
 	if (sw->to == DAXSTACK_DAX)
 		di->dax_turns++;
 	spin_unlock(&lower->i_lock);
-	di->flipped = true;
 	di->flip_rcu = get_state_synchronize_rcu();
 	sw->switched = true;
 }
