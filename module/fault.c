@@ -22,8 +22,14 @@ static struct dxs_gate *dxs_fault_gate(const struct vm_area_struct *vma)
 	return &DXS_I(dxs_vma_inode(vma))->gates.fault;
 }
 
+/*
+ * Every instruction of a fault counts (docs/performance.md): what all faults need
+ * is inline in the handlers, what few need is kept out of them.
+ */
+
 /* The lower handlers of the mode that the file is in; inside the gate. */
-static const struct vm_operations_struct *dxs_lower_ops(struct vm_fault *vmf)
+static __always_inline const struct vm_operations_struct *
+dxs_lower_ops(const struct vm_fault *vmf)
 {
 	struct inode *inode = dxs_vma_inode(vmf->vma);
 	int mode = dxs_mode(inode);
@@ -44,7 +50,7 @@ static bool dxs_may_unlock(const struct vm_fault *vmf)
  * every mmap and fault of the process would wait too (H5), and have the fault
  * done anew, with every check that was made before it (H9).
  */
-static vm_fault_t dxs_fault_wait(struct vm_fault *vmf)
+static noinline vm_fault_t dxs_fault_wait(struct vm_fault *vmf)
 {
 	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
 	struct file *file = vmf->vma->vm_file;
@@ -81,7 +87,7 @@ static bool dxs_vma_settled(const struct vm_area_struct *vma)
 }
 
 /* Outside the gate. Return: what the fault handler returns. */
-static vm_fault_t dxs_vma_settle(struct vm_fault *vmf)
+static noinline vm_fault_t dxs_vma_settle(struct vm_fault *vmf)
 {
 	struct mm_struct *mm = vmf->vma->vm_mm;
 	struct file *file = get_file(vmf->vma->vm_file);
@@ -110,7 +116,7 @@ static bool dxs_is_longterm_pin(void)
 }
 
 /* Return: 0 if inside the gate, else what the fault handler returns. */
-static vm_fault_t dxs_fault_enter(struct vm_fault *vmf)
+static __always_inline vm_fault_t dxs_fault_enter(struct vm_fault *vmf)
 {
 	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
 	vm_fault_t ret;
@@ -171,7 +177,12 @@ static vm_fault_t dxs_vm_huge_fault(struct vm_fault *vmf,
 	return ret;
 }
 
-/* Runs under RCU in some kernels, and is only a help: no waiting (H6). */
+/*
+ * Runs under RCU in some kernels, and is only a help: no waiting (H6). Of a file
+ * in dax mode the lower filesystem never maps anything here, only looks for
+ * folios. A file that leaves or enters dax mode meanwhile is no worse for being
+ * taken for what it was.
+ */
 static vm_fault_t dxs_vm_map_pages(struct vm_fault *vmf, pgoff_t start,
 				   pgoff_t end)
 {
@@ -179,6 +190,8 @@ static vm_fault_t dxs_vm_map_pages(struct vm_fault *vmf, pgoff_t start,
 	const struct vm_operations_struct *ops;
 	vm_fault_t ret = 0;
 
+	if (dxs_mode(dxs_vma_inode(vmf->vma)) == DAXSTACK_DAX)
+		return 0;
 	if (!dxs_gate_try_enter(gate))
 		return 0;
 	ops = dxs_lower_ops(vmf);
