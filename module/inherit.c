@@ -35,14 +35,7 @@ static void dxs_clear_dir_flag(struct inode *inode, struct dentry *lower)
 				    inode->i_sb->s_id, inode->i_ino, err);
 }
 
-/**
- * dxs_inherit_born() - undo for inherit=none what a new file inherited
- * @inode: of the stack, just made
- * @dentry: of the stack; nobody else can reach the inode by it yet
- *
- * Context: sleeps. No lower lock is held.
- */
-void dxs_inherit_born(struct inode *inode, struct dentry *dentry)
+static void dxs_disinherit(struct inode *inode, struct dentry *dentry)
 {
 	struct dxs_switch sw = {
 		.inode = inode,
@@ -53,8 +46,6 @@ void dxs_inherit_born(struct inode *inode, struct dentry *dentry)
 		.deadline = jiffies,
 	};
 
-	if (dxs_inherit(inode) != DXS_INHERIT_NONE)
-		return;
 	if (!S_ISREG(inode->i_mode) && !S_ISDIR(inode->i_mode))
 		return;
 	if (dxs_flag(sw.lower) != DAXSTACK_DAX)
@@ -63,6 +54,32 @@ void dxs_inherit_born(struct inode *inode, struct dentry *dentry)
 		dxs_clear_dir_flag(inode, sw.lower);
 	else
 		dxs_switch(&sw);
+	dxs_copy_attr(inode);
+}
+
+/**
+ * dxs_inherit_born() - undo for inherit=none what a new file inherited
+ * @inode: of the stack, just made
+ * @dentry: of the stack; nobody else can reach the inode by it yet
+ *
+ * Context: sleeps. No lower lock is held.
+ */
+void dxs_inherit_born(struct inode *inode, struct dentry *dentry)
+{
+	if (dxs_inherit(inode) == DXS_INHERIT_NONE)
+		dxs_disinherit(inode, dentry);
+}
+
+static void dxs_follow(struct dentry *moved, struct dentry *name)
+{
+	int flag = dxs_flag(dxs_lower_dentry(name->d_parent));
+	struct dxs_switch sw = dxs_switch_of(moved, flag);
+
+	if (flag < 0 || dxs_flag(sw.lower) == flag)
+		return;
+	sw.name = name;
+	sw.cause = DXS_MOVED;
+	dxs_switch(&sw);
 }
 
 /**
@@ -78,17 +95,7 @@ void dxs_inherit_born(struct inode *inode, struct dentry *dentry)
  */
 void dxs_inherit_moved(struct dentry *moved, struct dentry *name)
 {
-	struct dxs_switch sw = dxs_switch_of(moved, DAXSTACK_CACHED);
-	int flag = dxs_flag(dxs_lower_dentry(name->d_parent));
-
-	if (dxs_inherit(sw.inode) != DXS_INHERIT_MOVE)
-		return;
-	if (!S_ISREG(sw.inode->i_mode) || moved->d_parent == name->d_parent)
-		return;
-	if (flag < 0 || dxs_flag(sw.lower) == flag)
-		return;
-	sw.name = name;
-	sw.to = flag;
-	sw.cause = DXS_MOVED;
-	dxs_switch(&sw);
+	if (dxs_inherit(d_inode(moved)) == DXS_INHERIT_MOVE &&
+	    d_is_reg(moved) && moved->d_parent != name->d_parent)
+		dxs_follow(moved, name);
 }

@@ -110,9 +110,10 @@ out:
 	mnt_drop_write(mnt);
 	if (err)
 		return err;
-	if (!new->link)
+	if (new->link)
+		dxs_copy_attr(inode);
+	else
 		dxs_inherit_born(inode, dentry);
-	dxs_copy_attr(inode);
 	d_instantiate(dentry, inode);
 	return 0;
 }
@@ -277,7 +278,8 @@ static int dxs_rename(struct user_namespace *userns, struct inode *old_dir,
 	rd.flags = flags;
 	err = vfs_rename(&rd);
 	dxs_copy_attr(old_dir);
-	dxs_copy_attr(new_dir);
+	if (new_dir != old_dir)
+		dxs_copy_attr(new_dir);
 	dxs_copy_attr(d_inode(old));
 	if (d_really_is_positive(new))
 		dxs_copy_attr(d_inode(new));
