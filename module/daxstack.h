@@ -311,13 +311,16 @@ static inline struct dxs_gates *dxs_gates(const struct inode *inode)
  */
 static inline int __must_check dxs_io_enter(struct inode *inode)
 {
-	if (unlikely(!dxs_gates(inode))) {
+	struct dxs_gates *gates = dxs_gates(inode);
+
+	if (unlikely(!gates)) {
 		int err = dxs_make_gates(inode);
 
 		if (err)
 			return err;
+		gates = dxs_gates(inode);
 	}
-	return dxs_gate_enter(&DXS_I(inode)->gates.io);
+	return dxs_gate_enter(&gates->io);
 }
 
 /**

@@ -93,9 +93,9 @@ static int dxs_release(struct inode *inode, struct file *file)
  * which would need memory that outlives the call. To an asynchronous caller
  * the call is one that was done at once.
  */
-static void dxs_lower_iocb(struct kiocb *lower, const struct kiocb *iocb)
+static inline struct kiocb dxs_lower_iocb(const struct kiocb *iocb)
 {
-	*lower = (struct kiocb){
+	return (struct kiocb){
 		.ki_filp = dxs_lower_file(iocb->ki_filp),
 		.ki_pos = iocb->ki_pos,
 		.ki_flags = iocb->ki_flags &
@@ -104,7 +104,7 @@ static void dxs_lower_iocb(struct kiocb *lower, const struct kiocb *iocb)
 	};
 }
 
-static int dxs_iocb_enter(struct inode *inode, const struct kiocb *iocb)
+static inline int dxs_iocb_enter(struct inode *inode, const struct kiocb *iocb)
 {
 	struct dxs_gates *gates = dxs_gates(inode);
 
@@ -116,13 +116,12 @@ static int dxs_iocb_enter(struct inode *inode, const struct kiocb *iocb)
 static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	struct kiocb lower;
+	struct kiocb lower = dxs_lower_iocb(iocb);
 	ssize_t ret;
 
 	ret = dxs_iocb_enter(inode, iocb);
 	if (ret)
 		return ret;
-	dxs_lower_iocb(&lower, iocb);
 	dxs_copy_noatime(lower.ki_filp, iocb->ki_filp);
 	ret = call_read_iter(lower.ki_filp, &lower, to);
 	iocb->ki_pos = lower.ki_pos;
@@ -130,21 +129,32 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return ret;
 }
 
+/* What dxs_copy_attr() would find changed after a write: it takes the S_ISUID. */
+static inline void dxs_copy_written(struct inode *inode)
+{
+	struct inode *lower = dxs_lower_inode(inode);
+
+	inode->i_mode = lower->i_mode;
+	inode->i_mtime = lower->i_mtime;
+	inode->i_ctime = lower->i_ctime;
+	inode->i_blocks = lower->i_blocks;
+	i_size_write(inode, i_size_read(lower));
+}
+
 static ssize_t dxs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct super_block *lower_sb = dxs_lower_inode(inode)->i_sb;
-	struct kiocb lower;
+	struct kiocb lower = dxs_lower_iocb(iocb);
 	ssize_t ret;
 
 	sb_start_write(lower_sb);
 	ret = dxs_iocb_enter(inode, iocb);
 	if (ret)
 		goto out;
-	dxs_lower_iocb(&lower, iocb);
 	ret = call_write_iter(lower.ki_filp, &lower, from);
 	iocb->ki_pos = lower.ki_pos;
-	dxs_copy_attr(inode);
+	dxs_copy_written(inode);
 	dxs_io_leave(inode);
 out:
 	sb_end_write(lower_sb);
