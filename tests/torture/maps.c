@@ -32,7 +32,7 @@
 
 static void tell_processors(void)
 {
-	static uint8_t *pages;
+	static __thread uint8_t *pages;
 
 	if (!pages)
 		pages = dxs_alloc(CHANGED);
