@@ -12,6 +12,8 @@
 # make programs   fio, stress-ng, SQLite, git, tar and PostgreSQL on files that
 #                 are switched meanwhile; all, or PROGRAMS="..."
 # make torture    10,000 switches under the hardest load there is
+# make bench      count the instructions of calls: the lower filesystem alone,
+#                 daxstack, overlayfs; tables, JSON and plots in build/bench
 # make style      checkpatch, sparse, W=1
 # make shell      a shell in a guest that has the module and the tools
 # make install    the command and its manual page, under PREFIX
@@ -32,7 +34,7 @@ TESTS ?= $(sort $(filter-out dxs_test powercut-load switcher,$(basename $(notdir
 	$(basename $(notdir $(wildcard tests/*.sh))) \
 	$(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*.c))))))
 
-.PHONY: all module tools tests demo check check-debug check-kcsan check-mutants check-powercut torture programs compare style shell install clean deps-build deps
+.PHONY: all module tools tests demo bench check check-debug check-kcsan check-mutants check-powercut torture programs compare style shell install clean deps-build deps
 
 all: module tools
 
@@ -77,6 +79,10 @@ check-powercut: deps module tests
 
 compare: deps module tests
 	scripts/compare $(FS)
+
+bench: deps module tools tests
+	@scripts/deps bench
+	scripts/bench $(FS)
 
 style: deps module
 	scripts/style
