@@ -7,6 +7,7 @@
 #                 wrong lock order and leaks; it is built first
 # make check-kcsan  the same with one that looks for data races
 # make compare    every policy (switch=) in every situation, as a table
+# make bench-switch  what switches cost, as tables and plots (docs/plots)
 # make check-mutants  take every guard away in turn, and see a test notice
 # make check-powercut   cut a guest's power, a hundred times
 # make programs   fio, stress-ng, SQLite, git, tar and PostgreSQL on files that
@@ -34,7 +35,7 @@ TESTS ?= $(sort $(filter-out dxs_test powercut-load switcher,$(basename $(notdir
 	$(basename $(notdir $(wildcard tests/*.sh))) \
 	$(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*.c))))))
 
-.PHONY: all module tools tests demo bench check check-debug check-kcsan check-mutants check-powercut torture programs compare style shell install clean deps-build deps
+.PHONY: all module tools tests demo bench bench-switch check check-debug check-kcsan check-mutants check-powercut torture programs compare style shell install clean deps-build deps
 
 all: module tools
 
@@ -76,6 +77,10 @@ programs: deps module tools tests
 
 check-powercut: deps module tests
 	set -e; for fs in $(FS); do scripts/powercut --cuts 100 $$fs; done
+
+bench-switch: deps module tests
+	@scripts/deps bench
+	scripts/bench-switch $(FS)
 
 compare: deps module tests
 	scripts/compare $(FS)
