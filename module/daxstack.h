@@ -384,6 +384,7 @@ void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 /* entries.c */
 u64 dxs_dirty_pages(struct address_space *mapping);
 bool dxs_mapped(struct address_space *mapping);
+bool dxs_held(struct address_space *mapping);
 bool dxs_pinned(struct address_space *mapping);
 
 /* linger.c */

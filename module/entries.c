@@ -63,6 +63,31 @@ static u64 dxs_weigh_pinned_folio(struct xa_state *xas, void *entry)
 	return !xa_is_value(entry) && folio_maybe_dma_pinned(folio);
 }
 
+static u64 dxs_weigh_held_folio(struct xa_state *xas, void *entry)
+{
+	struct folio *folio = entry;
+
+	/* Only XFS has large ones here, and only ext4 goes by buffers. */
+	return !xa_is_value(entry) && !folio_test_large(folio) &&
+		folio_ref_count(folio) > 1 + folio_has_private(folio) +
+					 page_mapcount(&folio->page);
+}
+
+/**
+ * dxs_held() - does it look as if anybody held a folio of a mapping?
+ * @mapping: of a lower inode in cached mode
+ *
+ * Unlike dxs_pinned(), it takes any reference that is not from the page cache or a
+ * page table for such a hold (FOLL_GET), so that an LRU batch may be mistaken for
+ * one.
+ *
+ * Context: sleeps.
+ */
+bool dxs_held(struct address_space *mapping)
+{
+	return dxs_sum(mapping, dxs_weigh_held_folio, 1);
+}
+
 /**
  * dxs_mapped() - does anybody map a file?
  * @mapping: of its lower inode

@@ -101,6 +101,10 @@ static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
  * a short time only, however much is dirty, cached or mapped. The later steps
  * do it all again, for what has come back meanwhile. A later attempt only
  * flushes: those who use the file would fetch the same pages time and again.
+ *
+ * H34: direct I/O into a mapping holds folios in a way that reclaim does not heed
+ * (FOLL_GET). Unmapped, clean, and not locked in memory any more they may lose
+ * their buffers, and ext4 what is then read into them. So they stay mapped.
  */
 static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 {
@@ -109,8 +113,11 @@ static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 
 	if (reason || sw->attempts || mapping_empty(mapping))
 		return reason;
-	if (dxs_mapped(mapping))
+	if (dxs_mapped(mapping)) {
+		if (sw->to == DAXSTACK_DAX && dxs_held(mapping))
+			return reason;
 		unmap_mapping_range(mapping, 0, 0, 0);
+	}
 	/* Drops clean folios that nobody refers to; DAX entries stay. */
 	if (sw->drain)
 		generic_fadvise(sw->drain, 0, 0, POSIX_FADV_DONTNEED);
