@@ -95,7 +95,7 @@ enum dxs_dax {
  * @wb_lock: protects @wb_err
  * @wb_err: up to which errors of the lower superblock's writeback are known
  * @linger_lock: protects @lingering
- * @lingering: lower inodes that nobody uses but by a pinned page (linger.c)
+ * @lingering: lower inodes of which somebody holds a page (linger.c)
  * @linger_work: looks now and then if they are let go
  */
 struct dxs_sb {
@@ -112,7 +112,7 @@ struct dxs_sb {
 	enum dxs_dax dax;
 	spinlock_t wb_lock; /* see above */
 	errseq_t wb_err;
-	spinlock_t linger_lock; /* see above */
+	struct mutex linger_lock; /* see above */
 	struct list_head lingering;
 	struct delayed_work linger_work;
 };
@@ -389,6 +389,8 @@ bool dxs_pinned(struct address_space *mapping);
 
 /* linger.c */
 void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower);
+void dxs_shield(struct dxs_sb *sbi, struct inode *lower);
+void dxs_unshield(struct dxs_sb *sbi, struct inode *lower);
 void dxs_linger_init(struct dxs_sb *sbi);
 void dxs_linger_end(struct dxs_sb *sbi);
 

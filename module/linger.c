@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lower inodes with pinned pages that nobody uses any more (H27).
+ * Lower inodes that have to stay as they are for a while, because somebody holds
+ * a page of them.
+ *
+ * H27: lower inodes with pinned pages that nobody uses any more.
  *
  * Somebody may hold a page of a file for DMA when the last user closes and
  * unmaps it. Evicting the lower inode would drop what its mapping knows of the
@@ -12,18 +15,34 @@
  * H32: reclaim, which may be what has the stack's inode evicted, leaves its lower
  * inode here as well if letting it go means to write it: ext4 does not do that
  * from there, and warns.
+ *
+ * H34: direct I/O into a mapping holds folios in a way that reclaim does not heed
+ * (FOLL_GET). Mapped by a VMA that is locked in memory they are safe from it; a
+ * switch to dax has to unmap them to see that they are held, and is refused. If
+ * reclaim found them then, they would lose their buffers, and ext4 what is still
+ * to be read into them. So during a switch to dax, and after one that was
+ * refused for as long as a folio is held, reclaim spares the whole mapping.
  */
 #include <linux/pagemap.h>
+#include <linux/pagevec.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 
 #include "daxstack.h"
 
 #define DXS_LINGER	HZ
 
+/**
+ * struct dxs_lingerer - a lower inode that is looked after
+ * @list: in ->lingering, under ->linger_lock
+ * @lower: a reference
+ * @shielded: reclaim spares its folios (H34); else it is there for its pins
+ */
 struct dxs_lingerer {
 	struct list_head list;
 	struct inode *lower;
+	bool shielded;
 };
 
 /*
@@ -42,24 +61,47 @@ static bool dxs_in_reclaim(void)
 	return current->flags & PF_MEMALLOC;
 }
 
+/* Reclaim may have the folios of a mapping again. */
+static void dxs_lift_shield(struct address_space *mapping)
+{
+	struct folio_batch batch;
+	pgoff_t next = 0;
+
+	mapping_clear_unevictable(mapping);
+	if (IS_DAX(mapping->host))
+		return;
+	/* Those that it found meanwhile lie where it does not look. */
+	folio_batch_init(&batch);
+	while (filemap_get_folios(mapping, &next, ULONG_MAX, &batch)) {
+		check_move_unevictable_folios(&batch);
+		folio_batch_release(&batch);
+		cond_resched();
+	}
+}
+
+static bool dxs_has_to_linger(const struct dxs_lingerer *l)
+{
+	struct address_space *mapping = l->lower->i_mapping;
+
+	return l->shielded ? dxs_held(mapping) : dxs_pinned(mapping);
+}
+
 /* Gives back those whose pages are free, or all of them. */
 static void dxs_linger_drop(struct dxs_sb *sbi, bool all)
 {
 	struct dxs_lingerer *l, *next;
-	LIST_HEAD(held);
 	LIST_HEAD(gone);
 
-	spin_lock(&sbi->linger_lock);
-	list_splice_init(&sbi->lingering, &held);
-	spin_unlock(&sbi->linger_lock);
-
-	list_for_each_entry_safe(l, next, &held, list)
-		if (all || !dxs_pinned(l->lower->i_mapping))
-			list_move(&l->list, &gone);
-
-	spin_lock(&sbi->linger_lock);
-	list_splice(&held, &sbi->lingering);
-	spin_unlock(&sbi->linger_lock);
+	mutex_lock(&sbi->linger_lock);
+	list_for_each_entry_safe(l, next, &sbi->lingering, list) {
+		if (!all && dxs_has_to_linger(l))
+			continue;
+		/* Under the lock: a switch may want to have it again. */
+		if (l->shielded)
+			dxs_lift_shield(l->lower->i_mapping);
+		list_move(&l->list, &gone);
+	}
+	mutex_unlock(&sbi->linger_lock);
 
 	list_for_each_entry_safe(l, next, &gone, list) {
 		dxs_lower_release(l->lower);
@@ -73,11 +115,26 @@ static void dxs_linger_look(struct work_struct *work)
 					  linger_work);
 
 	dxs_linger_drop(sbi, false);
-	spin_lock(&sbi->linger_lock);
-	if (!list_empty(&sbi->lingering))
+	if (!list_empty_careful(&sbi->lingering))
 		queue_delayed_work(system_unbound_wq, &sbi->linger_work,
 				   DXS_LINGER);
-	spin_unlock(&sbi->linger_lock);
+}
+
+/* The reference is consumed. @delay: until it is looked at, in jiffies. */
+static void dxs_linger(struct dxs_sb *sbi, struct inode *lower, bool shielded,
+		       unsigned long delay)
+{
+	struct dxs_lingerer *l = kmalloc(sizeof(*l), GFP_NOFS | __GFP_NOFAIL);
+
+	l->lower = lower;
+	l->shielded = shielded;
+	mutex_lock(&sbi->linger_lock);
+	list_add(&l->list, &sbi->lingering);
+	mutex_unlock(&sbi->linger_lock);
+	if (delay)
+		queue_delayed_work(system_unbound_wq, &sbi->linger_work, delay);
+	else
+		mod_delayed_work(system_unbound_wq, &sbi->linger_work, 0);
 }
 
 /**
@@ -91,7 +148,6 @@ void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 {
 	bool dontcache = READ_ONCE(lower->i_state) & I_DONTCACHE;
 	bool pinned = false;
-	struct dxs_lingerer *l;
 
 	/* A cached file is only in danger if the lower inode is not kept. */
 	if (S_ISREG(lower->i_mode) && (IS_DAX(lower) || dontcache))
@@ -100,16 +156,58 @@ void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 		dxs_lower_release(lower);
 		return;
 	}
-	l = kmalloc(sizeof(*l), GFP_NOFS | __GFP_NOFAIL);
-	l->lower = lower;
-	spin_lock(&sbi->linger_lock);
-	list_add(&l->list, &sbi->lingering);
-	if (pinned)
-		queue_delayed_work(system_unbound_wq, &sbi->linger_work,
-				   DXS_LINGER);
-	else
-		mod_delayed_work(system_unbound_wq, &sbi->linger_work, 0);
-	spin_unlock(&sbi->linger_lock);
+	dxs_linger(sbi, lower, false, pinned ? DXS_LINGER : 0);
+}
+
+/**
+ * dxs_shield() - have reclaim spare the folios of a file (H34)
+ * @sbi: the mount
+ * @lower: its lower inode, in cached mode
+ *
+ * Context: sleeps. The switch lock is held, until after dxs_unshield().
+ */
+void dxs_shield(struct dxs_sb *sbi, struct inode *lower)
+{
+	struct dxs_lingerer *l, *found = NULL;
+
+	/* The one of an earlier switch would lift it at any time. */
+	if (mapping_unevictable(lower->i_mapping)) {
+		mutex_lock(&sbi->linger_lock);
+		list_for_each_entry(l, &sbi->lingering, list)
+			if (l->lower == lower && l->shielded)
+				found = l;
+		if (found)
+			list_del(&found->list);
+		mutex_unlock(&sbi->linger_lock);
+	}
+	mapping_set_unevictable(lower->i_mapping);
+	/* Before the zap, which makes folios that were locked evictable. */
+	smp_mb__after_atomic();
+	if (found) {
+		iput(found->lower);
+		kfree(found);
+	}
+}
+
+/**
+ * dxs_unshield() - let reclaim have them again, now or when they are let go
+ * @sbi: the mount
+ * @lower: its lower inode; nothing is done if it is not shielded
+ *
+ * Context: sleeps. The switch lock is held.
+ */
+void dxs_unshield(struct dxs_sb *sbi, struct inode *lower)
+{
+	struct address_space *mapping = lower->i_mapping;
+
+	if (!mapping_unevictable(mapping))
+		return;
+	if (!IS_DAX(lower) && dxs_held(mapping)) {
+		ihold(lower);
+		dxs_linger(sbi, lower, true, DXS_LINGER);
+	} else {
+		dxs_lift_shield(mapping);
+	}
 }
 
 /**
@@ -118,7 +216,7 @@ void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
  */
 void dxs_linger_init(struct dxs_sb *sbi)
 {
-	spin_lock_init(&sbi->linger_lock);
+	mutex_init(&sbi->linger_lock);
 	INIT_LIST_HEAD(&sbi->lingering);
 	INIT_DELAYED_WORK(&sbi->linger_work, dxs_linger_look);
 }
@@ -135,4 +233,5 @@ void dxs_linger_end(struct dxs_sb *sbi)
 {
 	cancel_delayed_work_sync(&sbi->linger_work);
 	dxs_linger_drop(sbi, true);
+	mutex_destroy(&sbi->linger_lock);
 }

@@ -96,15 +96,18 @@ static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
 	return DAXSTACK_REASON_WRITE_ERROR;
 }
 
+/* H34: what somebody holds must not be reclaimed when a zap has unmapped it. */
+static void dxs_spare_held(const struct dxs_switch *sw)
+{
+	if (sw->to == DAXSTACK_DAX)
+		dxs_shield(DXS_SB(sw->inode->i_sb), dxs_switch_lower(sw));
+}
+
 /*
  * Step 2: what can be done with everything open, so that the gates are shut for
  * a short time only, however much is dirty, cached or mapped. The later steps
  * do it all again, for what has come back meanwhile. A later attempt only
  * flushes: those who use the file would fetch the same pages time and again.
- *
- * H34: direct I/O into a mapping holds folios in a way that reclaim does not heed
- * (FOLL_GET). Unmapped, clean, and not locked in memory any more they may lose
- * their buffers, and ext4 what is then read into them. So they stay mapped.
  */
 static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 {
@@ -114,8 +117,7 @@ static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 	if (reason || sw->attempts || mapping_empty(mapping))
 		return reason;
 	if (dxs_mapped(mapping)) {
-		if (sw->to == DAXSTACK_DAX && dxs_held(mapping))
-			return reason;
+		dxs_spare_held(sw);
 		unmap_mapping_range(mapping, 0, 0, 0);
 	}
 	/* Drops clean folios that nobody refers to; DAX entries stay. */
@@ -400,6 +402,7 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 		reason = dxs_shut_gate(&gates->io);
 		if (reason)
 			goto out;
+		dxs_spare_held(sw);
 	}
 	/* H24: reclaim must not enter a filesystem from here. */
 	nofs = memalloc_nofs_save();
@@ -454,7 +457,7 @@ static enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw)
 /* One attempt: steps 1 to 9. The switch lock is held. */
 static enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 {
-	const struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
+	struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
 	struct dxs_inode *di = DXS_I(sw->inode);
 	enum daxstack_reason reason;
 
@@ -474,6 +477,7 @@ static enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	reason = dxs_prepare(sw);
 	if (!reason)
 		reason = dxs_shut_and_change(sw);
+	dxs_unshield(sbi, di->lower);
 	if (!reason)
 		di->switches++;
 	return reason;

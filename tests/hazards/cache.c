@@ -237,24 +237,34 @@ static void mark_for_load(int i)
 	close(fd);
 }
 
+/* Return: whether there is a way to ask for it. */
+static bool reclaim_memory(void)
+{
+	static const char path[] = "/sys/fs/cgroup/memory.reclaim";
+	int i, fd;
+
+	if (access(path, W_OK))
+		return false;
+	for (i = 0; i < 8; i++) {
+		/* It may find less than that. */
+		fd = MUST(open(path, O_WRONLY));
+		(void)!write(fd, "256M", 4);
+		close(fd);
+	}
+	return true;
+}
+
 void h32_reclaim(void)
 {
-	static const char reclaim[] = "/sys/fs/cgroup/memory.reclaim";
 	char name[32];
 	int i, fd, loaded = 0;
 
-	if (access(reclaim, W_OK)) {
-		dxs_skip("no memory.reclaim", "H32");
-		return;
-	}
 	dxs_remount("switch=never");
 	for (i = 0; i < MARKED; i++)
 		mark_for_load(i);
-	for (i = 0; i < 8; i++) {
-		/* It may find less than that. */
-		fd = MUST(open(reclaim, O_WRONLY));
-		(void)!write(fd, "256M", 4);
-		close(fd);
+	if (!reclaim_memory()) {
+		dxs_skip("no memory.reclaim", "H32");
+		return;
 	}
 	dxs_sleep_ms(200);
 	for (i = 0; i < MARKED; i++) {
@@ -265,4 +275,90 @@ void h32_reclaim(void)
 	}
 	dxs_diag("%d of %d files were loaded anew", loaded, MARKED);
 	dxs_ok(loaded > 0, "H32: reclaim let go of files");
+}
+
+/* --- H34: direct I/O of a slow disk goes into a mapping, and memory is short. */
+
+#define SLOW_DISK	"/dev/mapper/slow"
+#define SLOW_SEED	34
+
+struct slow_read {
+	int disk;
+	void *map;
+	ssize_t ret;
+};
+
+/* A disk whose reads take @ms, with a pattern on it. Return: whether it works. */
+static bool make_slow_disk(long ms)
+{
+	static uint8_t buf[LEN];
+	char table[64];
+	int fd;
+
+	DXS_RUN_READ(NULL, 0, "modprobe", "brd", "rd_nr=1", "rd_size=4096");
+	DXS_RUN_READ(NULL, 0, "modprobe", "dm-delay");
+	fd = open("/dev/ram0", O_WRONLY);
+	if (fd < 0)
+		return false;
+	dxs_fill(buf, LEN, SLOW_SEED, 0);
+	dxs_pwrite(fd, buf, LEN, 0);
+	MUST(fsync(fd));
+	close(fd);
+	snprintf(table, sizeof(table), "0 8192 delay /dev/ram0 0 %ld", ms);
+	return !DXS_RUN("dmsetup", "create", "slow", "--table", table);
+}
+
+static void *read_slowly(void *arg)
+{
+	struct slow_read *slow = arg;
+
+	slow->ret = pread(slow->disk, slow->map, LEN, 0);
+	return NULL;
+}
+
+static void check_slow_read(int fd, const char *name)
+{
+	static uint8_t expected[LEN], seen[LEN];
+
+	dxs_fill(expected, LEN, SLOW_SEED, 0);
+	dxs_pread(fd, seen, LEN, 0);
+	dxs_ok(dxs_same(expected, seen, LEN, 0, name), "%s", name);
+}
+
+void h34_held(void)
+{
+	struct slow_read slow;
+	pthread_t thread;
+	int fd;
+
+	if (!make_slow_disk(3000 * dxs_slow())) {
+		dxs_skip("no slow disk can be made", "H34");
+		return;
+	}
+	fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
+	slow.disk = MUST(open(SLOW_DISK, O_RDONLY | O_DIRECT));
+	slow.map = hazard_map(fd, LEN);
+	/* Reclaim leaves them alone; a switch that is tried unmaps them. */
+	MUST(mlock(slow.map, LEN));
+	MUST(fsync(fd));
+	if (pthread_create(&thread, NULL, read_slowly, &slow))
+		dxs_bail("cannot make a thread");
+	dxs_sleep_ms(300 * dxs_slow());
+	dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_PINNED,
+		    "H34: while it is read into");
+	if (!reclaim_memory())
+		dxs_skip("no memory.reclaim", "H34: memory is short");
+	pthread_join(thread, NULL);
+	dxs_is(LEN, slow.ret, "H34: read into a mapping");
+	MUST(munlock(slow.map, LEN));
+	MUST(munmap(slow.map, LEN));
+	check_slow_read(fd, "H34: what was read is there");
+	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 5000, NULL),
+		  "H34: switched when the I/O is over");
+	check_slow_read(fd, "H34: ... and what was read is still there");
+	dxs_to(fd, DAXSTACK_CACHED, "H34, back");
+	check_slow_read(fd, "H34: ... and back");
+	close(slow.disk);
+	close(fd);
+	DXS_RUN("dmsetup", "remove", "slow");
 }

@@ -68,6 +68,7 @@ void h16_executable(void);
 void h27_lingering_pins(void);
 void h30_inline_data(void);
 void h32_reclaim(void);
+void h34_held(void);
 
 /* writeback.c */
 void h13_sync(void);

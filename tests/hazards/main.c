@@ -39,6 +39,7 @@ static const struct {
 	{ "H30", h30_inline_data },
 	{ "H32", h32_reclaim },
 	{ "H33", h33_untold },
+	{ "H34", h34_held },
 };
 
 int hazard_file(const char *path, size_t len, int mode)
