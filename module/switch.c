@@ -577,6 +577,21 @@ static bool dxs_wait_a_little(struct dxs_switch *sw, unsigned long patience)
 }
 
 /*
+ * One more attempt. Where writeback or a call was in the way, it did not come to
+ * look at the pages: what an earlier one saw there stands.
+ */
+static void dxs_try_again(struct dxs_switch *sw)
+{
+	enum daxstack_reason before = sw->reason;
+
+	dxs_locked(sw, dxs_attempt);
+	if (before == DAXSTACK_REASON_PINNED &&
+	    (sw->reason == DAXSTACK_REASON_WRITEBACK ||
+	     sw->reason == DAXSTACK_REASON_IO))
+		sw->reason = before;
+}
+
+/*
  * A file for generic_fadvise() to go by, before anything is shut; only needed
  * to drop folios. Without it the switch still works, when LRU batches allow.
  */
@@ -712,7 +727,7 @@ int dxs_switch(struct dxs_switch *sw)
 	/* From now: a long flush must not use it up. */
 	patience = jiffies + DXS_PATIENCE;
 	while (sw->reason && dxs_wait_a_little(sw, patience))
-		dxs_locked(sw, dxs_attempt);
+		dxs_try_again(sw);
 	if (dxs_is_deferred(sw))
 		dxs_locked(sw, dxs_defer);
 	if (sw->drain)

@@ -335,12 +335,21 @@ static int outcome(int err, const struct daxstack_switch *sw)
 	return sw->reason || sw->deferred ? 0 : NOW;
 }
 
+/*
+ * The kernel's own flusher may be at work on the filesystem, whatever the
+ * situation of the file: that is what the caller is told then, and asks again.
+ */
 static int ask(struct scene *scene, const char *policy)
 {
 	struct daxstack_switch sw;
-	int err = dxs_switch(scene->fd, scene->to, 0, &sw);
+	int err, tries = 0;
 
 	(void)policy;
+	do {
+		if (tries++)
+			dxs_sleep_ms(50);
+		err = dxs_switch(scene->fd, scene->to, 0, &sw);
+	} while (err && sw.reason == DAXSTACK_REASON_WRITEBACK && tries < 20);
 	return outcome(err, &sw);
 }
 

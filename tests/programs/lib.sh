@@ -26,20 +26,20 @@ try()
 	local name=$1 status=0 start=$SECONDS
 	shift
 	"$@" >/tmp/said 2>&1 </dev/null || status=$?
+	ok $status "$name, $((SECONDS - start)) s"
 	[ $status = 0 ] || {
 		echo "# exit status $status: $*"
 		tail -n 20 /tmp/said | sed 's/^/# /'
 	}
-	ok $status "$name, $((SECONDS - start)) s"
 	return $status
 }
 
 # same EXPECTED SEEN NAME
 same()
 {
-	[ "$1" = "$2" ] || echo "# expected '$1', seen '$2'"
 	[ "$1" = "$2" ]
 	ok $? "$3"
+	[ "$1" = "$2" ] || echo "# expected '$1', seen '$2'"
 }
 
 # by_length SHORT LONG: one of them.
