@@ -53,7 +53,8 @@ struct hazard_switches hazard_switch(int fd, double seconds, int count,
 				     int timeout_ms);
 
 /* faults.c */
-void h2_h3_write_faults(void);
+void h2_write_faults(void);
+void h3_waiting_faults(void);
 void h5_h6_mmap_lock(void);
 void h9_long_term_pins(void);
 void h26_sync_faults(void);

@@ -19,7 +19,8 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } hazards[] = {
-	{ "H2", h2_h3_write_faults },
+	{ "H2", h2_write_faults },
+	{ "H3", h3_waiting_faults },
 	{ "H4", h4_lost_vma },
 	{ "H5", h5_h6_mmap_lock },
 	{ "H9", h9_long_term_pins },
