@@ -13,6 +13,8 @@
 # make programs   fio, stress-ng, SQLite, git, tar and PostgreSQL on files that
 #                 are switched meanwhile; all, or PROGRAMS="..."
 # make torture    10,000 switches under the hardest load there is
+# make differ     100,000 random calls on the stack and on the lower filesystem
+#                 alone, compared after each
 # make bench      count the instructions of calls: the lower filesystem alone,
 #                 daxstack, overlayfs; tables, JSON and plots in build/bench
 # make style      checkpatch, sparse, W=1
@@ -35,7 +37,7 @@ TESTS ?= $(sort $(filter-out dxs_test powercut-load switcher,$(basename $(notdir
 	$(basename $(notdir $(wildcard tests/*.sh))) \
 	$(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*.c))))))
 
-.PHONY: all module tools tests demo bench bench-switch check check-debug check-kcsan check-mutants check-powercut torture programs compare style shell install clean deps-build deps
+.PHONY: all module tools tests demo bench bench-switch check check-debug check-kcsan check-mutants check-powercut torture differ programs compare style shell install clean deps-build deps
 
 all: module tools
 
@@ -71,6 +73,9 @@ check-mutants: deps tools tests
 
 torture: deps module tests
 	scripts/torture $(FS)
+
+differ: deps module tests
+	scripts/differ $(FS)
 
 programs: deps module tools tests
 	set -e; for fs in $(FS); do scripts/programs $$fs $(PROGRAMS); done

@@ -424,10 +424,48 @@ static void test_ioctls(void)
 	dxs_fsck();
 }
 
+/* --- As many links as a file can have: too many to be made one by one. */
+
+static void set_links(const char *count)
+{
+	char command[64], out[256];
+
+	snprintf(command, sizeof(command), "sif /many links_count %s", count);
+	if (DXS_RUN_READ(out, sizeof(out), "debugfs", "-w", "-R", command,
+			 dxs_pmem))
+		dxs_bail("debugfs: %s", out);
+}
+
+static void test_links(void)
+{
+	struct stat st;
+
+	if (dxs_on_xfs()) {
+		dxs_skip("XFS allows two billion", "as many links as there can be");
+		return;
+	}
+	dxs_mount_lower();
+	close(MUST(open("lower/many", O_RDWR | O_CREAT, 0644)));
+	dxs_umount_lower();
+	set_links("64999");
+	dxs_mount_stack();
+	dxs_errno(0, ERR(link("stack/many", "stack/last")), "the last link");
+	dxs_errno(EMLINK, ERR(link("stack/many", "stack/more")),
+		  "one more than there can be");
+	MUST(stat("stack/many", &st));
+	dxs_is(65000, st.st_nlink, "links");
+	dxs_errno(ENOENT, ERR(access("stack/more", F_OK)), "it is not there");
+	MUST(unlink("stack/last"));
+	dxs_umount_stack();
+	set_links("1");
+	dxs_fsck();
+}
+
 int main(void)
 {
 	dxs_begin();
 	dxs_mkfs(NULL);
+	test_links();
 	test_handles();
 	test_freeze();
 	test_freeze_race();

@@ -116,6 +116,29 @@ static void knob(const char *path, const char *value)
 	close(fd);
 }
 
+/* How much of a mapping is huge pages of the page cache, in KiB. */
+static int huge_in_cache(const void *map)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	bool inside = false;
+	unsigned long start;
+	char line[256];
+	int kib = 0, dash;
+
+	if (!file)
+		dxs_bail("smaps: %m");
+	while (fgets(line, sizeof(line), file)) {
+		/* Names of fields have no dash: they are no ranges. */
+		dash = 0;
+		if (sscanf(line, "%lx-%n", &start, &dash) == 1 && dash)
+			inside = start == (uintptr_t)map;
+		else if (inside && sscanf(line, "FilePmdMapped: %d", &kib) == 1)
+			break;
+	}
+	fclose(file);
+	return kib;
+}
+
 void h16_executable(void)
 {
 	static const char thp[] = "/sys/kernel/mm/transparent_hugepage/enabled";
@@ -123,7 +146,7 @@ void h16_executable(void)
 	char path[128];
 	uint8_t *area, *map;
 	double end;
-	int fd, i, switches = 0;
+	int fd, i, switches = 0, collapsed = 0;
 
 	if (access(thp, W_OK)) {
 		dxs_skip("no transparent huge pages", "H16");
@@ -151,14 +174,18 @@ void h16_executable(void)
 		for (i = 0; i < HUGE; i += PAGE)
 			*(volatile uint8_t *)(map + i);
 		/* In cached mode for long enough to be found. */
-		if (dxs_mode(fd) == DAXSTACK_CACHED)
+		if (dxs_mode(fd) == DAXSTACK_CACHED) {
 			dxs_sleep_ms(150 * dxs_slow());
+			collapsed += !!huge_in_cache(map);
+		}
 		if (dxs_switch(fd, !dxs_mode(fd), 500, NULL))
 			break;
 	}
-	dxs_diag("%d switches", switches);
+	dxs_diag("%d switches, collapsed %d times", switches, collapsed);
 	dxs_ok(switches > 3 && dxs_now() >= end,
 	       "H16: switches of an executable mapping");
+	/* Only debug kernels have READ_ONLY_THP_FOR_FS. */
+	dxs_is(0, collapsed, "H16: khugepaged stays away from it");
 	hazard_bytes(fd, HUGE, "H16");
 	munmap(area, 2 * HUGE);
 	close(fd);
