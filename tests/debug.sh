@@ -1,0 +1,21 @@
+#!/bin/bash
+# Some of the tests with a kernel that looks for memory errors, wrong lock order
+# and leaks, which is built first; all of them: make check-debug.
+# host
+cd "${DAXSTACK_TOP:-.}" || exit 1
+log=${0%.t}.out
+
+case $FS in
+ext4) names=(hazards storm survive faults) ;;
+xfs) names=(storm refuse whole) ;;
+esac
+
+echo "1..1"
+if scripts/check-debug kasan "$FS" "${names[@]}" >"$log" 2>&1; then
+	echo "ok 1 - with a debug kernel: ${names[*]}: $(tail -n 1 "$log")"
+else
+	echo "not ok 1 - with a debug kernel: ${names[*]}"
+	grep -A3 '^not ok' "$log" | sed 's/^/# /'
+	tail -n 8 "$log" | sed 's/^/# /'
+	exit 1
+fi
