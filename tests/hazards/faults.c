@@ -377,65 +377,104 @@ void h28_adjusted_vma(void)
 
 /* --- H29: reclaim walks page tables (MGLRU) while files turn dax. */
 
-#define AGED	(16 * MIB)
+/*
+ * A walk looks at a VMA and then at what lies in one GiB of it, whose page tables
+ * are there with hardly anything in them. Stores are made where it comes last.
+ */
+#define GIB		(1024 * MIB)
+#define STORERS		4
+#define STORES		4
+#define STORE_AT(i)	(GIB - (1 + (i)) * 2 * MIB)
 
+/* A walk of all page tables of the first memory cgroup, which we are in. */
 static void age(void *arg)
 {
 	static const char path[] = "/sys/kernel/debug/lru_gen";
+	int memcg = -1, gen, max = -1, unused;
+	atomic_long *walks = arg;
 	char line[128];
-	int memcg = 0, node = 0, gen = 0, max = 0, unused;
 	FILE *file = fopen(path, "r");
 
-	(void)arg;
 	if (!file)
 		return;
 	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "memcg %d", &unused) == 1 ||
-		    sscanf(line, " node %d", &unused) == 1)
-			continue;
-		if (sscanf(line, "%d", &gen) == 1 && gen > max)
+		if (!strncmp(line, "memcg", 5)) {
+			if (memcg >= 0 || sscanf(line, "memcg %d", &memcg) != 1)
+				break;
+		} else if (sscanf(line, " node %d", &unused) != 1 &&
+			   sscanf(line, "%d", &gen) == 1 && gen > max) {
 			max = gen;
+		}
 	}
 	fclose(file);
 	file = fopen(path, "w");
 	if (!file)
 		return;
-	fprintf(file, "+ %d %d %d 1 1", memcg, node, max);
-	fclose(file);
+	fprintf(file, "+ %d 0 %d 1 1", memcg, max);
+	*walks += !fclose(file);
 }
 
-static void touch_all(void *arg)
+/* The file, with page tables but for pages of it, in a GiB for itself. */
+static uint8_t *map_with_tables(int fd)
 {
-	volatile uint8_t *map = arg;
+	uint8_t *area = MUST(mmap(NULL, 2 * GIB, PROT_NONE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	uint8_t *map = (uint8_t *)(((uintptr_t)area + GIB - 1) & -GIB);
 	size_t pos;
 
-	for (pos = 0; pos < AGED; pos += PAGE)
-		map[pos] = map[pos];
+	MUST(mmap(map, GIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		  0));
+	for (pos = 0; pos < GIB; pos += 2 * MIB)
+		(void)*(volatile uint8_t *)(map + pos);
+	return map;
 }
 
+static void store_some(void *arg)
+{
+	volatile uint8_t *at = arg;
+	int i;
+
+	for (i = 0; i < STORES; i++)
+		at[i * PAGE] = i + 1;
+}
+
+/*
+ * The kernel warns when a walk that began as one over the page cache finds DAX
+ * entries.
+ */
 void h29_walkers(void)
 {
-	int fd, enabled = open("/sys/kernel/mm/lru_gen/enabled", O_WRONLY);
-	struct hazard_thread ager, toucher;
+	struct hazard_thread ager, storers[STORERS];
 	struct hazard_switches all;
-	uint8_t *map;
+	int fd, i, wrong = 0, enabled;
+	atomic_long walks = 0;
+	uint8_t *map, seen;
 
+	enabled = open("/sys/kernel/mm/lru_gen/enabled", O_WRONLY);
 	if (enabled < 0 || access("/sys/kernel/debug/lru_gen", R_OK)) {
 		dxs_skip("no MGLRU", "H29");
 		return;
 	}
 	MUST(write(enabled, "7", 1));
-	fd = hazard_file("stack/file", AGED, DAXSTACK_CACHED);
-	map = hazard_map(fd, AGED);
-	hazard_start(&ager, age, NULL);
-	hazard_start(&toucher, touch_all, map);
-	all = hazard_switch(fd, 8, 200, 200);
-	hazard_stop(&toucher);
+	fd = hazard_file("stack/file", 0, DAXSTACK_CACHED);
+	MUST(ftruncate(fd, GIB));
+	map = map_with_tables(fd);
+	hazard_start(&ager, age, &walks);
+	for (i = 0; i < STORERS; i++)
+		hazard_start(&storers[i], store_some, map + STORE_AT(i));
+	all = hazard_switch(fd, 8, 400, 200);
+	for (i = 0; i < STORERS; i++)
+		hazard_stop(&storers[i]);
 	hazard_stop(&ager);
-	dxs_diag("%d switches, %ld walks", all.done, ager.steps);
-	dxs_ok(all.done > 3, "H29: switches");
-	hazard_bytes(fd, AGED, "H29");
-	munmap(map, AGED);
+	dxs_diag("%d switches, %ld walks", all.done, (long)walks);
+	dxs_ok(all.done > 3 && walks > 3, "H29: switches");
+	for (i = 0; i < STORERS * STORES; i++) {
+		dxs_pread(fd, &seen, 1,
+			  STORE_AT(i / STORES) + i % STORES * PAGE);
+		wrong += seen != i % STORES + 1;
+	}
+	dxs_is(0, wrong, "H29: what was stored is read");
+	munmap(map, GIB);
 	MUST(write(enabled, "0", 1));
 	close(enabled);
 	close(fd);
