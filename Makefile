@@ -63,10 +63,10 @@ check: deps module tools tests
 	scripts/check "$(FS)" $(TESTS)
 
 check-debug: deps tools tests
-	scripts/check-debug kasan "$(FS)" $(TESTS)
+	scripts/check-debug kasan "$(FS)" $(filter-out debug,$(TESTS))
 
 check-kcsan: deps tools tests
-	scripts/check-debug kcsan "$(FS)" $(TESTS)
+	scripts/check-debug kcsan "$(FS)" $(filter-out debug,$(TESTS))
 
 check-mutants: deps tools tests
 	scripts/check-mutants --debug-kernel "$$(scripts/debug-kernel kasan)"
