@@ -89,11 +89,16 @@ int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
 	struct vfsmount *mnt = dxs_lower_mnt(dentry->d_sb);
 	int err;
 
+	/*
+	 * Capabilities of a file go whoever changes it. Here they would go by
+	 * vfs_removexattr() of the lower inode, which asks who may set them.
+	 */
+	attr->ia_valid &= ~ATTR_KILL_PRIV;
 	err = setattr_prepare(&init_user_ns, dentry, attr);
 	if (err)
 		return err;
 
-	/* The lower notify_change() works these out by itself. */
+	/* The lower notify_change() works these out by itself, and the above. */
 	if (lower.ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
 		lower.ia_valid &= ~ATTR_MODE;
 	if (lower.ia_valid & ATTR_FILE)

@@ -6,7 +6,7 @@ cd "${DAXSTACK_TOP:-.}" || exit 1
 log=${0%.t}.out
 
 names=(hazards storm survive faults torture refuse whole wait inherit xflag
-	everyday besiege crossread compare mount)
+	everyday besiege crossread compare mount sides)
 
 echo "1..1"
 if scripts/check-debug kasan "$FS" "${names[@]}" >"$log" 2>&1; then
