@@ -9,6 +9,7 @@
  *            > [copy from user: mmap_lock > fault gate (R)
  *               > lower invalidate_lock]
  *   read:    I/O gate (R) > lower i_rwsem > [copy to user: as above]
+ *   splice:  [write: lower s_writers >] pipe lock > I/O gate (R)
  *   mmap:    mmap_lock (W) > fault gate (R) > lower ->mmap
  *   fault:   mmap_lock or VMA lock (R) > fault gate (R) > lower ->fault
  *   setattr: i_rwsem > lower s_writers > I/O gate (R) > lower i_rwsem
@@ -136,6 +137,7 @@ struct dxs_gates {
  * @switch_lock: one switch at a time
  * @switching: gates that are made now are made shut; under i_lock
  * @sync_maps: VMAs with MAP_SYNC (H10)
+ * @splices: splices into it under way; their writes have the lower s_writers
  * @foreign_map: a mapping was made that the gates do not cover
  * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
  * @write_held: we hold the lower i_writecount (H16), under i_lock
@@ -156,6 +158,7 @@ struct dxs_inode {
 	unsigned long flip_rcu;
 	unsigned long dax_turns;
 	atomic_t sync_maps;
+	atomic_t splices;
 	u32 switches;
 	atomic_t refusals;
 	bool switching;
@@ -377,9 +380,41 @@ unsigned long dxs_get_unmapped_area(struct file *file, unsigned long addr,
 				    unsigned long len, unsigned long pgoff,
 				    unsigned long flags);
 void dxs_copy_advice(struct file *to, struct file *from);
-bool dxs_in_sync_fault(void);
 void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 		   unsigned long had);
+
+/* marks.c */
+
+/**
+ * struct dxs_marks - tasks that are in the middle of one thing
+ * @lock: protects @list
+ * @list: of struct dxs_mark
+ */
+struct dxs_marks {
+	spinlock_t lock; /* see above */
+	struct list_head list;
+};
+
+#define DXS_MARKS(name)	{						\
+	.lock = __SPIN_LOCK_UNLOCKED((name).lock),			\
+	.list = LIST_HEAD_INIT((name).list),				\
+}
+
+/**
+ * struct dxs_mark - one of them
+ * @list: in the list of the others
+ * @task: the task
+ */
+struct dxs_mark {
+	struct list_head list;
+	struct task_struct *task;
+};
+
+void dxs_mark(struct dxs_marks *marks, struct dxs_mark *mark);
+void dxs_unmark(struct dxs_marks *marks, struct dxs_mark *mark);
+bool dxs_marked(struct dxs_marks *marks);
+
+extern struct dxs_marks dxs_sync_faults;	/* fault.c */
 
 /* entries.c */
 u64 dxs_dirty_pages(struct address_space *mapping);

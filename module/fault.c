@@ -252,81 +252,39 @@ static const struct vm_operations_struct dxs_vm_ops = {
  * gate keeps switches away as well, so that this call needs no other; it is
  * known by the task that makes it.
  */
-struct dxs_sync_fault {
-	struct list_head list;
-	struct task_struct *task;
-};
-
-static LIST_HEAD(dxs_sync_faults);
-static DEFINE_SPINLOCK(dxs_sync_lock);
-
-static void dxs_sync_begin(struct dxs_sync_fault *sync)
-{
-	sync->task = current;
-	spin_lock(&dxs_sync_lock);
-	list_add(&sync->list, &dxs_sync_faults);
-	spin_unlock(&dxs_sync_lock);
-}
-
-static void dxs_sync_end(struct dxs_sync_fault *sync)
-{
-	spin_lock(&dxs_sync_lock);
-	list_del(&sync->list);
-	spin_unlock(&dxs_sync_lock);
-}
-
-/**
- * dxs_in_sync_fault() - is the caller in a fault on a MAP_SYNC mapping?
- *
- * Context: does not sleep.
- * Return: true if it is, and so inside the fault gate of the file.
- */
-bool dxs_in_sync_fault(void)
-{
-	struct dxs_sync_fault *sync;
-	bool found = false;
-
-	spin_lock(&dxs_sync_lock);
-	list_for_each_entry(sync, &dxs_sync_faults, list) {
-		found = sync->task == current;
-		if (found)
-			break;
-	}
-	spin_unlock(&dxs_sync_lock);
-	return found;
-}
+struct dxs_marks dxs_sync_faults = DXS_MARKS(dxs_sync_faults);
 
 static vm_fault_t dxs_vm_sync_fault(struct vm_fault *vmf)
 {
-	struct dxs_sync_fault sync;
+	struct dxs_mark mark;
 	vm_fault_t ret;
 
-	dxs_sync_begin(&sync);
+	dxs_mark(&dxs_sync_faults, &mark);
 	ret = dxs_vm_fault(vmf);
-	dxs_sync_end(&sync);
+	dxs_unmark(&dxs_sync_faults, &mark);
 	return ret;
 }
 
 static vm_fault_t dxs_vm_sync_huge_fault(struct vm_fault *vmf,
 					 enum page_entry_size size)
 {
-	struct dxs_sync_fault sync;
+	struct dxs_mark mark;
 	vm_fault_t ret;
 
-	dxs_sync_begin(&sync);
+	dxs_mark(&dxs_sync_faults, &mark);
 	ret = dxs_vm_huge_fault(vmf, size);
-	dxs_sync_end(&sync);
+	dxs_unmark(&dxs_sync_faults, &mark);
 	return ret;
 }
 
 static vm_fault_t dxs_vm_sync_pfn_mkwrite(struct vm_fault *vmf)
 {
-	struct dxs_sync_fault sync;
+	struct dxs_mark mark;
 	vm_fault_t ret;
 
-	dxs_sync_begin(&sync);
+	dxs_mark(&dxs_sync_faults, &mark);
 	ret = dxs_vm_pfn_mkwrite(vmf);
-	dxs_sync_end(&sync);
+	dxs_unmark(&dxs_sync_faults, &mark);
 	return ret;
 }
 

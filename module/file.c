@@ -141,22 +141,62 @@ static inline void dxs_copy_written(struct inode *inode)
 	i_size_write(inode, i_size_read(lower));
 }
 
-static ssize_t dxs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+/* The lower s_writers are held. */
+static inline ssize_t dxs_write_gated(struct kiocb *iocb,
+				      struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	struct super_block *lower_sb = dxs_lower_inode(inode)->i_sb;
 	struct kiocb lower = dxs_lower_iocb(iocb);
 	ssize_t ret;
 
-	sb_start_write(lower_sb);
 	ret = dxs_iocb_enter(inode, iocb);
 	if (ret)
-		goto out;
+		return ret;
 	ret = call_write_iter(lower.ki_filp, &lower, from);
 	iocb->ki_pos = lower.ki_pos;
 	dxs_copy_written(inode);
 	dxs_io_leave(inode);
-out:
+	return ret;
+}
+
+static struct dxs_marks dxs_splicers = DXS_MARKS(dxs_splicers);
+
+static ssize_t dxs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct super_block *lower_sb = dxs_lower_inode(inode)->i_sb;
+	ssize_t ret;
+
+	if (unlikely(atomic_read(&DXS_I(inode)->splices)) &&
+	    dxs_marked(&dxs_splicers))
+		return dxs_write_gated(iocb, from);
+	sb_start_write(lower_sb);
+	ret = dxs_write_gated(iocb, from);
+	sb_end_write(lower_sb);
+	return ret;
+}
+
+/*
+ * H35: the lower s_writers come before the lock of the pipe, as for a splice into
+ * the lower filesystem alone: else the two, and a freeze, wait for each other.
+ * The I/O gate comes after it, with each write: a splice waits for what others
+ * put into the pipe.
+ */
+static ssize_t dxs_splice_write(struct pipe_inode_info *pipe,
+				struct file *file, loff_t *pos, size_t len,
+				unsigned int flags)
+{
+	struct inode *inode = file_inode(file);
+	struct super_block *lower_sb = dxs_lower_inode(inode)->i_sb;
+	struct dxs_mark mark;
+	ssize_t ret;
+
+	sb_start_write(lower_sb);
+	dxs_mark(&dxs_splicers, &mark);
+	atomic_inc(&DXS_I(inode)->splices);
+	ret = iter_file_splice_write(pipe, file, pos, len, flags);
+	atomic_dec(&DXS_I(inode)->splices);
+	dxs_unmark(&dxs_splicers, &mark);
 	sb_end_write(lower_sb);
 	return ret;
 }
@@ -270,7 +310,7 @@ const struct file_operations dxs_file_fops = {
 	.write_iter	= dxs_write_iter,
 	.iopoll		= dxs_iopoll,
 	.splice_read	= generic_file_splice_read,
-	.splice_write	= iter_file_splice_write,
+	.splice_write	= dxs_splice_write,
 	.llseek		= dxs_llseek,
 	.fsync		= dxs_fsync,
 	.fallocate	= dxs_fallocate,

@@ -45,6 +45,7 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	di->lower = NULL;
 	di->gates.io.readers = NULL;
 	atomic_set(&di->sync_maps, 0);
+	atomic_set(&di->splices, 0);
 	di->foreign_map = false;
 	di->switching = false;
 	di->wb_held = false;

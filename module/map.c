@@ -146,7 +146,7 @@ static int dxs_map_fsync(struct file *map, loff_t start, loff_t end,
 	int err;
 
 	/* H26: the fault gate is held, and the I/O gate comes before it. */
-	if (atomic_read(&DXS_I(inode)->sync_maps) && dxs_in_sync_fault())
+	if (atomic_read(&DXS_I(inode)->sync_maps) && dxs_marked(&dxs_sync_faults))
 		return dxs_native_fops(map)->fsync(map, start, end, datasync);
 
 	err = dxs_io_enter(inode);

@@ -81,5 +81,6 @@ void h4_lost_vma(void);
 void h21_untouched(void);
 void h22_stuck_reader(void);
 void h23_slow_sync(void);
+void h35_splices(void);
 
 #endif /* HAZARDS_H */

@@ -41,6 +41,7 @@ static const struct {
 	{ "H32", h32_reclaim },
 	{ "H33", h33_untold },
 	{ "H34", h34_held },
+	{ "H35", h35_splices },
 };
 
 int hazard_file(const char *path, size_t len, int mode)

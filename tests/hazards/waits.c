@@ -310,3 +310,30 @@ void h23_slow_sync(void)
 	close(fd);
 	MUST(rmdir(CGROUP));
 }
+
+/* --- H35: splices into the stack, and into the lower filesystem elsewhere. */
+
+static void splice_into(const char *path)
+{
+	int fd = MUST(open(path, O_RDWR | O_CREAT, 0644)), ends[2];
+	char seen[8] = "";
+
+	MUST(pipe(ends));
+	MUST(write(ends[1], "text", 4));
+	dxs_is(4, splice(ends[0], NULL, fd, NULL, 4, 0), "H35: splice to %s",
+	       path);
+	dxs_pread(fd, seen, 4, 0);
+	dxs_str("text", seen, "H35: %s", path);
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
+}
+
+/* A freeze in between is not needed: lockdep compares. */
+void h35_splices(void)
+{
+	dxs_mount_lower();
+	splice_into("lower/file");
+	splice_into("stack/other");
+	dxs_umount_lower();
+}
