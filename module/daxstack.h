@@ -395,11 +395,6 @@ struct dxs_marks {
 	struct list_head list;
 };
 
-#define DXS_MARKS(name)	{						\
-	.lock = __SPIN_LOCK_UNLOCKED((name).lock),			\
-	.list = LIST_HEAD_INIT((name).list),				\
-}
-
 /**
  * struct dxs_mark - one of them
  * @list: in the list of the others

@@ -252,7 +252,10 @@ static const struct vm_operations_struct dxs_vm_ops = {
  * gate keeps switches away as well, so that this call needs no other; it is
  * known by the task that makes it.
  */
-struct dxs_marks dxs_sync_faults = DXS_MARKS(dxs_sync_faults);
+struct dxs_marks dxs_sync_faults = {
+	.lock = __SPIN_LOCK_UNLOCKED(dxs_sync_faults.lock),
+	.list = LIST_HEAD_INIT(dxs_sync_faults.list),
+};
 
 static vm_fault_t dxs_vm_sync_fault(struct vm_fault *vmf)
 {

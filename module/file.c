@@ -159,7 +159,10 @@ static inline ssize_t dxs_write_gated(struct kiocb *iocb,
 	return ret;
 }
 
-static struct dxs_marks dxs_splicers = DXS_MARKS(dxs_splicers);
+static struct dxs_marks dxs_splicers = {
+	.lock = __SPIN_LOCK_UNLOCKED(dxs_splicers.lock),
+	.list = LIST_HEAD_INIT(dxs_splicers.list),
+};
 
 static ssize_t dxs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
