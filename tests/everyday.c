@@ -446,6 +446,8 @@ static void test_calls(int mode)
 	uint8_t buf[8 * PAGE], seen[8 * PAGE];
 	int fd = make("calls"), other = make("other"), append, ends[2];
 	struct iovec iov[2] = { { seen, 1000 }, { seen + 1000, 3000 } };
+	struct file_dedupe_range *range =
+		calloc(1, sizeof(*range) + sizeof(range->info[0]));
 	loff_t in = 100, out = 200;
 	off_t pos = 0;
 	ssize_t n;
@@ -511,6 +513,14 @@ static void test_calls(int mode)
 	       "%s: copy_file_range: bytes", m);
 
 	dxs_errno(EOPNOTSUPP, ERR(ioctl(other, FICLONE, fd)), "%s: FICLONE", m);
+	*range = (struct file_dedupe_range){
+		.src_length = PAGE,
+		.dest_count = 1,
+	};
+	range->info[0].dest_fd = other;
+	dxs_errno(EOPNOTSUPP, ERR(ioctl(fd, FIDEDUPERANGE, range)),
+		  "%s: FIDEDUPERANGE", m);
+	free(range);
 	close(other);
 	close(fd);
 	fd = MUST(open("calls", O_RDONLY));
