@@ -138,12 +138,12 @@ struct dxs_gates {
  * @switching: gates that are made now are made shut; under i_lock
  * @sync_maps: VMAs with MAP_SYNC (H10)
  * @splices: splices into it under way; their writes have the lower s_writers
+ * @dax_turns: how often it was to dax (H29); written under the shut fault gate
  * @foreign_map: a mapping was made that the gates do not cover
  * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
  * @write_held: we hold the lower i_writecount (H16), under i_lock
  * @flip_rcu: a grace period since the last switch is over when this cookie is
  *	(H31)
- * @dax_turns: how often it was to dax (H29); written under the shut fault gate
  * @switches: successful switches, under @switch_lock
  * @refusals: refused ones
  *
@@ -156,9 +156,9 @@ struct dxs_inode {
 	struct dxs_gates gates;
 	struct mutex switch_lock; /* see above */
 	unsigned long flip_rcu;
-	unsigned long dax_turns;
 	atomic_t sync_maps;
 	atomic_t splices;
+	u32 dax_turns;
 	u32 switches;
 	atomic_t refusals;
 	bool switching;

@@ -82,7 +82,7 @@ static noinline vm_fault_t dxs_fault_wait(struct vm_fault *vmf)
  */
 static bool dxs_vma_settled(const struct vm_area_struct *vma)
 {
-	return (unsigned long)vma->vm_private_data ==
+	return (u32)(unsigned long)vma->vm_private_data ==
 		DXS_I(dxs_vma_inode(vma))->dax_turns;
 }
 
@@ -92,14 +92,14 @@ static noinline vm_fault_t dxs_vma_settle(struct vm_fault *vmf)
 	struct mm_struct *mm = vmf->vma->vm_mm;
 	struct file *file = get_file(vmf->vma->vm_file);
 	const struct dxs_inode *di = DXS_I(dxs_vma_inode(vmf->vma));
-	unsigned long turns = READ_ONCE(di->dax_turns);
+	u32 turns = READ_ONCE(di->dax_turns);
 	struct vm_area_struct *vma;
 
 	mmap_read_unlock(mm);
 	if (!mmap_write_lock_killable(mm)) {
 		vma = vma_lookup(mm, vmf->address);
 		if (vma && vma->vm_file == file)
-			vma->vm_private_data = (void *)turns;
+			vma->vm_private_data = (void *)(unsigned long)turns;
 		mmap_write_unlock(mm);
 	}
 	fput(file);
@@ -338,7 +338,8 @@ void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 	}
 	vma->vm_flags &= ~VM_HUGEPAGE | (had & VM_HUGEPAGE);
 	/* The mmap_lock is held for writing: nobody has to be waited for. */
-	vma->vm_private_data = (void *)DXS_I(inode)->dax_turns;
+	vma->vm_private_data =
+		(void *)(unsigned long)DXS_I(inode)->dax_turns;
 	if (vma->vm_flags & VM_SYNC) {
 		vma->vm_ops = &dxs_vm_sync_ops;
 		dxs_vm_sync_open(vma);

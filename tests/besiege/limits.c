@@ -214,6 +214,9 @@ static int switch_without_files(int fd)
 {
 	int i, done = 0;
 
+	/* The kernel counts them by processor, and is wrong by some dozens. */
+	for (i = 0; i < 200; i++)
+		MUST(open("/", O_RDONLY));
 	MUST(setresuid(NOBODY, NOBODY, NOBODY));
 	if (open("/", O_RDONLY) >= 0 || errno != ENFILE)
 		return 100;
