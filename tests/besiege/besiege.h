@@ -50,6 +50,7 @@ void bs_well(int fd, const char *name);
  * @alone: nobody else switches the file
  * @done: the mode changed
  * @refused: with EBUSY or @allowed
+ * @reason: of the last refusal
  * @wrong: another error, or it did not what it said
  */
 struct bs_switcher {
@@ -60,6 +61,7 @@ struct bs_switcher {
 	atomic_bool stop;
 	atomic_long done;
 	atomic_long refused;
+	atomic_int reason;
 	atomic_long wrong;
 	pthread_t thread;
 };
@@ -68,6 +70,8 @@ void bs_switch_begin(struct bs_switcher *s, int fd);
 void bs_switch_end(struct bs_switcher *s);
 /* Lets time pass until so many more switches are made. */
 void bs_switch_more(struct bs_switcher *s, long more);
+/* Lets time pass until one is refused for that reason. Return: was one? */
+bool bs_switch_refused(struct bs_switcher *s, int reason);
 /* Ends it, and reports that @least switches were made and none was wrong. */
 void bs_switch_report(struct bs_switcher *s, long least, const char *name);
 

@@ -150,6 +150,7 @@ static void switch_once(struct bs_switcher *s)
 	err = dxs_switch(s->fd, to, s->timeout_ms, &sw);
 	if (err) {
 		if (err == EBUSY || err == s->allowed) {
+			s->reason = sw.reason;
 			s->refused++;
 			return;
 		}
@@ -195,6 +196,16 @@ void bs_switch_more(struct bs_switcher *s, long more)
 
 	for (more += s->done; s->done < more && dxs_now() < end;)
 		dxs_sleep_ms(1);
+}
+
+bool bs_switch_refused(struct bs_switcher *s, int reason)
+{
+	double end = bs_end();
+
+	s->reason = DAXSTACK_REASON_NONE;
+	while (s->reason != reason && dxs_now() < end)
+		dxs_sleep_ms(1);
+	return s->reason == reason;
 }
 
 void bs_switch_report(struct bs_switcher *s, long least, const char *name)
