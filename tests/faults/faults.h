@@ -76,6 +76,9 @@ void fault_no_space(void);
 void fault_nth_write(void);
 void fault_bad_blocks(void);
 
+/* shutdown.c */
+void fault_shutdown(void);
+
 /* main.c */
 void fault_drop_caches(void);
 bool fault_put(const char *path, const char *value);

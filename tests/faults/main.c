@@ -4,8 +4,8 @@
  *
  * Usage: faults [--anywhere] [NAME...]
  *
- *   NAME        "space", "writes", "blocks", or a call of calls.c; all of them
- *               without a name
+ *   NAME        "space", "writes", "shutdown", "blocks", or a call of calls.c;
+ *               all of them without a name
  *   --anywhere  not only the module's allocations fail: those of the lower
  *               filesystem as well. What it makes of it, is its own affair:
  *               ext4 may complain, and leave a truncate half done.
@@ -71,6 +71,8 @@ int main(int argc, char **argv)
 		fault_no_space();
 	if (wanted("writes"))
 		fault_nth_write();
+	if (wanted("shutdown"))
+		fault_shutdown();
 	fault_allocations(wanted, anywhere);
 	/* The last one: mkfs would meet them, too. */
 	if (wanted("blocks"))
