@@ -432,7 +432,7 @@ void dxs_wb_release(struct dxs_inode *di);
 void dxs_inherit_born(struct inode *inode, struct dentry *dentry);
 void dxs_inherit_moved(struct dentry *moved, struct dentry *name);
 
-/* switch.c, policy.c, ioctl.c */
+/* switch.c, request.c, policy.c, ioctl.c */
 
 /* Who asks for a switch. */
 enum dxs_cause {
@@ -495,6 +495,13 @@ static inline struct dxs_switch dxs_switch_of(const struct dentry *dentry,
 	};
 }
 
+static inline struct inode *dxs_switch_lower(const struct dxs_switch *sw)
+{
+	return dxs_lower_inode(sw->inode);
+}
+
+enum daxstack_reason dxs_attempt(struct dxs_switch *sw);
+enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw);
 int dxs_switch(struct dxs_switch *sw);
 int dxs_switch_end(const struct dxs_switch *sw);
 int dxs_store_flag(struct dentry *lower, int mode);
