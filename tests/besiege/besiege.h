@@ -114,6 +114,8 @@ void siege_fork(void);
 int program_main(int argc, char **argv);
 /* freeze.c */
 void siege_freeze(void);
+/* loop.c */
+void siege_loop(void);
 /* names.c */
 void siege_names(void);
 /* signals.c */

@@ -35,6 +35,7 @@ static const struct {
 	{ "exec", siege_exec },
 	{ "fork", siege_fork },
 	{ "freeze", siege_freeze },
+	{ "loop", siege_loop },
 	{ "names", siege_names },
 	{ "kill", siege_kill },
 	{ "signals", siege_signals },
