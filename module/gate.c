@@ -2,6 +2,7 @@
 /*
  * The gates: the paths that wait. See gate.h for how they are right.
  */
+#include <linux/error-injection.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/wait_bit.h>
@@ -39,6 +40,8 @@ int dxs_gate_init(struct dxs_gate *gate, const char *name,
 	lockdep_init_map(&gate->dep_map, name, key, 0);
 	return 0;
 }
+/* For tests/faults: what alloc_percpu() takes, no fault injection makes fail. */
+ALLOW_ERROR_INJECTION(dxs_gate_init, ERRNO);
 
 /**
  * dxs_gate_destroy() - free what dxs_gate_init() made

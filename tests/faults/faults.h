@@ -60,6 +60,8 @@ const char *fault_unlimit(void);
 const char *fault_writes(void);
 /* Of allocations, which kinds fail: objects of slab caches, pages? */
 void fault_kinds(bool slabs, bool pages);
+/* Does it fail to make gates? They are of memory that is no object and no page. */
+void fault_gates(bool fail);
 /* Nothing fails any more. */
 void fault_end(void);
 /* Makes the @nth of what fails, by this thread and from now, fail; 0: none. */

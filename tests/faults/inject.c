@@ -28,6 +28,10 @@ struct range {
 	unsigned long long end;
 };
 
+/* The module's function that takes memory for each processor, and its -ENOMEM. */
+#define GATES	"dxs_gate_init"
+#define GATES_ENOMEM "0xfffffffffffffff4"
+
 static int nth_fd = -1;
 
 static bool have(const char *attr)
@@ -169,6 +173,16 @@ void fault_kinds(bool slabs, bool pages)
 	if (!set("failslab", "cache-filter", slabs ? "N" : "Y") ||
 	    !set("fail_page_alloc", "min-order", pages ? "0" : "64"))
 		dxs_bail("cannot choose what fails: %m");
+}
+
+void fault_gates(bool fail)
+{
+	if (!have("fail_function"))
+		return;
+	if (!set("fail_function", "verbose", "0") ||
+	    !set("fail_function", "inject", fail ? GATES : "!" GATES) ||
+	    (fail && !set("fail_function/" GATES, "retval", GATES_ENOMEM)))
+		dxs_bail("cannot choose whether gates fail: %m");
 }
 
 /* Are there no chances now? */

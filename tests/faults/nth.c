@@ -217,7 +217,7 @@ static void try_call(const struct fault_call *call)
 	struct tally tally = { .call = call };
 	double start = dxs_now();
 	struct view before;
-	int err, slabs, pages;
+	int err, slabs, pages, gates;
 	bool fault;
 
 	/* Once without: to know what it does, and for what is done only once. */
@@ -237,9 +237,13 @@ static void try_call(const struct fault_call *call)
 	slabs = try_faults(&tally);
 	fault_kinds(false, true);
 	pages = try_faults(&tally);
+	fault_kinds(false, false);
+	fault_gates(true);
+	gates = try_faults(&tally);
+	fault_gates(false);
 	dxs_is(0, tally.wrong, "%s", call->name);
-	dxs_diag("%d objects, %d pages: %d ENOMEM, %d other errors, %d done without; %.1f s",
-		 slabs, pages, tally.failed - tally.other, tally.other,
+	dxs_diag("%d objects, %d pages, %d gates: %d ENOMEM, %d other errors, %d done without; %.1f s",
+		 slabs, pages, gates, tally.failed - tally.other, tally.other,
 		 tally.faults - tally.failed, dxs_now() - start);
 }
 
