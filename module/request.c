@@ -134,21 +134,6 @@ static bool dxs_wait_a_little(struct dxs_switch *sw, unsigned long patience)
 }
 
 /*
- * One more attempt. Where writeback or a call was in the way, it did not come to
- * look at the pages: what an earlier one saw there stands.
- */
-static void dxs_try_again(struct dxs_switch *sw)
-{
-	enum daxstack_reason before = sw->reason;
-
-	dxs_locked(sw, dxs_attempt);
-	if (before == DAXSTACK_REASON_PINNED &&
-	    (sw->reason == DAXSTACK_REASON_WRITEBACK ||
-	     sw->reason == DAXSTACK_REASON_IO))
-		sw->reason = before;
-}
-
-/*
  * A file for generic_fadvise() to go by, before anything is shut; only needed
  * to drop folios. Without it the switch still works, when LRU batches allow.
  */
@@ -167,6 +152,29 @@ static struct file *dxs_open_drain(const struct dxs_switch *sw)
 	file = open_with_fake_path(&path, O_RDONLY | O_LARGEFILE | O_NOATIME |
 				   __FMODE_NONOTIFY, lower, current_cred());
 	return IS_ERR(file) ? NULL : file;
+}
+
+/* One attempt. Folios may have come since an earlier one, which had none to drop. */
+static void dxs_try(struct dxs_switch *sw)
+{
+	if (!sw->drain)
+		sw->drain = dxs_open_drain(sw);
+	dxs_locked(sw, dxs_attempt);
+}
+
+/*
+ * One more attempt. Where writeback or a call was in the way, it did not come to
+ * look at the pages: what an earlier one saw there stands.
+ */
+static void dxs_try_again(struct dxs_switch *sw)
+{
+	enum daxstack_reason before = sw->reason;
+
+	dxs_try(sw);
+	if (before == DAXSTACK_REASON_PINNED &&
+	    (sw->reason == DAXSTACK_REASON_WRITEBACK ||
+	     sw->reason == DAXSTACK_REASON_IO))
+		sw->reason = before;
 }
 
 /*
@@ -279,8 +287,7 @@ int dxs_switch(struct dxs_switch *sw)
 	if (dxs_mode(sw->inode) != sw->to)
 		dxs_learn_personalities(sbi);
 
-	sw->drain = dxs_open_drain(sw);
-	dxs_locked(sw, dxs_attempt);
+	dxs_try(sw);
 	/* From now: a long flush must not use it up. */
 	patience = jiffies + DXS_PATIENCE;
 	while (sw->reason && dxs_wait_a_little(sw, patience))

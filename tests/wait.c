@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -296,6 +298,76 @@ static void test_remount(void)
 	close(fd);
 }
 
+/*
+ * --- A page that comes while a switch waits, of a file that had none. It stays
+ * in a batch of the processor that read it, unless someone has these emptied.
+ */
+
+static void stay_on(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	MUST(sched_setaffinity(0, sizeof(cpus), &cpus));
+}
+
+struct late {
+	int fd;
+	atomic_bool done;
+	atomic_bool stop;
+};
+
+static void *read_late(void *arg)
+{
+	struct late *late = arg;
+	uint8_t byte;
+
+	stay_on(1);
+	dxs_pread(late->fd, &byte, 1, 0);
+	late->done = true;
+	/* What a thread does as it ends may empty the batch. */
+	while (!late->stop)
+		dxs_sleep_ms(1);
+	return NULL;
+}
+
+static void test_late_page(void)
+{
+	struct late late = { .fd = make_file("stack/file", DAXSTACK_CACHED) };
+	struct daxstack_state state;
+	struct waiter waiter;
+	pthread_t thread;
+	cpu_set_t cpus;
+
+	MUST(sched_getaffinity(0, sizeof(cpus), &cpus));
+	if (!CPU_ISSET(0, &cpus) || !CPU_ISSET(1, &cpus))
+		dxs_bail("there are not two processors");
+	stay_on(0);
+	MUST(fsync(late.fd));
+	if (posix_fadvise(late.fd, 0, 0, POSIX_FADV_DONTNEED) ||
+	    posix_fadvise(late.fd, 0, 0, POSIX_FADV_RANDOM))
+		dxs_bail("posix_fadvise: %m");
+	MUST(ioctl(late.fd, DAXSTACK_IOC_STATE, &state));
+	dxs_is(0, state.pages, "a late page: none at first");
+	dxs_mount_lower();
+	begin_wait(&waiter, late.fd, DAXSTACK_DAX, 5000);
+	dxs_sleep_ms(200);
+	if (pthread_create(&thread, NULL, read_late, &late))
+		dxs_bail("cannot make a thread");
+	while (!late.done)
+		dxs_sleep_ms(1);
+	dxs_umount_lower();
+	end_wait(&waiter);
+	dxs_errno(0, waiter.err, "a late page: it is not in the way");
+	dxs_str("NONE", dxs_reason_name(waiter.sw.reason),
+		"a late page: the reason");
+	late.stop = true;
+	pthread_join(thread, NULL);
+	MUST(sched_setaffinity(0, sizeof(cpus), &cpus));
+	close(late.fd);
+}
+
 /* --- Signals. */
 
 static void test_kill(const struct obstacle *o)
@@ -394,6 +466,7 @@ int main(void)
 	for (i = 0; i < ARRAY_SIZE(obstacles); i++)
 		test_kill(&obstacles[i]);
 	test_remount();
+	test_late_page();
 	test_mmap_race();
 	dxs_umount_stack();
 	dxs_fsck();
