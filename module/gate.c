@@ -27,6 +27,9 @@ static int dxs_gate_readers(struct dxs_gate *gate)
  * @name: for lockdep
  * @key: for lockdep, one for all gates of a kind
  *
+ * Tests make it fail (tests/faults): other fault injection does not reach what
+ * alloc_percpu() takes.
+ *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
@@ -40,7 +43,7 @@ int dxs_gate_init(struct dxs_gate *gate, const char *name,
 	lockdep_init_map(&gate->dep_map, name, key, 0);
 	return 0;
 }
-/* For tests/faults: what alloc_percpu() takes, no fault injection makes fail. */
+
 ALLOW_ERROR_INJECTION(dxs_gate_init, ERRNO);
 
 /**

@@ -242,7 +242,7 @@ static void try_call(const struct fault_call *call)
 	gates = try_faults(&tally);
 	fault_gates(false);
 	dxs_is(0, tally.wrong, "%s", call->name);
-	dxs_diag("%d objects, %d pages, %d gates: %d ENOMEM, %d other errors, %d done without; %.1f s",
+	dxs_diag("%d objects, %d pages, %d gates: %d ENOMEM, %d others, %d done without; %.1f s",
 		 slabs, pages, gates, tally.failed - tally.other, tally.other,
 		 tally.faults - tally.failed, dxs_now() - start);
 }
