@@ -181,15 +181,17 @@ static int mode_of(int fd)
 /* No switch takes place, and what refuses it says so. */
 static void is_refused(int fd, const char *name)
 {
-	int mode = mode_of(fd), err;
+	int mode = mode_of(fd), tries = 0, err;
 	struct daxstack_switch sw;
 
-	err = dxs_switch(fd, !mode, 0, &sw);
+	err = dxs_switch(fd, !mode, 5000, &sw);
 	dxs_ok(err == EIO || err == EROFS, "%s: not switched from %s: %s (%s)",
 	       name, dxs_mode_name(mode), strerrorname_np(err),
 	       dxs_reason_name(sw.reason));
 	dxs_is(mode, mode_of(fd), "%s: still %s", name, dxs_mode_name(mode));
-	err = dxs_set_xflag(fd, !mode);
+	/* It waits for nothing; what is under way may be in its way. */
+	while ((err = dxs_set_xflag(fd, !mode)) == EBUSY && tries++ < 50)
+		dxs_sleep_ms(100);
 	dxs_ok(err == EIO || err == EROFS, "%s: by chattr +x: %s", name,
 	       strerrorname_np(err));
 	dxs_is(mode, mode_of(fd), "%s: still %s", name, dxs_mode_name(mode));
