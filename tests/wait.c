@@ -193,24 +193,16 @@ static void measure(int fd, int other, struct worker *same,
 	end_work(elsewhere);
 }
 
-static bool enough(const struct worker *before, const struct worker *during)
-{
-	return during->done >= SHARE * before->done / dxs_slow();
-}
-
-static bool prompt(const struct worker *during)
-{
-	return during->worst < STALL * dxs_slow();
-}
-
 static void fair(const struct worker *before, const struct worker *during,
 		 const char *obstacle, const char *whose)
 {
 	dxs_diag("%s, %s: %ld calls/s before, %ld while a switch waits, worst %.1f ms",
 		 obstacle, whose, 2 * before->done, 2 * during->done,
 		 during->worst * 1000);
-	dxs_ok(enough(before, during), "%s, %s: not starved", obstacle, whose);
-	dxs_ok(prompt(during), "%s, %s: not held up", obstacle, whose);
+	dxs_ok(during->done >= SHARE * before->done / dxs_slow(),
+	       "%s, %s: not starved", obstacle, whose);
+	dxs_ok(during->worst < STALL * dxs_slow(), "%s, %s: not held up",
+	       obstacle, whose);
 }
 
 static void test_obstacle(const struct obstacle *o)
@@ -219,21 +211,15 @@ static void test_obstacle(const struct obstacle *o)
 	int other = make_file("stack/other", o->from);
 	struct worker same_before, other_before, same, elsewhere;
 	struct waiter waiter;
-	double cleared, rest;
-	int tries = 0;
+	double cleared;
 
 	dxs_remount(o->policy);
 	measure(fd, other, &same_before, &other_before);
 
 	o->put(fd);
-	begin_wait(&waiter, fd, !o->from, 60000);
+	begin_wait(&waiter, fd, !o->from, 10000);
 	dxs_sleep_ms(200);
-	/* A switch in the way is so every time; a busy machine is not. */
-	do {
-		measure(fd, other, &same, &elsewhere);
-	} while (++tries < 5 && !(enough(&same_before, &same) && prompt(&same) &&
-				  enough(&other_before, &elsewhere) &&
-				  prompt(&elsewhere)));
+	measure(fd, other, &same, &elsewhere);
 	fair(&same_before, &same, o->name, "users of the file");
 	fair(&other_before, &elsewhere, o->name, "users of another file");
 	dxs_is(o->from, dxs_mode(fd), "%s: the switch still waits", o->name);
@@ -243,14 +229,9 @@ static void test_obstacle(const struct obstacle *o)
 	end_wait(&waiter);
 	dxs_errno(0, waiter.err, "%s: switched when it was gone", o->name);
 	dxs_is(1, waiter.sw.switched, "%s: switched", o->name);
-	/* Between attempts it rests for ten times what the last one took. */
-	rest = 10 * waiter.sw.shut_ns / 1e9;
-	if (rest < 10 * same.worst)
-		rest = 10 * same.worst;
-	if (!dxs_ok(waiter.ended - cleared < rest + 0.5 * dxs_slow(),
-		    "%s: soon after", o->name))
-		dxs_diag("seen: %.3f s, %.3f s of them at rest",
-			 waiter.ended - cleared, rest);
+	if (!dxs_ok(waiter.ended - cleared < 0.5 * dxs_slow(), "%s: soon after",
+		    o->name))
+		dxs_diag("seen: %.3f s", waiter.ended - cleared);
 
 	/* Without a timeout the answer comes at once. */
 	dxs_switch(fd, o->from, 1000, NULL);
@@ -259,7 +240,7 @@ static void test_obstacle(const struct obstacle *o)
 	dxs_errno(EBUSY, dxs_switch(fd, !o->from, 0, &waiter.sw),
 		  "%s: without a timeout", o->name);
 	dxs_is(o->reason, waiter.sw.reason, "%s: the reason", o->name);
-	dxs_ok(dxs_now() - cleared < 0.5 * dxs_slow(), "%s: at once", o->name);
+	dxs_ok(dxs_now() - cleared < 0.5, "%s: at once", o->name);
 	o->clear();
 	dxs_remount("switch=live");
 	close(fd);
@@ -283,8 +264,7 @@ static void test_remount(void)
 	begin = dxs_now();
 	dxs_errno(0, ERR(mount(NULL, "stack", NULL, MS_REMOUNT | MS_RDONLY,
 			       NULL)), "remount,ro while a switch waits");
-	dxs_ok(dxs_now() - begin < dxs_slow(),
-	       "remount,ro while a switch waits: soon");
+	dxs_ok(dxs_now() - begin < 1, "remount,ro while a switch waits: soon");
 	end_wait(&waiter);
 	dxs_errno(EROFS, waiter.err, "the switch that waited ends");
 	dxs_remount("");
@@ -389,7 +369,7 @@ static void test_kill(const struct obstacle *o)
 	MUST(waitpid(pid, &status, 0));
 	dxs_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
 	       "%s: the wait can be killed", o->name);
-	dxs_ok(dxs_now() - begin < dxs_slow(), "%s: killed soon", o->name);
+	dxs_ok(dxs_now() - begin < 1, "%s: killed soon", o->name);
 	dxs_is(o->from, dxs_mode(fd), "%s: nothing changed", o->name);
 	/* The child had a copy of the pipe and of the mapping. */
 	o->clear();

@@ -132,12 +132,12 @@ static void map_dirty(void)
 
 static int do_to_dax(void)
 {
-	return dxs_switch(fd, DAXSTACK_DAX, 2000, NULL);
+	return dxs_switch(fd, DAXSTACK_DAX, 0, NULL);
 }
 
 static int do_to_cached(void)
 {
-	return dxs_switch(fd, DAXSTACK_CACHED, 2000, NULL);
+	return dxs_switch(fd, DAXSTACK_CACHED, 0, NULL);
 }
 
 static int do_x_dax(void)
