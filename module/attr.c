@@ -1,47 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Attributes: the lower inode has them, the stack's inode has copies for the
- * VFS to look at.
+ * Attributes: the lower inode has them, and decides about them; copies.c keeps
+ * what the VFS reads of them.
  */
 #include <linux/pagemap.h>
-#include <linux/xattr.h>
 
 #include "daxstack.h"
 
-#define DXS_COPIED_FLAGS (S_SYNC | S_DIRSYNC | S_NOATIME | S_APPEND | \
-			  S_IMMUTABLE)
-
-/**
- * dxs_copy_attr() - bring the VFS's copies up to date
- * @inode: of the stack
- *
- * Context: any. Races between two copies are harmless: each copies what is
- * true by then.
+/*
+ * The lower inode alone decides: there are no copies of its ACLs. What the VFS
+ * decides next, it decides by the copies (H37).
  */
-void dxs_copy_attr(struct inode *inode)
-{
-	const struct inode *lower = dxs_lower_inode(inode);
-	unsigned int flags = READ_ONCE(lower->i_flags) & DXS_COPIED_FLAGS;
-
-	inode->i_mode = lower->i_mode;
-	inode->i_uid = lower->i_uid;
-	inode->i_gid = lower->i_gid;
-	inode->i_rdev = lower->i_rdev;
-	inode->i_atime = lower->i_atime;
-	inode->i_mtime = lower->i_mtime;
-	inode->i_ctime = lower->i_ctime;
-	inode->i_blkbits = lower->i_blkbits;
-	if (inode->i_nlink != lower->i_nlink)
-		set_nlink(inode, lower->i_nlink);
-	if ((inode->i_flags & DXS_COPIED_FLAGS) != flags)
-		inode_set_flags(inode, flags, DXS_COPIED_FLAGS);
-	fsstack_copy_inode_size(inode, (struct inode *)lower);
-}
-
-/* The lower inode alone decides: there are no copies of its ACLs. */
 int dxs_permission(struct user_namespace *userns, struct inode *inode,
 		   int mask)
 {
+	if (mask & MAY_NOT_BLOCK)
+		dxs_refresh_rcu(inode);
+	else
+		dxs_refresh(inode, DXS_COPY_WHO);
 	return inode_permission(&init_user_ns, dxs_lower_inode(inode), mask);
 }
 
@@ -56,16 +32,48 @@ int dxs_getattr(struct user_namespace *userns, const struct path *path,
 	if (err)
 		return err;
 	stat->dev = path->dentry->d_sb->s_dev;
+	dxs_refresh(d_inode(path->dentry), DXS_COPY_ALL);
 	return 0;
+}
+
+/*
+ * The VFS works out by its copies what else a change takes away; by now they may
+ * be old (H37). The lower inode is locked.
+ */
+static void dxs_kill_by_lower(struct inode *lower, struct iattr *attr)
+{
+	const unsigned int asked = ATTR_MODE | ATTR_UID | ATTR_GID |
+				   ATTR_ATIME_SET | ATTR_MTIME_SET;
+	unsigned int valid = attr->ia_valid;
+
+	if (!S_ISREG(lower->i_mode) || valid & ATTR_MODE)
+		return;
+	if (valid & (ATTR_UID | ATTR_GID))
+		attr->ia_valid |= setattr_should_drop_sgid(&init_user_ns,
+							   lower);
+	else if (valid & ATTR_SIZE && !(valid & asked) &&
+		 setattr_should_drop_suidgid(&init_user_ns, lower))
+		/* ATTR_FORCE, as do_truncate(): whoever may write may do that. */
+		attr->ia_valid |= ATTR_FORCE |
+			setattr_should_drop_suidgid(&init_user_ns, lower);
 }
 
 static int dxs_setattr_lower(struct dentry *dentry, struct iattr *attr)
 {
 	struct dentry *lower = dxs_lower_dentry(dentry);
+	struct inode *inode = d_inode(dentry);
 	int err;
 
 	inode_lock(d_inode(lower));
-	err = notify_change(&init_user_ns, lower, attr, NULL);
+	/* ftruncate(2) asks for this by the copy only. */
+	if (attr->ia_valid & ATTR_SIZE && IS_APPEND(d_inode(lower)) &&
+	    !IS_APPEND(inode)) {
+		err = -EPERM;
+	} else {
+		dxs_kill_by_lower(d_inode(lower), attr);
+		err = notify_change(&init_user_ns, lower, attr, NULL);
+	}
+	dxs_copy_attr_locked(inode);
 	inode_unlock(d_inode(lower));
 	return err;
 }
@@ -82,6 +90,11 @@ static int dxs_setattr_size(struct dentry *dentry, struct iattr *attr)
 	return err;
 }
 
+/*
+ * H38: who may is for the lower filesystem to say, once, with the caller's
+ * credentials, by its own inode; the stack has the same owners and no idmap of its
+ * own, so nothing is translated.
+ */
 int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
 		struct iattr *attr)
 {
@@ -89,16 +102,7 @@ int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
 	struct vfsmount *mnt = dxs_lower_mnt(dentry->d_sb);
 	int err;
 
-	/*
-	 * Capabilities of a file go whoever changes it. Here they would go by
-	 * vfs_removexattr() of the lower inode, which asks who may set them.
-	 */
-	attr->ia_valid &= ~ATTR_KILL_PRIV;
-	err = setattr_prepare(&init_user_ns, dentry, attr);
-	if (err)
-		return err;
-
-	/* The lower notify_change() works these out by itself, and the above. */
+	/* The lower notify_change() works these out by itself. */
 	if (lower.ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
 		lower.ia_valid &= ~ATTR_MODE;
 	if (lower.ia_valid & ATTR_FILE)
@@ -111,7 +115,6 @@ int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
 		err = dxs_setattr_size(dentry, &lower);
 	else
 		err = dxs_setattr_lower(dentry, &lower);
-	dxs_copy_attr(d_inode(dentry));
 	mnt_drop_write(mnt);
 	return err;
 }
@@ -132,57 +135,10 @@ int dxs_update_time(struct inode *inode, struct timespec64 *now, int flags)
 		err = lower->i_op->update_time(lower, now, flags);
 	else
 		err = generic_update_time(lower, now, flags);
-	inode->i_atime = lower->i_atime;
+	dxs_copy_attr(inode);
 	sb_end_write(lower->i_sb);
 	return err;
 }
-
-ssize_t dxs_listxattr(struct dentry *dentry, char *list, size_t size)
-{
-	return vfs_listxattr(dxs_lower_dentry(dentry), list, size);
-}
-
-static int dxs_xattr_get(const struct xattr_handler *handler,
-			 struct dentry *dentry, struct inode *inode,
-			 const char *name, void *buffer, size_t size)
-{
-	return vfs_getxattr(&init_user_ns, dxs_lower_dentry(dentry), name,
-			    buffer, size);
-}
-
-static int dxs_xattr_set(const struct xattr_handler *handler,
-			 struct user_namespace *userns,
-			 struct dentry *dentry, struct inode *inode,
-			 const char *name, const void *value, size_t size,
-			 int flags)
-{
-	struct dentry *lower = dxs_lower_dentry(dentry);
-	struct vfsmount *mnt = dxs_lower_mnt(dentry->d_sb);
-	int err;
-
-	err = mnt_want_write(mnt);
-	if (err)
-		return err;
-	if (value)
-		err = vfs_setxattr(&init_user_ns, lower, name, value, size,
-				   flags);
-	else
-		err = vfs_removexattr(&init_user_ns, lower, name);
-	dxs_copy_attr(inode);
-	mnt_drop_write(mnt);
-	return err;
-}
-
-static const struct xattr_handler dxs_xattr_handler = {
-	.prefix	= "",	/* every name */
-	.get	= dxs_xattr_get,
-	.set	= dxs_xattr_set,
-};
-
-const struct xattr_handler *dxs_xattr_handlers[] = {
-	&dxs_xattr_handler,
-	NULL
-};
 
 int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
 {

@@ -39,6 +39,7 @@
 #include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
+#include <linux/seqlock.h>
 #include <linux/workqueue.h>
 
 #include "../include/daxstack.h"
@@ -146,6 +147,8 @@ struct dxs_gates {
  *	(H31)
  * @switches: successful switches, under @switch_lock
  * @refusals: refused ones
+ * @copies: moves with each copy of attributes, under i_lock (copies.c)
+ * @links_fixed: i_nlink is no copy just now; under i_lock
  *
  * The mode has one home only: IS_DAX() of the lower inode. It is stable for
  * whoever is inside a gate or holds @switch_lock.
@@ -165,6 +168,8 @@ struct dxs_inode {
 	bool foreign_map;
 	bool wb_held;
 	bool write_held;
+	bool links_fixed;
+	seqcount_spinlock_t copies;
 };
 
 /**
@@ -269,12 +274,16 @@ static inline const char *dxs_mode_name(int mode)
 	return mode == DAXSTACK_DAX ? "dax" : "cached";
 }
 
-/* super.c, lower.c */
+#include "copies.h"
+
+/* super.c, lower.c, remount.c */
 extern const struct super_operations dxs_super_ops;
 struct vfsmount *dxs_lower_mount(const char *source, const char *type,
 				 const char *dax, unsigned int sb_flags);
 int dxs_lower_check(const struct vfsmount *mnt, const struct dentry *root);
 bool dxs_lower_supported(const struct super_block *lower);
+bool dxs_lower_shared(const struct dxs_sb *sbi);
+int dxs_remount_lower(struct fs_context *fc);
 
 /* personality.c */
 bool dxs_learn_personalities(struct dxs_sb *sbi);
@@ -336,19 +345,20 @@ static inline void dxs_io_leave(struct inode *inode)
 }
 
 /* attr.c */
-extern const struct xattr_handler *dxs_xattr_handlers[];
-void dxs_copy_attr(struct inode *inode);
 int dxs_permission(struct user_namespace *userns, struct inode *inode,
 		   int mask);
 int dxs_getattr(struct user_namespace *userns, const struct path *path,
 		struct kstat *stat, u32 mask, unsigned int flags);
 int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
 		struct iattr *attr);
-ssize_t dxs_listxattr(struct dentry *dentry, char *list, size_t size);
 int dxs_update_time(struct inode *inode, struct timespec64 *now, int flags);
 int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
 int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
 		     struct fileattr *fa);
+
+/* xattr.c */
+extern const struct xattr_handler *dxs_xattr_handlers[];
+ssize_t dxs_listxattr(struct dentry *dentry, char *list, size_t size);
 
 /* dentry.c */
 extern const struct dentry_operations dxs_dentry_ops;

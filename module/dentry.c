@@ -71,7 +71,11 @@ static int dxs_d_revalidate(struct dentry *dentry, unsigned int flags)
 	dput(parent);
 	if (moved || d_unhashed(lower))
 		return 0;
-	return d_really_is_positive(lower) && dxs_same_name(lower, dentry);
+	if (!d_really_is_positive(lower) || !dxs_same_name(lower, dentry))
+		return 0;
+	/* What is found by a name is judged by its copies (H37). */
+	dxs_refresh(d_inode(dentry), DXS_COPY_ALL);
+	return 1;
 }
 
 const struct dentry_operations dxs_dentry_ops = {

@@ -12,6 +12,7 @@ static int dxs_dir_open(struct inode *inode, struct file *file)
 
 	if (IS_ERR(lower))
 		return PTR_ERR(lower);
+	dxs_refresh(inode, DXS_COPY_ALL);
 	file->private_data = lower;
 	return 0;
 }
@@ -29,6 +30,8 @@ static int dxs_dir_iterate(struct file *file, struct dir_context *ctx)
 	int err;
 
 	dxs_copy_noatime(lower, file);
+	/* relatime compares copies (H37). */
+	dxs_refresh(file_inode(file), DXS_COPY_DATA);
 	lower->f_pos = ctx->pos;
 	err = iterate_dir(lower, ctx);
 	ctx->pos = lower->f_pos;

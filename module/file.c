@@ -5,6 +5,7 @@
  */
 #include <linux/cred.h>
 #include <linux/fadvise.h>
+#include <linux/falloc.h>
 #include <linux/fiemap.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
@@ -58,6 +59,7 @@ struct file *dxs_open_lower(struct file *file)
 static int dxs_open(struct inode *inode, struct file *file)
 {
 	struct file *lower;
+	int err;
 
 	/*
 	 * A filesystem above us that opens with a path of its own, as overlayfs
@@ -67,6 +69,9 @@ static int dxs_open(struct inode *inode, struct file *file)
 	if (d_inode(file->f_path.dentry) != inode)
 		return -EOPNOTSUPP;
 
+	err = dxs_refresh_open(inode);
+	if (err)
+		return err;
 	lower = dxs_open_lower(file);
 	if (IS_ERR(lower))
 		return PTR_ERR(lower);
@@ -123,22 +128,12 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (ret)
 		return ret;
 	dxs_copy_noatime(lower.ki_filp, iocb->ki_filp);
+	/* relatime compares copies (H37). */
+	dxs_refresh(inode, DXS_COPY_DATA);
 	ret = call_read_iter(lower.ki_filp, &lower, to);
 	iocb->ki_pos = lower.ki_pos;
 	dxs_io_leave(inode);
 	return ret;
-}
-
-/* What dxs_copy_attr() would find changed after a write: it takes the S_ISUID. */
-static inline void dxs_copy_written(struct inode *inode)
-{
-	struct inode *lower = dxs_lower_inode(inode);
-
-	inode->i_mode = lower->i_mode;
-	inode->i_mtime = lower->i_mtime;
-	inode->i_ctime = lower->i_ctime;
-	inode->i_blocks = lower->i_blocks;
-	i_size_write(inode, i_size_read(lower));
 }
 
 /* The lower s_writers are held. */
@@ -154,7 +149,7 @@ static inline ssize_t dxs_write_gated(struct kiocb *iocb,
 		return ret;
 	ret = call_write_iter(lower.ki_filp, &lower, from);
 	iocb->ki_pos = lower.ki_pos;
-	dxs_copy_written(inode);
+	dxs_refresh(inode, DXS_COPY_WRITTEN);
 	dxs_io_leave(inode);
 	return ret;
 }
@@ -224,6 +219,7 @@ static loff_t dxs_llseek(struct file *file, loff_t offset, int whence)
 	lower->f_pos = file->f_pos;
 	pos = vfs_llseek(lower, offset, whence);
 	file->f_pos = lower->f_pos;
+	dxs_refresh(inode, DXS_COPY_ALL);
 	dxs_io_leave(inode);
 	return pos;
 }
@@ -237,8 +233,19 @@ static int dxs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	if (err)
 		return err;
 	err = vfs_fsync_range(dxs_lower_file(file), start, end, datasync);
+	/* Delayed allocations have become blocks. */
+	dxs_refresh(inode, DXS_COPY_ALL);
 	dxs_io_leave(inode);
 	return err;
+}
+
+/* What vfs_fallocate() asked the copies for, asked of the lower inode (H37). */
+static int dxs_may_fallocate(const struct inode *lower, int mode)
+{
+	if (IS_IMMUTABLE(lower) ||
+	    (IS_APPEND(lower) && mode & ~FALLOC_FL_KEEP_SIZE))
+		return -EPERM;
+	return IS_SWAPFILE(lower) ? -ETXTBSY : 0;
 }
 
 /* The lower ->fallocate itself: vfs_fallocate() takes s_writers inside. */
@@ -253,7 +260,9 @@ static long dxs_fallocate(struct file *file, int mode, loff_t offset,
 	err = dxs_io_enter(inode);
 	if (err)
 		goto out;
-	err = lower->f_op->fallocate(lower, mode, offset, len);
+	err = dxs_may_fallocate(file_inode(lower), mode);
+	if (!err)
+		err = lower->f_op->fallocate(lower, mode, offset, len);
 	dxs_copy_attr(inode);
 	dxs_io_leave(inode);
 out:

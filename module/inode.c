@@ -54,6 +54,8 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	di->dax_turns = 0;
 	di->switches = 0;
 	atomic_set(&di->refusals, 0);
+	di->links_fixed = false;
+	seqcount_spinlock_init(&di->copies, &di->vfs_inode.i_lock);
 	return &di->vfs_inode;
 }
 
@@ -265,7 +267,10 @@ struct inode *dxs_iget(struct super_block *sb, struct inode *lower)
 
 	inode->i_ino = lower->i_ino;
 	inode->i_generation = lower->i_generation;
-	inode->i_mode = lower->i_mode;
+	inode->i_blkbits = lower->i_blkbits;
+	/* Nobody has it yet: the owner first, then what is copied by rule. */
+	inode->i_uid = lower->i_uid;
+	inode->i_gid = lower->i_gid;
 	dxs_copy_attr(inode);
 
 	switch (inode->i_mode & S_IFMT) {

@@ -324,9 +324,7 @@ out:
 	mnt_drop_write(parent.mnt);
 	if (!err) {
 		dxs_inherit_born(inode, dentry);
-		/* d_tmpfile() takes the link away that a new inode would have. */
-		set_nlink(inode, 1);
-		d_tmpfile(file, inode);
+		dxs_tmpfile_links(file, inode);
 	}
 	return finish_open_simple(file, err);
 }

@@ -217,8 +217,13 @@ const struct super_operations dxs_super_ops = {
  */
 #define DXS_WHEN_FLAGS	(SB_SYNCHRONOUS | SB_DIRSYNC | SB_LAZYTIME)
 
-/* Has the lower filesystem been mounted by others? Then the options are theirs. */
-static bool dxs_lower_shared(const struct dxs_sb *sbi)
+/**
+ * dxs_lower_shared() - has the lower filesystem been mounted by others?
+ * @sbi: the mount
+ *
+ * Then its options are theirs.
+ */
+bool dxs_lower_shared(const struct dxs_sb *sbi)
 {
 	return sbi->from_dir ||
 	       atomic_read(&sbi->lower_mnt->mnt_sb->s_active) != 1;
@@ -413,7 +418,7 @@ static int dxs_reconfigure_when(struct fs_context *fc)
 	return 0;
 }
 
-/* Remount: else the stack's own flags; what is below is fixed at mount. */
+/* Remount: the rest of what is below is fixed at mount. */
 static int dxs_reconfigure(struct fs_context *fc)
 {
 	struct super_block *sb = fc->root->d_sb;
@@ -425,14 +430,10 @@ static int dxs_reconfigure(struct fs_context *fc)
 		return invalfc(fc, "lower= is fixed at mount");
 	if (opts->dax >= 0 && opts->dax != DXS_SB(sb)->dax)
 		return invalfc(fc, "dax= is fixed at mount");
-	/* fspick(2) may leave it as it is. */
-	if (sb_rdonly(sb) && fc->sb_flags_mask & ~fc->sb_flags & SB_RDONLY &&
-	    (sb_rdonly(mnt->mnt_sb) || __mnt_is_readonly(mnt))) {
-		errorfc(fc, "lower filesystem is read-only");
-		return -EROFS;
-	}
 	sync_filesystem(sb);
 	err = dxs_reconfigure_when(fc);
+	if (!err)
+		err = dxs_remount_lower(fc);
 	if (err)
 		return err;
 	dxs_apply_opts(DXS_SB(sb), opts);
