@@ -72,17 +72,16 @@ static void dxs_copy_links(struct inode *inode, const struct inode *lower)
 
 static void dxs_copy(struct inode *inode, bool locked, bool referenced)
 {
-	struct dxs_inode *di = DXS_I(inode);
-	const struct inode *lower = di->lower;
+	const struct inode *lower = dxs_lower_inode(inode);
 
 	spin_lock(&inode->i_lock);
-	write_seqcount_begin(&di->copies);
+	/* Pairs with dxs_copies_fresh(): seen to be in here before it loads. */
+	smp_mb__after_spinlock();
 	dxs_copy_who(inode, lower, locked);
 	dxs_copy_data(inode, lower);
 	/* The superblock counts inodes without links until they are evicted. */
 	if (referenced)
 		dxs_copy_links(inode, lower);
-	write_seqcount_end(&di->copies);
 	spin_unlock(&inode->i_lock);
 }
 
@@ -156,7 +155,7 @@ static noinline int dxs_copy_with_locks(struct inode *inode)
  */
 int dxs_refresh_open(struct inode *inode)
 {
-	if (likely(dxs_copies_fresh(inode, DXS_COPY_ALL)))
+	if (likely(dxs_copies_fresh(inode, DXS_COPY_MOST)))
 		return 0;
 	dxs_copy_attr(inode);
 	if (likely(!dxs_who_differs(inode, dxs_lower_inode(inode))))

@@ -7,11 +7,11 @@
 
 /* Which copies: a caller that asks for fewer pays less. */
 #define DXS_COPY_WHO	BIT(0)	/* mode, owner, group, flags */
-#define DXS_COPY_DATA	BIT(1)	/* size, mtime, ctime */
-#define DXS_COPY_REST	BIT(2)	/* atime, blocks, links */
-#define DXS_COPY_WRITTEN BIT(3)	/* of these, what a write changes and nobody
-				 * brings up to date before he looks at it */
-#define DXS_COPY_ALL	(DXS_COPY_WHO | DXS_COPY_DATA | DXS_COPY_REST)
+#define DXS_COPY_SIZE	BIT(1)	/* size, blocks */
+#define DXS_COPY_TIMES	BIT(2)	/* mtime, ctime */
+#define DXS_COPY_REST	BIT(3)	/* atime, links */
+#define DXS_COPY_MOST	(DXS_COPY_WHO | DXS_COPY_SIZE | DXS_COPY_TIMES)
+#define DXS_COPY_ALL	(DXS_COPY_MOST | DXS_COPY_REST)
 
 #define DXS_COPIED_FLAGS (S_SYNC | S_DIRSYNC | S_NOATIME | S_APPEND | \
 			  S_IMMUTABLE | S_SWAPFILE)
@@ -42,36 +42,34 @@ static inline u32 dxs_who_differs(const struct inode *inode,
  * @inode: of the stack
  * @what: DXS_COPY_*, a constant
  *
- * To compare without the lock is not enough: what is equal may be about to be
- * overwritten by somebody who loaded an older value. Whoever copies moves the
- * sequence count. If it stood still, nobody was between load and store, and who
- * begins later loads what is true by then.
+ * To compare is not enough: what is equal may be about to be overwritten by
+ * somebody who loaded an older value (H36). So first look for somebody in there:
+ * whoever takes the lock later loads what is true by then.
  *
  * Context: any; in RCU mode without DXS_COPY_REST.
  */
-static __always_inline bool dxs_copies_fresh(const struct inode *inode,
+static __always_inline bool dxs_copies_fresh(struct inode *inode,
 					     unsigned int what)
 {
-	const struct dxs_inode *di = DXS_I(inode);
-	const struct inode *lower = di->lower;
-	unsigned int seq = raw_read_seqcount(&di->copies);
-	u64 differs = seq & 1;
+	const struct inode *lower = dxs_lower_inode(inode);
+	u64 differs = 0;
 
+	if (spin_is_locked(&inode->i_lock))
+		return false;
+	/* Pairs with the release of i_lock. */
+	smp_rmb();
 	if (what & DXS_COPY_WHO)
 		differs |= dxs_who_differs(inode, lower);
-	if (what & DXS_COPY_DATA)
+	if (what & DXS_COPY_SIZE)
 		differs |= (inode->i_size ^ lower->i_size) |
-			dxs_time_differs(&inode->i_mtime, &lower->i_mtime) |
+			(inode->i_blocks ^ lower->i_blocks);
+	if (what & DXS_COPY_TIMES)
+		differs |= dxs_time_differs(&inode->i_mtime, &lower->i_mtime) |
 			dxs_time_differs(&inode->i_ctime, &lower->i_ctime);
 	if (what & DXS_COPY_REST)
 		differs |= dxs_time_differs(&inode->i_atime, &lower->i_atime) |
-			(inode->i_blocks ^ lower->i_blocks) |
 			(inode->i_nlink ^ lower->i_nlink);
-	if (what & DXS_COPY_WRITTEN)
-		differs |= (inode->i_size ^ lower->i_size) |
-			(inode->i_blocks ^ lower->i_blocks) |
-			(inode->i_mode ^ lower->i_mode);
-	return !differs && !read_seqcount_retry(&di->copies, seq);
+	return !differs;
 }
 
 /**
@@ -88,6 +86,22 @@ static __always_inline void dxs_refresh(struct inode *inode, unsigned int what)
 {
 	if (unlikely(!dxs_copies_fresh(inode, what)))
 		dxs_copy_attr(inode);
+}
+
+/**
+ * dxs_refresh_written() - the same after a write, for what nobody refreshes later
+ * @inode: of the stack, a regular file
+ *
+ * FIONREAD, copy_file_range(2) and others go by the size without asking us. Times
+ * and mode can wait: whoever goes by them comes to us first.
+ *
+ * Context: as above.
+ */
+static __always_inline void dxs_refresh_written(struct inode *inode)
+{
+	/* What we have written comes before the look for others. */
+	smp_mb();
+	dxs_refresh(inode, DXS_COPY_SIZE);
 }
 
 /* The same in RCU mode, where the inode may be going away. */

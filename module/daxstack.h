@@ -39,7 +39,6 @@
 #include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
-#include <linux/seqlock.h>
 #include <linux/workqueue.h>
 
 #include "../include/daxstack.h"
@@ -147,7 +146,6 @@ struct dxs_gates {
  *	(H31)
  * @switches: successful switches, under @switch_lock
  * @refusals: refused ones
- * @copies: moves with each copy of attributes, under i_lock (copies.c)
  * @links_fixed: i_nlink is no copy just now; under i_lock
  *
  * The mode has one home only: IS_DAX() of the lower inode. It is stable for
@@ -169,7 +167,6 @@ struct dxs_inode {
 	bool wb_held;
 	bool write_held;
 	bool links_fixed;
-	seqcount_spinlock_t copies;
 };
 
 /**

@@ -31,7 +31,7 @@ static int dxs_dir_iterate(struct file *file, struct dir_context *ctx)
 
 	dxs_copy_noatime(lower, file);
 	/* relatime compares copies (H37). */
-	dxs_refresh(file_inode(file), DXS_COPY_DATA);
+	dxs_refresh(file_inode(file), DXS_COPY_TIMES);
 	lower->f_pos = ctx->pos;
 	err = iterate_dir(lower, ctx);
 	ctx->pos = lower->f_pos;

@@ -129,7 +129,7 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return ret;
 	dxs_copy_noatime(lower.ki_filp, iocb->ki_filp);
 	/* relatime compares copies (H37). */
-	dxs_refresh(inode, DXS_COPY_DATA);
+	dxs_refresh(inode, DXS_COPY_SIZE | DXS_COPY_TIMES);
 	ret = call_read_iter(lower.ki_filp, &lower, to);
 	iocb->ki_pos = lower.ki_pos;
 	dxs_io_leave(inode);
@@ -149,7 +149,7 @@ static inline ssize_t dxs_write_gated(struct kiocb *iocb,
 		return ret;
 	ret = call_write_iter(lower.ki_filp, &lower, from);
 	iocb->ki_pos = lower.ki_pos;
-	dxs_refresh(inode, DXS_COPY_WRITTEN);
+	dxs_refresh_written(inode);
 	dxs_io_leave(inode);
 	return ret;
 }

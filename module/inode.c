@@ -55,7 +55,6 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	di->switches = 0;
 	atomic_set(&di->refusals, 0);
 	di->links_fixed = false;
-	seqcount_spinlock_init(&di->copies, &di->vfs_inode.i_lock);
 	return &di->vfs_inode;
 }
 

@@ -111,7 +111,7 @@ int dxs_mmap(struct file *file, struct vm_area_struct *vma)
 		return PTR_ERR(map);
 	dxs_copy_noatime(map, file);
 	/* relatime compares copies (H37). */
-	dxs_refresh(file_inode(file), DXS_COPY_DATA);
+	dxs_refresh(file_inode(file), DXS_COPY_TIMES);
 	vma_set_file(vma, map);
 	return dxs_map_gated(map, vma);
 }

@@ -52,6 +52,25 @@ struct hazard_switches {
 struct hazard_switches hazard_switch(int fd, double seconds, int count,
 				     int timeout_ms);
 
+/* rights.c */
+
+/* Prints whose rights it has: "hazards --rights". Return: the exit status. */
+int rights_main(void);
+/* This program, at @path. */
+void rights_program(const char *path);
+/* Does not return: has the program say which rights it has. */
+void rights_exec(const char *path);
+/* In a child: becomes user and group @id, and ends the child if it cannot. */
+void rights_user(uid_t id);
+/* In a child: in a new user namespace with a map that it may make itself. */
+void rights_nest(const char *map);
+/*
+ * Calls @step(@arg) in a child, in a new user namespace with these maps of users
+ * and groups if @map is not NULL, as root.
+ * Return: what it printed; valid until the next call.
+ */
+const char *rights_run(const char *map, void (*step)(void *arg), void *arg);
+
 /* faults.c */
 void h2_write_faults(void);
 void h3_waiting_faults(void);
@@ -82,5 +101,12 @@ void h21_untouched(void);
 void h22_stuck_reader(void);
 void h23_slow_sync(void);
 void h35_splices(void);
+
+/* attrs.c */
+void h36_racing_copies(void);
+void h37_changed_below(void);
+
+/* xattrs.c */
+void h38_translated_once(void);
 
 #endif /* HAZARDS_H */

@@ -42,6 +42,9 @@ static const struct {
 	{ "H33", h33_untold },
 	{ "H34", h34_held },
 	{ "H35", h35_splices },
+	{ "H36", h36_racing_copies },
+	{ "H37", h37_changed_below },
+	{ "H38", h38_translated_once },
 };
 
 int hazard_file(const char *path, size_t len, int mode)
@@ -143,6 +146,8 @@ int main(int argc, char **argv)
 {
 	size_t i;
 
+	if (argc == 2 && !strcmp(argv[1], "--rights"))
+		return rights_main();
 	dxs_begin();
 	for (i = 0; i < ARRAY_SIZE(hazards); i++) {
 		if (!wanted(hazards[i].name, argc, argv))
