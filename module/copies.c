@@ -73,15 +73,19 @@ static void dxs_copy_links(struct inode *inode, const struct inode *lower)
 static void dxs_copy(struct inode *inode, bool locked, bool referenced)
 {
 	const struct inode *lower = dxs_lower_inode(inode);
+	struct dxs_inode *di = DXS_I(inode);
 
 	spin_lock(&inode->i_lock);
-	/* Pairs with dxs_copies_fresh(): seen to be in here before it loads. */
-	smp_mb__after_spinlock();
+	WRITE_ONCE(di->copying, true);
+	/* Seen to be in here by dxs_copies_fresh() before anything is loaded. */
+	smp_mb();
 	dxs_copy_who(inode, lower, locked);
 	dxs_copy_data(inode, lower);
 	/* The superblock counts inodes without links until they are evicted. */
 	if (referenced)
 		dxs_copy_links(inode, lower);
+	/* Pairs with the acquire in dxs_copies_fresh(). */
+	smp_store_release(&di->copying, false);
 	spin_unlock(&inode->i_lock);
 }
 

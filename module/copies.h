@@ -44,7 +44,7 @@ static inline u32 dxs_who_differs(const struct inode *inode,
  *
  * To compare is not enough: what is equal may be about to be overwritten by
  * somebody who loaded an older value (H36). So first look for somebody in there:
- * whoever takes the lock later loads what is true by then.
+ * whoever comes later loads what is true by then.
  *
  * Context: any; in RCU mode without DXS_COPY_REST.
  */
@@ -54,10 +54,9 @@ static __always_inline bool dxs_copies_fresh(struct inode *inode,
 	const struct inode *lower = dxs_lower_inode(inode);
 	u64 differs = 0;
 
-	if (spin_is_locked(&inode->i_lock))
+	/* Pairs with the release in dxs_copy(). */
+	if (smp_load_acquire(&DXS_I(inode)->copying))
 		return false;
-	/* Pairs with the release of i_lock. */
-	smp_rmb();
 	if (what & DXS_COPY_WHO)
 		differs |= dxs_who_differs(inode, lower);
 	if (what & DXS_COPY_SIZE)

@@ -146,6 +146,7 @@ struct dxs_gates {
  *	(H31)
  * @switches: successful switches, under @switch_lock
  * @refusals: refused ones
+ * @copying: attributes are being copied; under i_lock (copies.c)
  * @links_fixed: i_nlink is no copy just now; under i_lock
  *
  * The mode has one home only: IS_DAX() of the lower inode. It is stable for
@@ -166,6 +167,7 @@ struct dxs_inode {
 	bool foreign_map;
 	bool wb_held;
 	bool write_held;
+	bool copying;
 	bool links_fixed;
 };
 

@@ -54,6 +54,7 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	di->dax_turns = 0;
 	di->switches = 0;
 	atomic_set(&di->refusals, 0);
+	di->copying = false;
 	di->links_fixed = false;
 	return &di->vfs_inode;
 }
