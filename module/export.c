@@ -37,7 +37,7 @@ static struct dentry *dxs_obtain_alias(struct super_block *sb,
 		dput(lower);
 		return ERR_CAST(inode);
 	}
-	dxs_copy_attr(inode);
+	dxs_refresh(inode, DXS_COPY_ALL);
 	dentry = d_find_any_alias(inode);
 	if (dentry) {
 		iput(inode);

@@ -41,7 +41,7 @@ static struct dentry *dxs_lookup(struct inode *dir, struct dentry *dentry,
 	inode = dxs_attach(dentry, lower);
 	if (IS_ERR(inode))
 		return ERR_CAST(inode);
-	dxs_copy_attr(inode);
+	dxs_refresh(inode, DXS_COPY_ALL);
 	return d_splice_alias(inode, dentry);
 }
 

@@ -90,8 +90,8 @@ static int dxs_xattr_set_lower(struct inode *inode, struct dentry *lower,
 			err = try_break_deleg(d_inode(lower), &delegated);
 		if (!err)
 			err = dxs_xattr_store(lower, name, value, size, flags);
-		dxs_copy_attr_locked(inode);
 		inode_unlock(d_inode(lower));
+		dxs_copy_attr(inode);
 	} while (delegated && !(err = break_deleg_wait(&delegated)));
 	if (!err)
 		fsnotify_xattr(lower);
