@@ -220,6 +220,7 @@ static void grown_below(const char *how)
 
 static void rights_below(const char *how)
 {
+	struct stat st;
 	int fd, below;
 
 	rights_program("stack/prog");
@@ -245,20 +246,16 @@ static void rights_below(const char *how)
 	/* A file that gets S_ISUID below loses it by a truncation. */
 	MUST(chown("stack/prog", 1002, 1002));
 	MUST(chmod("stack/prog", 0777));
-	MUST(chmod("lower/prog", 04777));
 	below = MUST(open("stack/prog", O_WRONLY));
+	MUST(chmod("lower/prog", 04777));
 	MUST(seteuid(1003));
 	MUST(ftruncate(below, 100));
 	MUST(seteuid(0));
 	close(below);
 	close(fd);
-	{
-		struct stat st;
-
-		MUST(stat("lower/prog", &st));
-		dxs_is(0777, st.st_mode & 07777,
-		       "H37, %s: u+s below, then truncated", how);
-	}
+	MUST(stat("lower/prog", &st));
+	dxs_is(0777, st.st_mode & 07777, "H37, %s: u+s below, then truncated",
+	       how);
 	MUST(unlink("stack/prog"));
 }
 
