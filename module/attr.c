@@ -32,7 +32,7 @@ int dxs_getattr(struct user_namespace *userns, const struct path *path,
 	if (err)
 		return err;
 	stat->dev = path->dentry->d_sb->s_dev;
-	dxs_refresh(d_inode(path->dentry), DXS_COPY_MOST);
+	dxs_refresh(d_inode(path->dentry), DXS_COPY_WHO | DXS_COPY_SIZE);
 	return 0;
 }
 

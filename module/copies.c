@@ -161,7 +161,7 @@ static noinline int dxs_copy_with_locks(struct inode *inode)
  */
 int dxs_refresh_open(struct inode *inode)
 {
-	if (likely(dxs_copies_fresh(inode, DXS_COPY_MOST)))
+	if (likely(dxs_copies_fresh(inode, DXS_COPY_WHO | DXS_COPY_SIZE)))
 		return 0;
 	dxs_copy_attr(inode);
 	if (likely(!dxs_who_differs(inode, dxs_lower_inode(inode))))

@@ -10,8 +10,8 @@
 #define DXS_COPY_SIZE	BIT(1)	/* size, blocks */
 #define DXS_COPY_TIMES	BIT(2)	/* mtime, ctime */
 #define DXS_COPY_REST	BIT(3)	/* atime, links */
-#define DXS_COPY_MOST	(DXS_COPY_WHO | DXS_COPY_SIZE | DXS_COPY_TIMES)
-#define DXS_COPY_ALL	(DXS_COPY_MOST | DXS_COPY_REST)
+#define DXS_COPY_ALL	(DXS_COPY_WHO | DXS_COPY_SIZE | DXS_COPY_TIMES | \
+			 DXS_COPY_REST)
 
 #define DXS_COPIED_FLAGS (S_SYNC | S_DIRSYNC | S_NOATIME | S_APPEND | \
 			  S_IMMUTABLE | S_SWAPFILE)
