@@ -25,12 +25,22 @@ void dxs_tmpfile_links(struct file *file, struct inode *inode);
 static inline u64 dxs_time_differs(const struct timespec64 *a,
 				   const struct timespec64 *b)
 {
+	/* Racing: for a hint, see dxs_copies_fresh(); so with all of these. */
 	return data_race((a->tv_sec ^ b->tv_sec) | (a->tv_nsec ^ b->tv_nsec));
+}
+
+static inline u64 dxs_size_differs(const struct inode *inode,
+				   const struct inode *lower)
+{
+	/* Racing, as above. */
+	return data_race((inode->i_size ^ lower->i_size) |
+			 (inode->i_blocks ^ lower->i_blocks));
 }
 
 static inline u32 dxs_who_differs(const struct inode *inode,
 				  const struct inode *lower)
 {
+	/* Racing, as above. */
 	return data_race((inode->i_mode ^ lower->i_mode) |
 			 (__kuid_val(inode->i_uid) ^ __kuid_val(lower->i_uid)) |
 			 (__kgid_val(inode->i_gid) ^ __kgid_val(lower->i_gid)) |
@@ -61,14 +71,13 @@ static __always_inline bool dxs_copies_fresh(struct inode *inode,
 	if (what & DXS_COPY_WHO)
 		differs |= dxs_who_differs(inode, lower);
 	if (what & DXS_COPY_SIZE)
-		differs |= data_race((inode->i_size ^ lower->i_size) |
-				     (inode->i_blocks ^ lower->i_blocks));
+		differs |= dxs_size_differs(inode, lower);
 	if (what & DXS_COPY_TIMES)
 		differs |= dxs_time_differs(&inode->i_mtime, &lower->i_mtime) |
 			dxs_time_differs(&inode->i_ctime, &lower->i_ctime);
 	if (what & DXS_COPY_REST)
 		differs |= dxs_time_differs(&inode->i_atime, &lower->i_atime) |
-			data_race(inode->i_nlink ^ lower->i_nlink);
+			(READ_ONCE(inode->i_nlink) ^ READ_ONCE(lower->i_nlink));
 	return !differs;
 }
 
