@@ -113,6 +113,45 @@ void dxs_copy_attr(struct inode *inode)
 }
 
 /**
+ * dxs_copy_nlink() - the same after a name went, for the number of links only
+ * @inode: of the stack, referenced
+ *
+ * Context: does not sleep; i_lock is not held.
+ */
+void dxs_copy_nlink(struct inode *inode)
+{
+	struct dxs_inode *di = DXS_I(inode);
+
+	spin_lock(&inode->i_lock);
+	WRITE_ONCE(di->copying, true);
+	/* As in dxs_copy(). */
+	smp_mb();
+	dxs_copy_links(inode, di->lower);
+	/* As above. */
+	smp_store_release(&di->copying, false);
+	spin_unlock(&inode->i_lock);
+}
+
+/**
+ * dxs_copy_new() - the same for an inode that nobody else has yet
+ * @inode: of the stack, I_NEW
+ *
+ * Context: does not sleep.
+ */
+void dxs_copy_new(struct inode *inode)
+{
+	struct inode *lower = dxs_lower_inode(inode);
+
+	/* The owner first, then what is copied by rule (H36). */
+	inode->i_mode = 0;
+	inode->i_uid = lower->i_uid;
+	inode->i_gid = lower->i_gid;
+	dxs_copy_who(inode, lower, false);
+	dxs_copy_data(inode, lower);
+	dxs_copy_links(inode, lower);
+}
+
+/**
  * dxs_copy_attr_locked() - the same, for who has the locks
  * @inode: of the stack, referenced
  *

@@ -17,6 +17,8 @@
 			  S_IMMUTABLE | S_SWAPFILE)
 
 void dxs_copy_attr(struct inode *inode);
+void dxs_copy_nlink(struct inode *inode);
+void dxs_copy_new(struct inode *inode);
 void dxs_copy_attr_locked(struct inode *inode);
 void __dxs_refresh_rcu(struct inode *inode);
 int dxs_refresh_open(struct inode *inode);

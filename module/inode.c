@@ -268,11 +268,7 @@ struct inode *dxs_iget(struct super_block *sb, struct inode *lower)
 	inode->i_ino = lower->i_ino;
 	inode->i_generation = lower->i_generation;
 	inode->i_blkbits = lower->i_blkbits;
-	/* Nobody has it yet: the owner first, then what is copied by rule (H36). */
-	inode->i_mode = 0;
-	inode->i_uid = lower->i_uid;
-	inode->i_gid = lower->i_gid;
-	dxs_copy_attr(inode);
+	dxs_copy_new(inode);
 
 	switch (inode->i_mode & S_IFMT) {
 	case S_IFREG:

@@ -105,7 +105,7 @@ static int dxs_make(struct inode *dir, struct dentry *dentry,
 	}
 	dput(lower);
 out:
-	dxs_copy_attr(dir);
+	dxs_refresh(dir, DXS_COPY_SIZE);
 	inode_unlock(lower_dir);
 	mnt_drop_write(mnt);
 	if (err)
@@ -208,8 +208,8 @@ static int dxs_remove(struct inode *dir, struct dentry *dentry, bool is_dir)
 		err = vfs_rmdir(&init_user_ns, lower_dir, lower);
 	else
 		err = vfs_unlink(&init_user_ns, lower_dir, lower, NULL);
-	dxs_copy_attr(dir);
-	dxs_copy_attr(d_inode(dentry));
+	dxs_refresh(dir, DXS_COPY_SIZE);
+	dxs_copy_nlink(d_inode(dentry));
 	inode_unlock(lower_dir);
 	mnt_drop_write(mnt);
 out:
@@ -277,12 +277,12 @@ static int dxs_rename(struct user_namespace *userns, struct inode *old_dir,
 	rd.new_dentry = lower_new;
 	rd.flags = flags;
 	err = vfs_rename(&rd);
-	dxs_copy_attr(old_dir);
+	dxs_refresh(old_dir, DXS_COPY_SIZE);
 	if (new_dir != old_dir)
-		dxs_copy_attr(new_dir);
+		dxs_refresh(new_dir, DXS_COPY_SIZE);
 	dxs_copy_attr(d_inode(old));
 	if (d_really_is_positive(new))
-		dxs_copy_attr(d_inode(new));
+		dxs_copy_nlink(d_inode(new));
 out_dput:
 	dput(lower_new);
 out_unlock:
