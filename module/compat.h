@@ -6,6 +6,7 @@
 #ifndef DXS_COMPAT_H
 #define DXS_COMPAT_H
 
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/smp.h>
 #include <linux/version.h>
@@ -16,6 +17,22 @@
 	LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
 #error "daxstack is written for Linux 6.1"
 #endif
+
+/**
+ * dxs_swap_labels() - what security modules keep of two open files changes places
+ * @a: an open file
+ * @b: another one of the same inode, that nobody else has
+ *
+ * From 6.8 on they keep it of the user's file for VMAs as well (backing files).
+ *
+ * Context: any.
+ */
+static inline void dxs_swap_labels(struct file *a, struct file *b)
+{
+#ifdef CONFIG_SECURITY
+	swap(a->f_security, b->f_security);
+#endif
+}
 
 /*
  * DAX entries of a mapping, as fs/dax.c of 6.1 makes them: a value entry with

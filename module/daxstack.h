@@ -88,7 +88,7 @@ enum dxs_dax {
  * @probe_lock: protects the probing and the writes to the two below
  * @switchable: both personalities are known; read without the lock, set once
  * @no_switch: else why not
- * @cred: of whoever mounted, for the probing
+ * @cred: the kernel's own, for what the stack itself does below (H39)
  * @from_dir: the source was a directory (else a block device)
  * @policy: switch=; a remount changes it, so read it once for a decision
  * @inherit: inherit=; likewise
@@ -190,7 +190,7 @@ struct dxs_file {
 /* NULL if an open file was never mapped. */
 static inline struct dxs_file *dxs_mapped_file(const struct file *file)
 {
-	/* Pairs with the cmpxchg in dxs_map_file(). */
+	/* Pairs with the release in dxs_publish_map(). */
 	void *data = smp_load_acquire(&file->private_data);
 
 	return (unsigned long)data & DXS_MAPPED ? data - DXS_MAPPED : NULL;
@@ -370,9 +370,25 @@ extern const struct file_operations dxs_file_fops;
 extern const struct address_space_operations dxs_aops;
 int dxs_init_filecache(void);
 void dxs_destroy_filecache(void);
-struct file *dxs_open_lower(struct file *file);
 struct dxs_file *dxs_alloc_file(void);
 void dxs_free_file(struct dxs_file *df);
+
+/* open.c */
+
+/* How the lower file of an open file is opened. */
+static inline int dxs_lower_flags(const struct file *file)
+{
+	return (file->f_flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC)) |
+		__FMODE_NONOTIFY;
+}
+
+struct file *dxs_open_lower(struct file *file);
+struct file *dxs_open_unjudged(const struct dxs_sb *sbi,
+			       const struct path *path, int flags,
+			       struct inode *lower);
+struct file *dxs_open_again(struct file *file);
+struct dentry *dxs_make_tmpfile(const struct path *parent, umode_t mode,
+				int flags);
 
 /* map.c, fault.c */
 int dxs_mmap(struct file *file, struct vm_area_struct *vma);

@@ -22,16 +22,29 @@ static int dxs_dir_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* The VFS holds the lock of our file's position, and so that of the lower. */
+/*
+ * The VFS holds the lock of our file's position, and so that of the lower. It has
+ * asked security modules about our file; iterate_dir() would ask them about the
+ * lower one, which knows nothing of who was given the file since (H39).
+ */
 static int dxs_dir_iterate(struct file *file, struct dir_context *ctx)
 {
 	struct file *lower = file->private_data;
+	struct inode *dir = file_inode(lower);
 	int err;
 
 	dxs_copy_noatime(lower, file);
-	lower->f_pos = ctx->pos;
-	err = iterate_dir(lower, ctx);
-	ctx->pos = lower->f_pos;
+	err = down_read_killable(&dir->i_rwsem);
+	if (err)
+		return err;
+	err = -ENOENT;
+	if (!IS_DEADDIR(dir)) {
+		lower->f_pos = ctx->pos;
+		err = lower->f_op->iterate_shared(lower, ctx);
+		lower->f_pos = ctx->pos;
+		file_accessed(lower);
+	}
+	inode_unlock_shared(dir);
 	return err;
 }
 

@@ -3,7 +3,6 @@
  * Open regular files: every data call passes the I/O gate and is then the
  * lower filesystem's.
  */
-#include <linux/cred.h>
 #include <linux/fadvise.h>
 #include <linux/fiemap.h>
 #include <linux/slab.h>
@@ -34,25 +33,6 @@ struct dxs_file *dxs_alloc_file(void)
 void dxs_free_file(struct dxs_file *df)
 {
 	kmem_cache_free(dxs_file_cachep, df);
-}
-
-/**
- * dxs_open_lower() - the lower file of an open file of the stack
- * @file: being opened, or open
- *
- * It carries the stack's path and the opener's credentials, and raises no
- * events of its own.
- *
- * Context: sleeps.
- * Return: a file or an ERR_PTR.
- */
-struct file *dxs_open_lower(struct file *file)
-{
-	int flags = file->f_flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
-
-	return open_with_fake_path(&file->f_path, flags | __FMODE_NONOTIFY,
-				   dxs_lower_inode(file_inode(file)),
-				   file->f_cred);
 }
 
 static int dxs_open(struct inode *inode, struct file *file)

@@ -303,22 +303,19 @@ static int dxs_tmpfile(struct user_namespace *userns, struct inode *dir,
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct path parent = dxs_lower_path(dentry->d_parent);
-	struct file *lower;
+	struct dentry *lower;
 	struct inode *inode;
 	int err;
 
 	err = mnt_want_write(parent.mnt);
 	if (err)
 		return err;
-	lower = vfs_tmpfile_open(&init_user_ns, &parent, mode,
-				 O_RDWR | (file->f_flags & O_EXCL),
-				 current_cred());
+	lower = dxs_make_tmpfile(&parent, mode, file->f_flags & O_EXCL);
 	if (IS_ERR(lower)) {
 		err = PTR_ERR(lower);
 		goto out;
 	}
-	inode = dxs_attach(dentry, dget(lower->f_path.dentry));
-	fput(lower);
+	inode = dxs_attach(dentry, lower);
 	err = PTR_ERR_OR_ZERO(inode);
 out:
 	mnt_drop_write(parent.mnt);
