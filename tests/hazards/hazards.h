@@ -83,4 +83,7 @@ void h22_stuck_reader(void);
 void h23_slow_sync(void);
 void h35_splices(void);
 
+/* lsm.c */
+void h39_judged_anew(void);
+
 #endif /* HAZARDS_H */

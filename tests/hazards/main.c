@@ -42,6 +42,7 @@ static const struct {
 	{ "H33", h33_untold },
 	{ "H34", h34_held },
 	{ "H35", h35_splices },
+	{ "H39", h39_judged_anew },
 };
 
 int hazard_file(const char *path, size_t len, int mode)
