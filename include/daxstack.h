@@ -105,6 +105,7 @@ struct daxstack_switch {
 #define DAXSTACK_STATE_MAPPED	0x2	/* somebody maps the file */
 #define DAXSTACK_STATE_MAP_SYNC	0x4	/* ... with MAP_SYNC */
 #define DAXSTACK_STATE_GATED	0x8	/* data was touched since the load */
+#define DAXSTACK_STATE_WITHHELD	0x10	/* the caller may not know who uses it */
 
 /**
  * struct daxstack_state - result of DAXSTACK_IOC_STATE
@@ -137,7 +138,11 @@ struct daxstack_state {
  * EFAULT: bad pointer.
  *
  * DAXSTACK_IOC_STATE: for anyone who could open the file. Never blocks on a
- * switch.
+ * switch. What tells of a file's users (how much is cached, whether it is mapped
+ * or was touched) is only for its owner, for CAP_FOWNER, and for those who may
+ * write to it, as with mincore(2). Others get DAXSTACK_STATE_WITHHELD, none of
+ * DAXSTACK_STATE_MAPPED, _MAP_SYNC and _GATED, @pages 0, and @reason NOT_OWNER
+ * in place of MAPPED and MAP_SYNC.
  */
 #define DAXSTACK_IOC_SWITCH	_IOWR(0xDA, 1, struct daxstack_switch)
 #define DAXSTACK_IOC_STATE	_IOR(0xDA, 2, struct daxstack_state)

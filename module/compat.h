@@ -72,7 +72,10 @@ static inline bool dxs_dax_entry_busy(void *entry)
 }
 
 /**
- * dxs_flush_tlbs() - no processor knows of a huge DAX entry that was cleared
+ * dxs_flush_tlbs() - no processor knows of an entry that was cleared
+ *
+ * H57: munmap(2) takes a VMA out of the i_mmap before it tells the processors that
+ * its entries are gone.
  *
  * H33: on x86 madvise(2) with MADV_COLD or MADV_PAGEOUT takes a huge DAX entry
  * for a bad one before 6.5, and clears it without telling the processors
@@ -91,8 +94,13 @@ static inline void dxs_flush_tlbs(void)
 {
 	on_each_cpu(dxs_flush_tlb_here, NULL, 1);
 }
+#elif defined(CONFIG_ARM64)
+static inline void dxs_flush_tlbs(void)
+{
+	flush_tlb_all();
+}
 #else
-static inline void dxs_flush_tlbs(void) { }
+#error "no way is known to make all processors of this architecture flush their TLBs"
 #endif
 
 #endif /* DXS_COMPAT_H */

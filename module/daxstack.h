@@ -139,6 +139,8 @@ struct dxs_gates {
  * @sync_maps: VMAs with MAP_SYNC (H10)
  * @splices: splices into it under way; their writes have the lower s_writers
  * @dax_turns: how often it was to dax (H29); written under the shut fault gate
+ * @dax_mapped: page tables may have had entries of it in dax mode since the last
+ *	switch to dax (H57); cleared under the shut fault gate
  * @foreign_map: a mapping was made that the gates do not cover
  * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
  * @write_held: we hold the lower i_writecount (H16), under i_lock
@@ -162,6 +164,7 @@ struct dxs_inode {
 	u32 switches;
 	atomic_t refusals;
 	bool switching;
+	bool dax_mapped;
 	bool foreign_map;
 	bool wb_held;
 	bool write_held;
@@ -528,6 +531,11 @@ enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
 bool dxs_only_stores(const struct super_block *sb);
 int dxs_flag(struct dentry *lower);
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+#ifdef CONFIG_COMPAT
+long dxs_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+#else
+#define dxs_compat_ioctl	NULL
+#endif
 long dxs_ioctl_lower(struct file *lower, unsigned int cmd, unsigned long arg);
 
 #endif /* DXS_DAXSTACK_H */

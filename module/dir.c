@@ -80,5 +80,5 @@ const struct file_operations dxs_dir_fops = {
 	.read		= generic_read_dir,
 	.fsync		= dxs_dir_fsync,
 	.unlocked_ioctl	= dxs_dir_ioctl,
-	.compat_ioctl	= compat_ptr_ioctl,
+	.compat_ioctl	= dxs_compat_ioctl,
 };

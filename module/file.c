@@ -302,7 +302,7 @@ const struct file_operations dxs_file_fops = {
 	.mmap_supported_flags = MAP_SYNC,
 	.get_unmapped_area = dxs_get_unmapped_area,
 	.unlocked_ioctl	= dxs_ioctl,
-	.compat_ioctl	= compat_ptr_ioctl,
+	.compat_ioctl	= dxs_compat_ioctl,
 };
 
 const struct inode_operations dxs_file_iops = {

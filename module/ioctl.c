@@ -47,6 +47,28 @@ static long dxs_ioc_switch(struct file *file, void __user *uarg)
 	return err;
 }
 
+/*
+ * May the caller know who uses a file, and how much of it is cached? As for
+ * mincore(2): whoever could write to it.
+ */
+static bool dxs_may_know_use(struct file *file)
+{
+	return inode_owner_or_capable(&init_user_ns, file_inode(file)) ||
+		!file_permission(file, MAY_WRITE);
+}
+
+/* Leaves out what tells others of the file's users. */
+static void dxs_withhold_use(struct daxstack_state *arg)
+{
+	arg->flags &= DAXSTACK_STATE_FLAG;
+	arg->flags |= DAXSTACK_STATE_WITHHELD;
+	arg->pages = 0;
+	/* Just as true: whoever may not write does not own the file. */
+	if (arg->reason == DAXSTACK_REASON_MAPPED ||
+	    arg->reason == DAXSTACK_REASON_MAP_SYNC)
+		arg->reason = DAXSTACK_REASON_NOT_OWNER;
+}
+
 static long dxs_ioc_state(struct file *file, void __user *uarg)
 {
 	struct dentry *dentry = file->f_path.dentry;
@@ -73,6 +95,8 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 	arg.switches = READ_ONCE(di->switches);
 	arg.refusals = atomic_read(&di->refusals);
 	arg.pages = READ_ONCE(mapping->nrpages);
+	if (!dxs_may_know_use(file))
+		dxs_withhold_use(&arg);
 	return copy_to_user(uarg, &arg, sizeof(arg)) ? -EFAULT : 0;
 }
 
@@ -117,3 +141,25 @@ long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return dxs_ioctl_lower(dxs_lower_file(file), cmd, arg);
 	}
 }
+
+#ifdef CONFIG_COMPAT
+/**
+ * dxs_compat_ioctl() - an ioctl of a 32-bit program
+ * @file: of the stack, a regular file or a directory
+ * @cmd: the ioctl
+ * @arg: its argument
+ *
+ * All structures are the same for both. FS_IOC_GETVERSION has another number,
+ * for it names a long; FS_IOC_GETFLAGS and FS_IOC_SETFLAGS too, which the VFS
+ * translates.
+ *
+ * Context: sleeps.
+ * Return: as the ioctl.
+ */
+long dxs_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	if (cmd == FS_IOC32_GETVERSION)
+		cmd = FS_IOC_GETVERSION;
+	return compat_ptr_ioctl(file, cmd, arg);
+}
+#endif

@@ -353,6 +353,7 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_d_op = sbi->from_dir ? &dxs_shared_dentry_ops : &dxs_dentry_ops;
 	/* Nothing may stack on us: see dxs_open(). */
 	sb->s_stack_depth = FILESYSTEM_MAX_STACK_DEPTH;
+	uuid_copy(&sb->s_uuid, &lower->s_uuid);
 	sb->s_maxbytes = lower->s_maxbytes;
 	sb->s_blocksize = lower->s_blocksize;
 	sb->s_blocksize_bits = lower->s_blocksize_bits;

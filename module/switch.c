@@ -171,13 +171,21 @@ static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
  * interrupts off. A grace period waits for both.
  *
  * H33: processors may know a huge entry that page tables have no more.
+ *
+ * H57: so they may any entry of a VMA that is no longer there. munmap clears its
+ * entries, takes it out of the i_mmap, frees page tables, and only then tells the
+ * processors. In cached mode a folio is held for as long (H7); DAX pages are not.
  */
-static void dxs_zap(struct address_space *mapping)
+static void dxs_zap(struct dxs_inode *di)
 {
-	if (!dxs_mapped(mapping))
+	struct address_space *mapping = di->lower->i_mapping;
+	bool dax = IS_DAX(mapping->host);
+
+	if (dxs_mapped(mapping))
+		unmap_mapping_range(mapping, 0, 0, 0);
+	else if (!dax || !READ_ONCE(di->dax_mapped))
 		return;
-	unmap_mapping_range(mapping, 0, 0, 0);
-	if (IS_DAX(mapping->host))
+	if (dax)
 		dxs_flush_tlbs();
 	synchronize_rcu_expedited();
 }
@@ -299,6 +307,8 @@ static void dxs_flip(struct dxs_switch *sw)
 	lower->i_state &= ~I_DONTCACHE;
 	if (sw->to == DAXSTACK_DAX)
 		di->dax_turns++;
+	else
+		WRITE_ONCE(di->dax_mapped, false);
 	spin_unlock(&lower->i_lock);
 	di->flip_rcu = get_state_synchronize_rcu();
 	sw->switched = true;
@@ -337,7 +347,7 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 	reason = dxs_veto(sw);
 	if (!reason) {
 		filemap_invalidate_lock(lower->i_mapping);
-		dxs_zap(lower->i_mapping);
+		dxs_zap(DXS_I(sw->inode));
 		reason = dxs_change(sw);
 		filemap_invalidate_unlock(lower->i_mapping);
 	}

@@ -302,6 +302,43 @@ static void test_arguments(void)
 	close(fd);
 }
 
+/* Who uses a file, and how much of it is cached, is not for everybody. */
+static void test_state_withheld(void)
+{
+	int fd = make_file("stack/secret", DAXSTACK_CACHED);
+	void *map = MUST(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0));
+	struct daxstack_state state;
+
+	dxs_remount("switch=unmapped");
+	MUST(seteuid(NOBODY));
+	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)),
+		  "state, of somebody else's file");
+	MUST(seteuid(0));
+	dxs_is(0, state.pages, "... pages");
+	dxs_is(DAXSTACK_STATE_WITHHELD, state.flags, "... flags");
+	dxs_is(DAXSTACK_REASON_NOT_OWNER, state.reason, "... reason");
+
+	MUST(fchmod(fd, 0666));
+	MUST(seteuid(NOBODY));
+	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)),
+		  "state, of a file that may be written to");
+	MUST(seteuid(0));
+	dxs_is(LEN / PAGE, state.pages, "... pages");
+	dxs_is(DAXSTACK_STATE_MAPPED | DAXSTACK_STATE_GATED, state.flags,
+	       "... flags");
+	dxs_is(DAXSTACK_REASON_MAPPED, state.reason, "... reason");
+
+	MUST(fchmod(fd, 0600));
+	MUST(fchown(fd, NOBODY, -1));
+	MUST(seteuid(NOBODY));
+	MUST(ioctl(fd, DAXSTACK_IOC_STATE, &state));
+	MUST(seteuid(0));
+	dxs_is(LEN / PAGE, state.pages, "state, of one's own file");
+	dxs_remount("switch=live");
+	MUST(munmap(map, PAGE));
+	close(fd);
+}
+
 /* Asking for the mode that it has already. */
 static void test_same_mode(void)
 {
@@ -483,6 +520,7 @@ int main(void)
 	test_pinned(DAXSTACK_DAX, false);
 	test_pinned(DAXSTACK_DAX, true);
 	test_arguments();
+	test_state_withheld();
 	test_same_mode();
 	test_journal_data();
 	test_swap();

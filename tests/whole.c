@@ -359,6 +359,43 @@ static void test_quota(void)
 
 /* --- Ioctls that are about the filesystem, side by side with the lower one. */
 
+/* An ioctl as a 32-bit program makes it. Return: 0, an errno, -1: cannot be made. */
+static int ioctl32(int fd, unsigned int cmd, int *number)
+{
+	int *low = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			     MAP_ANONYMOUS | MAP_32BIT, -1, 0));
+	pid_t pid = MUST(fork());
+	int status;
+	long ret;
+
+	if (!pid) {
+		__asm__ volatile("int $0x80" : "=a"(ret)
+				 : "a"(54L), "b"((long)fd), "c"((long)cmd),
+				   "d"(low)
+				 : "memory", "r8", "r9", "r10", "r11");
+		if (!ret && *low != *number)
+			ret = -EINVAL;
+		_exit(-(int)ret);
+	}
+	MUST(waitpid(pid, &status, 0));
+	MUST(munmap(low, PAGE));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The generation of a file, asked for by a 32-bit program. */
+static int ask_version32(const char *mount, const char *name)
+{
+	char path[64];
+	int fd, err, version = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", mount, name);
+	fd = MUST(open(path, O_RDONLY));
+	MUST(ioctl(fd, FS_IOC_GETVERSION, &version));
+	err = ioctl32(fd, FS_IOC32_GETVERSION, &version);
+	close(fd);
+	return err;
+}
+
 struct answers {
 	int trim;
 	int version_err;
@@ -366,6 +403,8 @@ struct answers {
 	int label_err;
 	char label[FSLABEL_MAX];
 	int dir_version_err;
+	int version32;
+	int dir_version32;
 	int unknown;
 	struct statfs stat;
 };
@@ -382,12 +421,22 @@ static struct answers ask(const char *mount)
 	a.trim = ERR(ioctl(dir, FITRIM, &range));
 	a.version_err = ERR(ioctl(fd, FS_IOC_GETVERSION, &a.version));
 	a.dir_version_err = ERR(ioctl(dir, FS_IOC_GETVERSION, &version));
+	a.version32 = ask_version32(mount, "file");
+	a.dir_version32 = ask_version32(mount, ".");
 	a.label_err = ERR(ioctl(dir, FS_IOC_GETFSLABEL, a.label));
 	a.unknown = ERR(ioctl(dir, _IO('X', 77), 0));
 	MUST(fstatfs(dir, &a.stat));
 	close(fd);
 	close(dir);
 	return a;
+}
+
+static void is_same32(int lower, int stack, const char *name)
+{
+	if (lower < 0)
+		dxs_skip("the kernel runs no 32-bit programs", "%s", name);
+	else
+		dxs_errno(lower, stack, "%s", name);
 }
 
 static void test_ioctls(void)
@@ -412,6 +461,9 @@ static void test_ioctls(void)
 	dxs_is(lower.version, stack.version, "FS_IOC_GETVERSION");
 	dxs_errno(lower.dir_version_err, stack.dir_version_err,
 		  "FS_IOC_GETVERSION, directory");
+	is_same32(lower.version32, stack.version32, "FS_IOC32_GETVERSION");
+	is_same32(lower.dir_version32, stack.dir_version32,
+		  "FS_IOC32_GETVERSION, directory");
 	dxs_errno(lower.label_err, stack.label_err, "FS_IOC_GETFSLABEL");
 	dxs_str("daxlabel", stack.label, "the new label");
 	dxs_str("daxlabel", lower.label, "the lower filesystem's, too");

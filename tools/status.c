@@ -50,6 +50,7 @@ static const char status_help[] =
 "  REFUSALS  how often a switch was refused since then\n"
 "  REASON    why a switch to the other mode would be refused at once, empty if\n"
 "            it would be tried\n"
+"MAPPED and PAGES are \"-\", in JSON null, for those who may not write to FILE.\n"
 "A directory only has a FLAG: new files inherit it.\n"
 "\n"
 "  -J, --json        JSON with the same keys in lower case\n"
@@ -116,8 +117,13 @@ static int show_file(struct libscols_table *table, const char *path, int fd)
 	put_text(line, FILE_, path);
 	put_text(line, MODE, mode_name(state.mode));
 	put_text(line, FLAG, yes_no(state.flags & DAXSTACK_STATE_FLAG));
-	put_text(line, MAPPED, mapped_name(state.flags));
-	put_number(line, PAGES, state.pages);
+	if (!(state.flags & DAXSTACK_STATE_WITHHELD)) {
+		put_text(line, MAPPED, mapped_name(state.flags));
+		put_number(line, PAGES, state.pages);
+	} else if (!scols_table_is_json(table)) {
+		put_text(line, MAPPED, "-");
+		put_text(line, PAGES, "-");
+	}
 	put_number(line, SWITCHES, state.switches);
 	put_number(line, REFUSALS, state.refusals);
 	reason = reason_text(state.reason);

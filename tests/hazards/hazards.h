@@ -86,4 +86,7 @@ void h35_splices(void);
 /* lsm.c */
 void h39_judged_anew(void);
 
+/* stale.c */
+void h57_unmapped_before_flush(void);
+
 #endif /* HAZARDS_H */

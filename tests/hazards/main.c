@@ -43,6 +43,7 @@ static const struct {
 	{ "H34", h34_held },
 	{ "H35", h35_splices },
 	{ "H39", h39_judged_anew },
+	{ "H57", h57_unmapped_before_flush },
 };
 
 int hazard_file(const char *path, size_t len, int mode)
