@@ -353,6 +353,11 @@ int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
 int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
 		     struct fileattr *fa);
 
+/* acl.c */
+struct posix_acl *dxs_get_acl(struct inode *inode, int type, bool rcu);
+int dxs_set_acl(struct user_namespace *userns, struct inode *inode,
+		struct posix_acl *acl, int type);
+
 /* dentry.c */
 extern const struct dentry_operations dxs_dentry_ops;
 extern const struct dentry_operations dxs_shared_dentry_ops;
@@ -433,6 +438,20 @@ extern struct dxs_marks dxs_sync_faults;	/* fault.c */
 /* entries.c */
 u64 dxs_dirty_pages(struct address_space *mapping);
 bool dxs_mapped(struct address_space *mapping);
+bool dxs_memory_hold(const struct super_block *lower, int *id);
+void dxs_memory_release(int id);
+
+/* A look at the moment, see dxs_memory_hold(). */
+static inline bool dxs_has_memory(const struct super_block *lower)
+{
+	int id;
+
+	if (!dxs_memory_hold(lower, &id))
+		return false;
+	dxs_memory_release(id);
+	return true;
+}
+
 bool dxs_held(struct address_space *mapping);
 bool dxs_pinned(struct address_space *mapping);
 

@@ -2,6 +2,7 @@
 /*
  * What a lower mapping holds: folios in cached mode, DAX entries in dax mode.
  */
+#include <linux/dax.h>
 #include <linux/pagemap.h>
 
 #include "daxstack.h"
@@ -108,6 +109,55 @@ bool dxs_mapped(struct address_space *mapping)
 }
 
 /**
+ * dxs_memory_hold() - keep the memory of a DAX device from going
+ * @lower: superblock on it
+ * @id: for dxs_memory_release()
+ *
+ * Who unbinds the device's driver takes its memory away, mounted or not, and with
+ * it the struct pages that DAX entries stand for. That waits for us.
+ *
+ * Context: sleeps. To be held for as long as pages may be looked at.
+ * Return: true if it is there.
+ */
+bool dxs_memory_hold(const struct super_block *lower, int *id)
+{
+	struct dax_device *dax_dev;
+	u64 start;
+
+	*id = dax_read_lock();
+	/* Gives only one that is alive. */
+	dax_dev = fs_dax_get_by_bdev(lower->s_bdev, &start, NULL, NULL);
+	if (!dax_dev) {
+		dax_read_unlock(*id);
+		return false;
+	}
+	fs_put_dax(dax_dev, NULL);
+	return true;
+}
+
+/**
+ * dxs_memory_release() - let it go, if it has to
+ * @id: from dxs_memory_hold()
+ */
+void dxs_memory_release(int id)
+{
+	dax_read_unlock(id);
+}
+
+/* In dax mode. Nobody holds pages that are gone. */
+static bool dxs_pinned_entries(struct address_space *mapping)
+{
+	bool pinned;
+	int id;
+
+	if (!dxs_memory_hold(mapping->host->i_sb, &id))
+		return false;
+	pinned = dxs_sum(mapping, dxs_weigh_busy_entry, 1);
+	dxs_memory_release(id);
+	return pinned;
+}
+
+/**
  * dxs_pinned() - does anybody hold a page of a mapping?
  * @mapping: of a lower inode that is not mapped
  *
@@ -122,7 +172,7 @@ bool dxs_pinned(struct address_space *mapping)
 {
 	if (mapping_empty(mapping))
 		return false;
-	return dxs_sum(mapping, IS_DAX(mapping->host) ? dxs_weigh_busy_entry :
-							dxs_weigh_pinned_folio,
-		       1);
+	if (IS_DAX(mapping->host))
+		return dxs_pinned_entries(mapping);
+	return dxs_sum(mapping, dxs_weigh_pinned_folio, 1);
 }

@@ -287,7 +287,8 @@ struct inode *dxs_iget(struct super_block *sb, struct inode *lower)
 		init_special_inode(inode, inode->i_mode, lower->i_rdev);
 	}
 	/* Permission is the lower inode's to give: no copies of its ACLs. */
-	cache_no_acl(inode);
+	inode->i_acl = ACL_DONT_CACHE;
+	inode->i_default_acl = ACL_DONT_CACHE;
 	unlock_new_inode(inode);
 	return inode;
 }

@@ -363,6 +363,8 @@ const struct inode_operations dxs_dir_iops = {
 	.setattr	= dxs_setattr,
 	.listxattr	= dxs_listxattr,
 	.update_time	= dxs_update_time,
+	.get_acl	= dxs_get_acl,
+	.set_acl	= dxs_set_acl,
 	.fiemap		= dxs_dir_fiemap,
 	.fileattr_get	= dxs_fileattr_get,
 	.fileattr_set	= dxs_fileattr_set,
@@ -383,6 +385,8 @@ const struct inode_operations dxs_special_iops = {
 	.setattr	= dxs_setattr,
 	.listxattr	= dxs_listxattr,
 	.update_time	= dxs_update_time,
+	.get_acl	= dxs_get_acl,
+	.set_acl	= dxs_set_acl,
 	.fileattr_get	= dxs_fileattr_get,
 	.fileattr_set	= dxs_fileattr_set,
 };

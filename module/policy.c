@@ -112,6 +112,8 @@ enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw)
 		return sbi->no_switch;
 	if (IS_SWAPFILE(lower))
 		return DAXSTACK_REASON_SWAPFILE;
+	if (!dxs_has_memory(lower->i_sb))
+		return DAXSTACK_REASON_NO_DAX;
 	if (sw->to == DAXSTACK_DAX)
 		reason = dxs_can_be_dax(sw->lower);
 	if (!reason && atomic_read(&lower->i_sb->s_active) != 1)

@@ -445,6 +445,7 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
 	struct dxs_inode *di = DXS_I(sw->inode);
 	enum daxstack_reason reason;
+	int memory;
 
 	/* A file that nobody has seen is empty, unmapped and not open. */
 	sw->policy = sw->cause == DXS_BORN ? DXS_SWITCH_LIVE :
@@ -459,9 +460,13 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 		return DAXSTACK_REASON_WRITEBACK;
 	if (!dxs_keep_khugepaged_out(sw->inode))
 		return DAXSTACK_REASON_LOWER_SHARED;
+	/* Unbound since it was mounted; else it stays bound until we are done. */
+	if (!dxs_memory_hold(di->lower->i_sb, &memory))
+		return DAXSTACK_REASON_NO_DAX;
 	reason = dxs_prepare(sw);
 	if (!reason)
 		reason = dxs_shut_and_change(sw);
+	dxs_memory_release(memory);
 	dxs_unshield(sbi, di->lower);
 	if (!reason)
 		di->switches++;

@@ -476,6 +476,51 @@ static void test_ioctls(void)
 	dxs_fsck();
 }
 
+/* --- The UUID of the filesystem, by which IMA's rules can name it. */
+
+static bool log_has(const char *path)
+{
+	char line[4096];
+	bool found = false;
+	FILE *f = fopen("/sys/kernel/security/ima/ascii_runtime_measurements",
+			"re");
+
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f))
+		found = strstr(line, path);
+	fclose(f);
+	return found;
+}
+
+static void test_uuid(void)
+{
+	static const char name[] = "IMA finds a file by the filesystem's UUID";
+	char uuid[64], rule[128];
+	int fd, err;
+
+	mount("securityfs", "/sys/kernel/security", "securityfs", 0, NULL);
+	fd = open("/sys/kernel/security/ima/policy", O_WRONLY);
+	if (fd < 0) {
+		dxs_skip("no IMA, or it has its rules", "%s", name);
+		return;
+	}
+	if (DXS_RUN_READ(uuid, sizeof(uuid), "blkid", "-p", "-s", "UUID", "-o",
+			 "value", dxs_pmem))
+		dxs_bail("blkid");
+	*strchrnul(uuid, '\n') = 0;
+	snprintf(rule, sizeof(rule),
+		 "measure func=FILE_CHECK mask=MAY_READ fsuuid=%s\n", uuid);
+	err = ERR(write(fd, rule, strlen(rule)));
+	close(fd);
+	dxs_errno(0, err, "a rule for IMA");
+	dxs_mount_stack();
+	close(make_file("stack/measured"));
+	close(MUST(open("stack/measured", O_RDONLY)));
+	dxs_ok(log_has("stack/measured"), "%s", name);
+	dxs_umount_stack();
+}
+
 /* --- As many links as a file can have: too many to be made one by one. */
 
 static void set_links(const char *count)
@@ -513,6 +558,44 @@ static void test_links(void)
 	dxs_fsck();
 }
 
+/*
+ * --- The driver of the device is unbound, mounted or not: its memory goes.
+ *
+ * The last test here: the lower filesystem, alone as well, cannot evict an inode
+ * with DAX entries any more, so that nothing can be unmounted.
+ */
+static void test_unbound(void)
+{
+	char device[256], path[512];
+	struct daxstack_state state;
+	int fd, driver;
+	uint8_t *map;
+
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
+	fd = make_file("stack/unbound");
+	dxs_to(fd, DAXSTACK_DAX, "unbound");
+	map = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	map[0] = 1;
+	MUST(munmap(map, PAGE));
+	MUST(fsync(fd));
+	MUST(syncfs(fd));
+
+	snprintf(path, sizeof(path), "/sys/block/%s/device", dxs_pmem + 5);
+	if (!realpath(path, device))
+		dxs_bail("%s: %m", path);
+	snprintf(path, sizeof(path), "%s/driver/unbind", device);
+	driver = MUST(open(path, O_WRONLY));
+	MUST(write(driver, strrchr(device, '/') + 1,
+		   strlen(strrchr(device, '/') + 1)));
+	close(driver);
+	dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_NO_DAX, "unbound");
+	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)),
+		  "unbound: state");
+	dxs_is(DAXSTACK_DAX, state.mode, "unbound: still in dax mode");
+	dxs_is(DAXSTACK_REASON_NO_DAX, state.reason, "unbound: reason");
+}
+
 int main(void)
 {
 	dxs_begin();
@@ -523,5 +606,7 @@ int main(void)
 	test_freeze_race();
 	test_ioctls();
 	test_quota();
+	test_uuid();
+	test_unbound();
 	return dxs_done();
 }

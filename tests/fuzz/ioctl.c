@@ -343,7 +343,8 @@ static void fuzz_state(void)
 	unsigned int flags = world.flag ? DAXSTACK_STATE_FLAG : 0;
 	bool mapped = world.map || w.own_map, stranger = one_in(4);
 	struct daxstack_state out;
-	int err, reason;
+	unsigned int reason;
+	int err;
 
 	if (mapped)
 		flags |= DAXSTACK_STATE_MAPPED;

@@ -51,6 +51,7 @@ static void on_cpu(int cpu)
 /* The page is gone for this thread, too: no store succeeds any more. */
 static void on_fault(int sig)
 {
+	(void)sig;
 	for (;;)
 		pause();
 }
