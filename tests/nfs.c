@@ -122,6 +122,9 @@ static void start_server(void)
 	char line[512];
 
 	start_rpcbind();
+	/* Where it keeps who its clients were. */
+	if (DXS_RUN("mkdir", "-p", "/var/lib/nfs/v4recovery"))
+		dxs_bail("mkdir");
 	MUST(mount("nfsd", "/proc/fs/nfsd", "nfsd", 0, NULL));
 	tell("/proc/fs/nfsd/versions", "+3 +4 +4.1 +4.2\n");
 	tell("/proc/fs/nfsd/nfsv4leasetime", "10\n");
@@ -139,8 +142,8 @@ static void start_server(void)
 	snprintf(line, sizeof(line), "us 1 \\x00000000 " FOR_EVER " %s\n",
 		 export_path);
 	tell("/proc/net/rpc/nfsd.fh/channel", line);
-	/* Nobody was there before, so nobody has to reclaim anything. */
-	tell("/proc/fs/nfsd/v4_end_grace", "Y\n");
+	/* Nobody was there before to reclaim anything; it may know that. */
+	write_to("/proc/fs/nfsd/v4_end_grace", "Y\n");
 	write_to("/proc/fs/lockd/nlm_end_grace", "Y\n");
 }
 
