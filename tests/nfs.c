@@ -170,7 +170,8 @@ static void stop_server(void)
 static int mount_v4(const char *target)
 {
 	return ERR(mount("127.0.0.1:/", target, "nfs", 0,
-			 "vers=4.2,proto=tcp,port=2049,addr=127.0.0.1,clientaddr=127.0.0.1,sec=sys,actimeo=0"));
+			 "vers=4.2,proto=tcp,port=2049,sec=sys,actimeo=0,"
+			 "addr=127.0.0.1,clientaddr=127.0.0.1"));
 }
 
 /* The handle of the export's root, which rpc.mountd would give. */
