@@ -23,7 +23,7 @@
  * @a: an open file
  * @b: another one of the same inode, that nobody else has
  *
- * From 6.8 on they keep it of the user's file for VMAs as well (backing files).
+ * On kernels with backing files, security modules know the user's file of each.
  *
  * Context: any.
  */

@@ -329,13 +329,19 @@ static int landlock_switch(const char *dir)
 	int fd = MUST(open_case(dir, "batch", O_CREAT | O_TRUNC | O_RDWR));
 	struct daxstack_switch sw;
 	uint8_t buf[PAGE] = { 1 };
+	int err;
 
 	on_cpu(1);
 	dxs_pwrite(fd, buf, PAGE, 0);
 	on_cpu(0);
 	if (landlock(NULL))
 		return NOT_DONE;
-	return dxs_switch(fd, DAXSTACK_DAX, 0, &sw);
+	/* Others may be in the way for a moment, but not the folio. */
+	do
+		err = dxs_switch(fd, DAXSTACK_DAX, 0, &sw);
+	while (err && (sw.reason == DAXSTACK_REASON_WRITEBACK ||
+		       sw.reason == DAXSTACK_REASON_IO));
+	return err;
 }
 
 static int apparmor_mount(const char *dir)
