@@ -243,6 +243,19 @@ static int mount_v3(const char *target)
 
 /* --- What is done through it. */
 
+/*
+ * Waits: what the server sends are pages of the page cache, held until the other
+ * side has acknowledged them, which TCP does a little later.
+ */
+static void switch_to(int fd, int mode, const char *version)
+{
+	struct daxstack_switch sw;
+
+	if (dxs_switch(fd, mode, 30000, &sw) || dxs_mode(fd) != mode)
+		dxs_ok(false, "%s: to %s: reason %s", version,
+		       dxs_mode_name(mode), dxs_reason_name(sw.reason));
+}
+
 static void write_all(int fd, uint32_t seed)
 {
 	static uint8_t buf[LEN];
@@ -272,11 +285,11 @@ static void test_data(const char *version)
 	for (i = 0; i < 6; i++) {
 		int mode = i & 1 ? DAXSTACK_DAX : DAXSTACK_CACHED;
 
-		dxs_to(here, mode, version);
+		switch_to(here, mode, version);
 		dxs_fill(buf, LEN, i, 0);
 		dxs_pwrite(there, buf, LEN, 0);
 		wrong += !has_all(here, i, "stack");
-		dxs_to(here, !mode, version);
+		switch_to(here, !mode, version);
 		dxs_pread(there, buf, LEN, 0);
 		write_all(here, i + 100);
 		wrong += dxs_byte(i, 77) != buf[77];
@@ -297,11 +310,11 @@ static void test_map(const char *version)
 	write_all(there, 5);
 	map = MUST(mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, there,
 			0));
-	dxs_to(here, DAXSTACK_DAX, version);
+	switch_to(here, DAXSTACK_DAX, version);
 	dxs_fill(map, LEN, 6, 0);
 	MUST(msync(map, LEN, MS_SYNC));
 	dxs_ok(has_all(here, 6, "stack"), "%s: a mapping", version);
-	dxs_to(here, DAXSTACK_CACHED, version);
+	switch_to(here, DAXSTACK_CACHED, version);
 	dxs_ok(has_all(here, 6, "stack"), "%s: ... after a switch", version);
 	MUST(munmap(map, LEN));
 	close(there);
@@ -344,7 +357,7 @@ static void test_holes(void)
 	uint8_t byte;
 
 	write_all(there, 9);
-	dxs_to(here, DAXSTACK_DAX, "holes");
+	switch_to(here, DAXSTACK_DAX, "holes");
 	dxs_errno(0, ERR(fallocate(there, FALLOC_FL_PUNCH_HOLE |
 				   FALLOC_FL_KEEP_SIZE, PAGE, PAGE)),
 		  "4.2: fallocate, of a file in dax mode");
