@@ -20,7 +20,7 @@
  * all entries are cleared, then mapping after mapping is taken out of its i_mmap,
  * and then only the processors are told.
  */
-#define OTHERS	30000L
+#define OTHERS	(30000L / dxs_slow())
 #define ROUNDS	8
 
 /**
