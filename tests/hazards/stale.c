@@ -134,7 +134,7 @@ static bool switch_in_window(int fd, int *wrong)
 	while (!window->unmapping)
 		dxs_sleep_ms(1);
 	while (is_mapped(fd))
-		usleep(100);
+		usleep(300 * dxs_slow());
 	dxs_to(fd, DAXSTACK_CACHED, "H57");
 	inside = !window->unmapped;
 	/* Now it is in the page cache. */
