@@ -135,7 +135,7 @@ struct dxs_gates {
  * @gates: made when data is first touched, then for life (H21): a cold file
  *	costs no grace period to switch. Made once, under i_lock; ask dxs_gates().
  * @switch_lock: one switch at a time
- * @switching: gates that are made now are made shut; under i_lock
+ * @unseen_switch: a switch is under way that began without gates; under i_lock
  * @sync_maps: VMAs with MAP_SYNC (H10)
  * @splices: splices into it under way; their writes have the lower s_writers
  * @dax_turns: how often it was to dax (H29); written under the shut fault gate
@@ -161,7 +161,7 @@ struct dxs_inode {
 	u32 dax_turns;
 	u32 switches;
 	atomic_t refusals;
-	bool switching;
+	bool unseen_switch;
 	bool foreign_map;
 	bool wb_held;
 	bool write_held;
@@ -288,7 +288,7 @@ void dxs_evict_inode(struct inode *inode);
 struct inode *dxs_iget(struct super_block *sb, struct inode *lower);
 int dxs_make_gates(struct inode *inode);
 struct dxs_gates *dxs_switching_begin(struct inode *inode);
-void dxs_switching_end(struct inode *inode, const struct dxs_gates *had);
+void dxs_switching_end(struct inode *inode);
 void dxs_flip_settle(struct dxs_inode *di);
 
 /**

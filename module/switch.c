@@ -381,7 +381,7 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 	if (gates)
 		dxs_gate_open(&gates->io);
 out:
-	dxs_switching_end(sw->inode, gates);
+	dxs_switching_end(sw->inode);
 	sw->attempts++;
 	sw->shut_ns = ktime_get_ns() - start;
 	return reason;
