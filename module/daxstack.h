@@ -97,6 +97,8 @@ enum dxs_dax {
  * @wb_err: up to which errors of the lower superblock's writeback are known
  * @linger_lock: protects @lingering
  * @lingering: lower inodes of which somebody holds a page (linger.c)
+ * @spare_lock: protects @spared
+ * @spared: files with folios that reclaim has to spare (spare.c)
  * @linger_work: looks now and then if they are let go
  */
 struct dxs_sb {
@@ -115,6 +117,8 @@ struct dxs_sb {
 	errseq_t wb_err;
 	struct mutex linger_lock; /* see above */
 	struct list_head lingering;
+	struct mutex spare_lock; /* see above */
+	struct list_head spared;
 	struct delayed_work linger_work;
 };
 
@@ -414,13 +418,12 @@ extern struct dxs_marks dxs_sync_faults;	/* fault.c */
 /* entries.c */
 u64 dxs_dirty_pages(struct address_space *mapping);
 bool dxs_mapped(struct address_space *mapping);
-bool dxs_held(struct address_space *mapping);
 bool dxs_pinned(struct address_space *mapping);
 
 /* linger.c */
 void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower);
-void dxs_shield(struct dxs_sb *sbi, struct inode *lower);
-void dxs_unshield(struct dxs_sb *sbi, struct inode *lower);
+void dxs_lower_release(struct inode *lower);
+void dxs_linger_soon(struct dxs_sb *sbi);
 void dxs_linger_init(struct dxs_sb *sbi);
 void dxs_linger_end(struct dxs_sb *sbi);
 
@@ -454,6 +457,7 @@ enum dxs_cause {
  * @forever: no deadline
  * @policy: inside: switch= during an attempt
  * @drain: inside: a lower file by which to drop folios
+ * @spared: inside: folios that reclaim has to spare (spare.c)
  * @err: inside: an errno that says more than that of @reason
  * @reason: out: why it was refused or deferred
  * @attempts: out: how often the gates were shut
@@ -473,6 +477,7 @@ struct dxs_switch {
 	bool forever;
 	enum dxs_policy policy;
 	struct file *drain;
+	struct dxs_spared *spared;
 	int err;
 	enum daxstack_reason reason;
 	u32 attempts;
@@ -499,6 +504,13 @@ static inline struct inode *dxs_switch_lower(const struct dxs_switch *sw)
 {
 	return dxs_lower_inode(sw->inode);
 }
+
+/* spare.c */
+void dxs_spare_begin(struct dxs_switch *sw);
+void dxs_spare_locked(struct dxs_switch *sw);
+bool dxs_spare_held(struct dxs_switch *sw);
+void dxs_spare_end(struct dxs_switch *sw);
+bool dxs_spare_look(struct dxs_sb *sbi, bool all);
 
 enum daxstack_reason dxs_attempt(struct dxs_switch *sw);
 enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw);

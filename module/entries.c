@@ -50,42 +50,21 @@ u64 dxs_dirty_pages(struct address_space *mapping)
 	return dxs_sum(mapping, dxs_weigh_dirty, U64_MAX);
 }
 
-static u64 dxs_weigh_busy_entry(struct xa_state *xas, void *entry)
-{
-	return dxs_dax_entry_busy(entry);
-}
-
-static u64 dxs_weigh_pinned_folio(struct xa_state *xas, void *entry)
-{
-	struct folio *folio = entry;
-
-	/* Else a shadow entry. */
-	return !xa_is_value(entry) && folio_maybe_dma_pinned(folio);
-}
-
-static u64 dxs_weigh_held_folio(struct xa_state *xas, void *entry)
-{
-	struct folio *folio = entry;
-
-	/* Only XFS has large ones here, and only ext4 goes by buffers. */
-	return !xa_is_value(entry) && !folio_test_large(folio) &&
-		folio_ref_count(folio) > 1 + folio_has_private(folio) +
-					 page_mapcount(&folio->page);
-}
-
-/**
- * dxs_held() - does it look as if anybody held a folio of a mapping?
- * @mapping: of a lower inode in cached mode
- *
- * Unlike dxs_pinned(), it takes any reference that is not from the page cache or a
- * page table for such a hold (FOLL_GET), so that an LRU batch may be mistaken for
- * one.
- *
- * Context: sleeps.
+/*
+ * H41: what an entry is depends on the mode, which a switch may change between two
+ * entries for those who do not keep switches away. dxs_flip() changes it with the
+ * xarray lock held and the mapping empty: with that lock held, as it is here, all
+ * entries are of the mode.
  */
-bool dxs_held(struct address_space *mapping)
+static u64 dxs_weigh_pinned(struct xa_state *xas, void *entry)
 {
-	return dxs_sum(mapping, dxs_weigh_held_folio, 1);
+	const struct address_space *mapping =
+		container_of(xas->xa, struct address_space, i_pages);
+
+	if (IS_DAX(mapping->host))
+		return dxs_dax_entry_busy(entry);
+	/* Else a shadow entry. */
+	return !xa_is_value(entry) && folio_maybe_dma_pinned(entry);
 }
 
 /**
@@ -116,13 +95,11 @@ bool dxs_mapped(struct address_space *mapping)
  * cached mode only those who may write to it count (FOLL_PIN): a reference
  * may be that of an LRU batch.
  *
- * Context: sleeps; the mode cannot change.
+ * Context: sleeps; the mode may change meanwhile (H41).
  */
 bool dxs_pinned(struct address_space *mapping)
 {
 	if (mapping_empty(mapping))
 		return false;
-	return dxs_sum(mapping, IS_DAX(mapping->host) ? dxs_weigh_busy_entry :
-							dxs_weigh_pinned_folio,
-		       1);
+	return dxs_sum(mapping, dxs_weigh_pinned, 1);
 }

@@ -57,13 +57,6 @@ static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
 	return DAXSTACK_REASON_WRITE_ERROR;
 }
 
-/* H34: what somebody holds must not be reclaimed when a zap has unmapped it. */
-static void dxs_spare_held(const struct dxs_switch *sw)
-{
-	if (sw->to == DAXSTACK_DAX)
-		dxs_shield(DXS_SB(sw->inode->i_sb), dxs_switch_lower(sw));
-}
-
 /*
  * Step 2: what can be done with everything open, so that the gates are shut for
  * a short time only, however much is dirty, cached or mapped. The later steps
@@ -78,8 +71,9 @@ static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 	if (reason || sw->attempts || mapping_empty(mapping))
 		return reason;
 	if (dxs_mapped(mapping)) {
-		dxs_spare_held(sw);
+		dxs_spare_locked(sw);
 		unmap_mapping_range(mapping, 0, 0, 0);
+		dxs_spare_held(sw);
 	}
 	/* Drops clean folios that nobody refers to; DAX entries stay. */
 	if (sw->drain)
@@ -171,15 +165,21 @@ static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
  * interrupts off. A grace period waits for both.
  *
  * H33: processors may know a huge entry that page tables have no more.
+ *
+ * H34: what somebody holds must not be reclaimed when it is unmapped.
  */
-static void dxs_zap(struct address_space *mapping)
+static void dxs_zap(struct dxs_switch *sw)
 {
+	struct address_space *mapping = dxs_switch_lower(sw)->i_mapping;
+
 	if (!dxs_mapped(mapping))
 		return;
+	dxs_spare_locked(sw);
 	unmap_mapping_range(mapping, 0, 0, 0);
 	if (IS_DAX(mapping->host))
 		dxs_flush_tlbs();
 	synchronize_rcu_expedited();
+	dxs_spare_held(sw);
 }
 
 /*
@@ -197,6 +197,8 @@ static bool dxs_drop_folios(struct dxs_switch *sw,
 	/* LRU batches of any CPU may hold some: this also drains those. */
 	if (sw->drain)
 		generic_fadvise(sw->drain, 0, 0, POSIX_FADV_DONTNEED);
+	if (dxs_spare_held(sw))
+		invalidate_mapping_pages(mapping, 0, -1);
 	return mapping_empty(mapping);
 }
 
@@ -337,7 +339,7 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 	reason = dxs_veto(sw);
 	if (!reason) {
 		filemap_invalidate_lock(lower->i_mapping);
-		dxs_zap(lower->i_mapping);
+		dxs_zap(sw);
 		reason = dxs_change(sw);
 		filemap_invalidate_unlock(lower->i_mapping);
 	}
@@ -363,7 +365,6 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 		reason = dxs_shut_gate(&gates->io);
 		if (reason)
 			goto out;
-		dxs_spare_held(sw);
 	}
 	/* H24: reclaim must not enter a filesystem from here. */
 	nofs = memalloc_nofs_save();
@@ -449,10 +450,11 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 		return DAXSTACK_REASON_WRITEBACK;
 	if (!dxs_keep_khugepaged_out(sw->inode))
 		return DAXSTACK_REASON_LOWER_SHARED;
+	dxs_spare_begin(sw);
 	reason = dxs_prepare(sw);
 	if (!reason)
 		reason = dxs_shut_and_change(sw);
-	dxs_unshield(sbi, di->lower);
+	dxs_spare_end(sw);
 	if (!reason)
 		di->switches++;
 	return reason;
