@@ -143,6 +143,7 @@ struct dxs_gates {
  * @sync_maps: VMAs with MAP_SYNC (H10)
  * @splices: splices into it under way; their writes have the lower s_writers
  * @dax_turns: how often it was to dax (H29); written under the shut fault gate
+ * @was_mapped: somebody has mapped it, or is about to (H44)
  * @foreign_map: a mapping was made that the gates do not cover
  * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
  * @write_held: we hold the lower i_writecount (H16), under i_lock
@@ -166,6 +167,7 @@ struct dxs_inode {
 	u32 switches;
 	atomic_t refusals;
 	bool unseen_switch;
+	bool was_mapped;
 	bool foreign_map;
 	bool wb_held;
 	bool write_held;
@@ -435,7 +437,7 @@ void dxs_wb_release(struct dxs_inode *di);
 void dxs_inherit_born(struct inode *inode, struct dentry *dentry);
 void dxs_inherit_moved(struct dentry *moved, struct dentry *name);
 
-/* switch.c, request.c, policy.c, ioctl.c */
+/* switch.c, request.c, pace.c, policy.c, ioctl.c */
 
 /* Who asks for a switch. */
 enum dxs_cause {
@@ -523,6 +525,8 @@ enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw);
 enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
 bool dxs_only_stores(const struct super_block *sb);
 int dxs_flag(struct dentry *lower);
+bool dxs_pace(void);
+void dxs_pace_end(void);
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long dxs_ioctl_lower(struct file *lower, unsigned int cmd, unsigned long arg);
 

@@ -70,7 +70,7 @@ void dxs_gate_destroy(struct dxs_gate *gate);
 int dxs_gate_wait(struct dxs_gate *gate);
 void dxs_gate_leave_slow(struct dxs_gate *gate);
 
-int dxs_gate_shut(struct dxs_gate *gate, long timeout);
+int dxs_gate_shut(struct dxs_gate *gate, long timeout, const bool *used);
 void dxs_gate_open(struct dxs_gate *gate);
 void dxs_gate_retire(struct dxs_gate *gate);
 

@@ -46,6 +46,7 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	di->gates.io.readers = NULL;
 	atomic_set(&di->sync_maps, 0);
 	atomic_set(&di->splices, 0);
+	di->was_mapped = false;
 	di->foreign_map = false;
 	di->unseen_switch = false;
 	di->wb_held = false;

@@ -157,6 +157,12 @@ static struct file *dxs_open_drain(const struct dxs_switch *sw)
 /* One attempt. Folios may have come since an earlier one, which had none to drop. */
 static void dxs_try(struct dxs_switch *sw)
 {
+	/* H44: a file that is not in use costs no grace period. */
+	if (dxs_mode(sw->inode) != sw->to && dxs_gates(sw->inode) &&
+	    sw->cause != DXS_BORN && !dxs_pace()) {
+		sw->reason = DAXSTACK_REASON_INTERRUPTED;
+		return;
+	}
 	if (!sw->drain)
 		sw->drain = dxs_open_drain(sw);
 	dxs_locked(sw, dxs_attempt);

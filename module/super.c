@@ -508,6 +508,7 @@ static void __exit dxs_exit(void)
 	unregister_filesystem(&dxs_fs_type);
 	/* A fault may have left its gate, but not yet our code (H4). */
 	synchronize_rcu_tasks();
+	dxs_pace_end();
 	dxs_destroy_filecache();
 	dxs_destroy_inodecache();
 }

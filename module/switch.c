@@ -82,9 +82,10 @@ static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 }
 
 /* Step 3, first half: no data call is inside, and none comes. */
-static enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate)
+static enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate,
+					  const bool *used)
 {
-	switch (dxs_gate_shut(gate, DXS_DRAIN)) {
+	switch (dxs_gate_shut(gate, DXS_DRAIN, used)) {
 	case 0:
 		return DAXSTACK_REASON_NONE;
 	case -EINTR:
@@ -331,7 +332,8 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 	/* H17: asynchronous direct I/O outlives i_rwsem. */
 	inode_dio_wait(lower);
 	if (gates) {
-		reason = dxs_shut_gate(&gates->fault);
+		reason = dxs_shut_gate(&gates->fault,
+				       &DXS_I(sw->inode)->was_mapped);
 		if (reason)
 			return reason;
 	}
@@ -344,8 +346,11 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 		filemap_invalidate_unlock(lower->i_mapping);
 	}
 	if (gates) {
-		/* Without gates, whoever makes them does it. */
-		if (sw->switched)
+		/*
+		 * Without gates, whoever makes them does it. Who goes by cached mode
+		 * looks for folios, and finds no DAX entry to be one.
+		 */
+		if (sw->switched && sw->to == DAXSTACK_CACHED)
 			dxs_flip_settle(DXS_I(sw->inode));
 		dxs_gate_open(&gates->fault);
 	}
@@ -362,7 +367,7 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 	unsigned int nofs;
 
 	if (gates) {
-		reason = dxs_shut_gate(&gates->io);
+		reason = dxs_shut_gate(&gates->io, NULL);
 		if (reason)
 			goto out;
 	}
