@@ -50,6 +50,11 @@ u64 dxs_dirty_pages(struct address_space *mapping)
 	return dxs_sum(mapping, dxs_weigh_dirty, U64_MAX);
 }
 
+static u64 dxs_weigh_busy_entry(struct xa_state *xas, void *entry)
+{
+	return dxs_dax_entry_busy(entry);
+}
+
 /*
  * H41: what an entry is depends on the mode, which a switch may change between two
  * entries for those who do not keep switches away. dxs_flip() changes it with the
@@ -62,7 +67,7 @@ static u64 dxs_weigh_pinned(struct xa_state *xas, void *entry)
 		container_of(xas->xa, struct address_space, i_pages);
 
 	if (IS_DAX(mapping->host))
-		return dxs_dax_entry_busy(entry);
+		return dxs_weigh_busy_entry(xas, entry);
 	/* Else a shadow entry. */
 	return !xa_is_value(entry) && folio_maybe_dma_pinned(entry);
 }

@@ -83,4 +83,12 @@ void h22_stuck_reader(void);
 void h23_slow_sync(void);
 void h35_splices(void);
 
+/* gates.c */
+void h40_gates_stay_shut(void);
+void h41_looks(void);
+
+/* reclaim.c */
+void h43_starved(void);
+void h44_too_often(void);
+
 #endif /* HAZARDS_H */

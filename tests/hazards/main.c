@@ -42,6 +42,10 @@ static const struct {
 	{ "H33", h33_untold },
 	{ "H34", h34_held },
 	{ "H35", h35_splices },
+	{ "H40", h40_gates_stay_shut },
+	{ "H41", h41_looks },
+	{ "H43", h43_starved },
+	{ "H44", h44_too_often },
 };
 
 int hazard_file(const char *path, size_t len, int mode)
