@@ -98,16 +98,16 @@ static pid_t switch_one(int fd)
 void h40_gates_stay_shut(void)
 {
 	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), i;
-	int refused = 0, stuck = 0, status, ends[2];
+	int refused = 0, stuck = 0, status, told[2];
 	pid_t reader, switcher;
 
 	close(fd);
 	for (i = 0; i < 4 && !stuck; i++) {
 		drop_inodes();
 		fd = MUST(open("stack/file", O_RDWR));
-		reader = read_when_told(fd, ends);
+		reader = read_when_told(fd, told);
 		dxs_to(fd, !dxs_mode(fd), "H40: the first switch");
-		MUST(write(ends[1], "", 1));
+		MUST(write(told[1], "", 1));
 		dxs_sleep_ms(100);
 		switcher = switch_one(fd);
 		dxs_sleep_ms(600);
@@ -116,8 +116,8 @@ void h40_gates_stay_shut(void)
 		refused += !!status;
 		stuck += !ends(reader, 20 * dxs_slow());
 		dxs_umount_lower();
-		close(ends[0]);
-		close(ends[1]);
+		close(told[0]);
+		close(told[1]);
 		stuck += !ends(read_one(fd), 20 * dxs_slow());
 		stuck += !ends(fault_one(fd), 20 * dxs_slow());
 		close(fd);
