@@ -26,6 +26,7 @@
  *  -DNO_SETTLE  ... and does not wait for observers
  *  -DNO_RCU     whoever leaves a shut gate is outside of RCU
  *  -DNO_GRACE   a switch does not wait for a grace period
+ *  -DLATE_MAP   who maps for the first time says so inside the fault gate
  */
 #define USERS		2
 #define ROUNDS		(2 - me)	/* of user @me */
@@ -37,10 +38,13 @@
 #define CACHED		0
 #define DAX		1
 
+/* The inode's i_lock, which only faulty protocols need there. */
 #ifdef BOOLEAN
+#define UNDER_LOCK	atomic
 #define SWITCH		1
 #define NEW		1
 #else
+#define UNDER_LOCK
 #define SWITCH		1
 #define NEW		2
 #endif
@@ -55,6 +59,7 @@ bool filled;		/* the mapping */
 bool unsettled;		/* no grace period has passed since ->flip_rcu */
 byte flips;
 bool freed;
+bool mapped;		/* ->was_mapped */
 byte references;	/* to the inode, of users and of switches */
 bool section[USERS + 1];	/* read-side critical sections of RCU */
 
@@ -119,12 +124,14 @@ inline make(i, flip, mine)
 #ifndef NO_SETTLE
 		settle(i, flip);
 #endif
-		if
+		UNDER_LOCK {
+			if
 #ifndef NO_SWITCH
-		:: unseen
+			:: unseen
 #endif
-		:: else -> open_new()
-		fi
+			:: else -> open_new()
+			fi
+		}
 	:: else
 	fi
 }
@@ -183,7 +190,7 @@ proctype user(byte me)
 			od;
 			filled = true;
 			if
-			:: true ->
+			:: mapped ->
 				do
 				:: try_enter(FAULT, open);
 					if
@@ -196,6 +203,9 @@ proctype user(byte me)
 			fi;
 			leave(IO, open)
 		:: true ->
+#ifndef LATE_MAP
+			mapped = true;
+#endif
 			do
 			:: try_enter(FAULT, open);
 				if
@@ -203,6 +213,9 @@ proctype user(byte me)
 				:: else -> !shut[FAULT]
 				fi
 			od;
+#ifdef LATE_MAP
+			mapped = true;
+#endif
 			filled = true;
 			/* The VMA is lost, and the file with it (H4). */
 			if
@@ -221,17 +234,21 @@ proctype user(byte me)
 }
 
 /* dxs_gate_shut(), which gives up after a time or by a signal */
-inline shut_gate(gate, i, refused)
+inline shut_gate(gate, used, i, refused)
 {
 	shut[gate] = shut[gate] | SWITCH;
-#ifndef NO_GRACE
-	grace_period(i);
-#endif
 	if
-	:: !inside[gate]
-	:: true ->
-		refused = true;
-		shut[gate] = shut[gate] & ~SWITCH
+	:: used ->
+#ifndef NO_GRACE
+		grace_period(i);
+#endif
+		if
+		:: !inside[gate]
+		:: true ->
+			refused = true;
+			shut[gate] = shut[gate] & ~SWITCH
+		fi
+	:: else
 	fi
 }
 
@@ -260,7 +277,7 @@ proctype switcher(byte me)
 #endif
 		}
 		if
-		:: had -> shut_gate(IO, i, refused)
+		:: had -> shut_gate(IO, true, i, refused)
 		:: else
 		fi;
 		if
@@ -273,7 +290,7 @@ proctype switcher(byte me)
 		:: true
 		fi;
 		if
-		:: had -> shut_gate(FAULT, i, refused)
+		:: had -> shut_gate(FAULT, mapped, i, refused)
 		:: else
 		fi;
 		if
@@ -324,8 +341,10 @@ out:
 		if
 		:: made ->
 			settle(i, flip);
-			unseen = false;
-			open_new()
+			UNDER_LOCK {
+				unseen = false;
+				open_new()
+			}
 		:: else
 		fi
 	:: else -> break

@@ -60,11 +60,11 @@ while read -r flaw; do
 	expect 1 "$flaw" "$flaw is found out"
 done < <(sed -n 's/^ \*  -D\([A-Z_]*\) .*/\1/p' "$model")
 n=$((n + 1))
-if [ "$n" = 9 ]; then
-	echo "ok $n - six flaws"
+if [ "$n" = 10 ]; then
+	echo "ok $n - seven flaws"
 else
 	failed=1
-	echo "not ok $n - six flaws"
+	echo "not ok $n - seven flaws"
 fi
 echo "1..$n"
 exit "$failed"
