@@ -107,7 +107,7 @@ void dxs_evict_inode(struct inode *inode)
 void dxs_flip_settle(struct dxs_inode *di)
 {
 	if (!poll_state_synchronize_rcu(di->flip_rcu))
-		synchronize_rcu_expedited();
+		dxs_pace_grace();
 }
 
 static int dxs_init_gates(struct dxs_gates *gates)

@@ -7,7 +7,9 @@
  * he likes, for files of his own. So attempts of those without CAP_SYS_ADMIN are
  * counted by user, over all mounts: DXS_BURST at once, and then one each
  * DXS_INTERVAL; who is beyond that sleeps until it is his turn, before anything is
- * shut or locked.
+ * shut or locked. A file that is not in use is switched without that; who uses it,
+ * or lets it go, a moment later waits for a grace period, which counts as well, and
+ * is a normal one for who is beyond.
  *
  * Who makes user namespaces has as many users as he likes in them: those count as
  * the one who made the outermost.
@@ -15,13 +17,14 @@
 #include <linux/cred.h>
 #include <linux/hashtable.h>
 #include <linux/ktime.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
 #include "daxstack.h"
 
-#define DXS_INTERVAL	(20 * NSEC_PER_MSEC)
+#define DXS_INTERVAL	(20ULL * NSEC_PER_MSEC)
 #define DXS_BURST	250
 
 /**
@@ -73,11 +76,13 @@ static struct dxs_pace *dxs_pace_of(kuid_t uid, u64 now, struct dxs_pace *new)
 	return new;
 }
 
-/* Counts an attempt. Return: for how long it has to wait, ns. */
-static u64 dxs_pace_count(kuid_t uid)
+/* Counts one more. Return: for how long it has to wait, ns. */
+static u64 dxs_pace_count(void)
 {
-	struct dxs_pace *new = kzalloc(sizeof(*new), GFP_KERNEL), *pace;
+	struct dxs_pace *new = kzalloc(sizeof(*new), GFP_NOWAIT | __GFP_NOWARN);
+	struct dxs_pace *pace;
 	u64 now = ktime_get_ns(), ahead = DXS_INTERVAL;
+	kuid_t uid = dxs_pace_uid();
 
 	spin_lock(&dxs_pace_lock);
 	pace = dxs_pace_of(uid, now, new);
@@ -92,6 +97,24 @@ static u64 dxs_pace_count(kuid_t uid)
 	return ahead;
 }
 
+static bool dxs_pace_unbounded(void)
+{
+	return ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+}
+
+/**
+ * dxs_pace_grace() - a grace period, an expedited one if the user may have it
+ *
+ * Context: sleeps.
+ */
+void dxs_pace_grace(void)
+{
+	if (dxs_pace_unbounded() || !dxs_pace_count())
+		synchronize_rcu_expedited();
+	else
+		synchronize_rcu();
+}
+
 /**
  * dxs_pace() - an attempt to switch a file in use: is it the user's turn?
  *
@@ -102,9 +125,9 @@ bool dxs_pace(void)
 {
 	u64 wait;
 
-	if (ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN))
+	if (dxs_pace_unbounded())
 		return true;
-	wait = dxs_pace_count(dxs_pace_uid());
+	wait = dxs_pace_count();
 	if (!wait)
 		return true;
 	schedule_timeout_interruptible(nsecs_to_jiffies(wait) + 1);

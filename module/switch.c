@@ -351,7 +351,7 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 		 * looks for folios, and finds no DAX entry to be one.
 		 */
 		if (sw->switched && sw->to == DAXSTACK_CACHED)
-			dxs_flip_settle(DXS_I(sw->inode));
+			synchronize_rcu_expedited();
 		dxs_gate_open(&gates->fault);
 	}
 	return reason;
