@@ -526,6 +526,7 @@ enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
 bool dxs_only_stores(const struct super_block *sb);
 int dxs_flag(struct dentry *lower);
 bool dxs_pace(void);
+void dxs_pace_spend(void);
 void dxs_pace_grace(void);
 void dxs_pace_end(void);
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);

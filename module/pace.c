@@ -76,8 +76,11 @@ static struct dxs_pace *dxs_pace_of(kuid_t uid, u64 now, struct dxs_pace *new)
 	return new;
 }
 
-/* Counts one more. Return: for how long it has to wait, ns. */
-static u64 dxs_pace_count(void)
+/*
+ * Counts @more for the user. Return: how far he is beyond his bound, in ns; where
+ * memory is short he is taken for one who is.
+ */
+static u64 dxs_pace_count(unsigned int more)
 {
 	struct dxs_pace *new = kzalloc(sizeof(*new), GFP_NOWAIT | __GFP_NOWARN);
 	struct dxs_pace *pace;
@@ -87,7 +90,7 @@ static u64 dxs_pace_count(void)
 	spin_lock(&dxs_pace_lock);
 	pace = dxs_pace_of(uid, now, new);
 	if (pace) {
-		pace->next = max(pace->next, now) + DXS_INTERVAL;
+		pace->next = max(pace->next, now) + more * DXS_INTERVAL;
 		ahead = pace->next - now;
 		ahead -= min_t(u64, ahead, DXS_BURST * DXS_INTERVAL);
 	}
@@ -103,22 +106,33 @@ static bool dxs_pace_unbounded(void)
 }
 
 /**
+ * dxs_pace_spend() - an attempt shuts gates, for which grace periods are waited
+ *
+ * Context: does not sleep.
+ */
+void dxs_pace_spend(void)
+{
+	if (!dxs_pace_unbounded())
+		dxs_pace_count(1);
+}
+
+/**
  * dxs_pace_grace() - a grace period, an expedited one if the user may have it
  *
  * Context: sleeps.
  */
 void dxs_pace_grace(void)
 {
-	if (dxs_pace_unbounded() || !dxs_pace_count())
+	if (dxs_pace_unbounded() || !dxs_pace_count(1))
 		synchronize_rcu_expedited();
 	else
 		synchronize_rcu();
 }
 
 /**
- * dxs_pace() - an attempt to switch a file in use: is it the user's turn?
+ * dxs_pace() - an attempt on a file in use: wait until it is the user's turn
  *
- * Context: sleeps, with no lock of ours held, until it is.
+ * Context: sleeps, with no lock of ours held.
  * Return: false if a signal came first.
  */
 bool dxs_pace(void)
@@ -127,7 +141,7 @@ bool dxs_pace(void)
 
 	if (dxs_pace_unbounded())
 		return true;
-	wait = dxs_pace_count();
+	wait = dxs_pace_count(0);
 	if (!wait)
 		return true;
 	schedule_timeout_interruptible(nsecs_to_jiffies(wait) + 1);

@@ -158,8 +158,7 @@ static struct file *dxs_open_drain(const struct dxs_switch *sw)
 static void dxs_try(struct dxs_switch *sw)
 {
 	/* H44: a file that is not in use costs no grace period. */
-	if (dxs_mode(sw->inode) != sw->to && dxs_gates(sw->inode) &&
-	    sw->cause != DXS_BORN && !dxs_pace()) {
+	if (dxs_gates(sw->inode) && !dxs_pace()) {
 		sw->reason = DAXSTACK_REASON_INTERRUPTED;
 		return;
 	}

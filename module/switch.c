@@ -85,6 +85,9 @@ static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 static enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate,
 					  const bool *used)
 {
+	/* H44: the I/O gate comes first, and stands for all of the attempt. */
+	if (!used)
+		dxs_pace_spend();
 	switch (dxs_gate_shut(gate, DXS_DRAIN, used)) {
 	case 0:
 		return DAXSTACK_REASON_NONE;
