@@ -143,7 +143,6 @@ struct dxs_gates {
  * @sync_maps: VMAs with MAP_SYNC (H10)
  * @splices: splices into it under way; their writes have the lower s_writers
  * @dax_turns: how often it was to dax (H29); written under the shut fault gate
- * @was_mapped: somebody has mapped it, or is about to (H44)
  * @foreign_map: a mapping was made that the gates do not cover
  * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
  * @write_held: we hold the lower i_writecount (H16), under i_lock
@@ -167,7 +166,6 @@ struct dxs_inode {
 	u32 switches;
 	atomic_t refusals;
 	bool unseen_switch;
-	bool was_mapped;
 	bool foreign_map;
 	bool wb_held;
 	bool write_held;

@@ -110,9 +110,11 @@ static void dxs_gate_let_go(struct dxs_gate *gate, enum dxs_shutter who)
  * dxs_gate_new() - say how a gate begins
  * @gate: just made; nobody else has seen it
  * @shut: shut, until dxs_gate_open_new()
+ * @used: false if everyone calls dxs_gate_use() before dxs_gate_enter()
  */
-void dxs_gate_new(struct dxs_gate *gate, bool shut)
+void dxs_gate_new(struct dxs_gate *gate, bool shut, bool used)
 {
+	gate->used = used;
 	atomic_set(&gate->shut, shut ? DXS_SHUT_NEW : 0);
 }
 
@@ -141,23 +143,20 @@ static long dxs_gate_drain(struct dxs_gate *gate, long timeout)
  * dxs_gate_shut() - keep new readers out and wait for those inside to leave
  * @gate: a gate that no switch has shut
  * @timeout: how long to wait, in jiffies
- * @used: if not NULL: false if nobody was ever inside: then there is nobody to
- *	wait for, and no grace period. Whoever comes for the first time sets it,
- *	and then looks at the gate, with a barrier in between.
  *
  * Context: sleeps. The inode's switch lock is held. On failure the gate is
  * as before.
  * Return: 0, -ETIMEDOUT, or -EINTR if a signal came first.
  */
-int dxs_gate_shut(struct dxs_gate *gate, long timeout, const bool *used)
+int dxs_gate_shut(struct dxs_gate *gate, long timeout)
 {
 	long left;
 
 	rwsem_acquire(&gate->dep_map, 0, 0, _RET_IP_);
 	atomic_or(DXS_SHUT_SWITCH, &gate->shut);
-	/* Pairs with the barrier in dxs_map_gated(). */
+	/* Pairs with the barrier in dxs_gate_use(). */
 	smp_mb__after_atomic();
-	if (used && !READ_ONCE(*used))
+	if (!READ_ONCE(gate->used))
 		return 0;
 	synchronize_rcu_expedited();
 	left = dxs_gate_drain(gate, timeout);

@@ -53,26 +53,46 @@ enum dxs_shutter {
  * @readers: readers inside, by the CPU they came and went on; only the sum
  *	means anything
  * @shut: who has it shut, bits of enum dxs_shutter; 0: it is open
+ * @used: somebody has come to it, or is about to: see dxs_gate_use()
  * @dep_map: for lockdep: a reader/writer semaphore
  */
 struct dxs_gate {
 	int __percpu *readers;
 	atomic_t shut;
+	bool used;
 	struct lockdep_map dep_map;
 };
 
 int dxs_gate_init(struct dxs_gate *gate, const char *name,
 		  struct lock_class_key *key);
-void dxs_gate_new(struct dxs_gate *gate, bool shut);
+void dxs_gate_new(struct dxs_gate *gate, bool shut, bool used);
 void dxs_gate_open_new(struct dxs_gate *gate);
 void dxs_gate_destroy(struct dxs_gate *gate);
 
 int dxs_gate_wait(struct dxs_gate *gate);
 void dxs_gate_leave_slow(struct dxs_gate *gate);
 
-int dxs_gate_shut(struct dxs_gate *gate, long timeout, const bool *used);
+int dxs_gate_shut(struct dxs_gate *gate, long timeout);
 void dxs_gate_open(struct dxs_gate *gate);
 void dxs_gate_retire(struct dxs_gate *gate);
+
+/**
+ * dxs_gate_use() - before a gate that may be new is entered
+ * @gate: the gate
+ *
+ * A switch that finds a gate not used has nobody to wait for there, and needs no
+ * grace period (H44). Either it sees this, or the caller sees the gate shut.
+ *
+ * Context: any.
+ */
+static inline void dxs_gate_use(struct dxs_gate *gate)
+{
+	/* Who sees it set sees what whoever set it would. */
+	if (unlikely(!smp_load_acquire(&gate->used))) {
+		/* Pairs with the barrier in dxs_gate_shut(). */
+		smp_store_mb(gate->used, true);
+	}
+}
 
 /* Counts the caller in, if the gate is open. */
 static inline bool __dxs_gate_try_enter(struct dxs_gate *gate)

@@ -46,7 +46,6 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	di->gates.io.readers = NULL;
 	atomic_set(&di->sync_maps, 0);
 	atomic_set(&di->splices, 0);
-	di->was_mapped = false;
 	di->foreign_map = false;
 	di->unseen_switch = false;
 	di->wb_held = false;
@@ -173,8 +172,9 @@ int dxs_make_gates(struct inode *inode)
 		return 0;
 	}
 	shut = di->unseen_switch || !poll_state_synchronize_rcu(di->flip_rcu);
-	dxs_gate_new(&gates.io, shut);
-	dxs_gate_new(&gates.fault, shut);
+	dxs_gate_new(&gates.io, shut, true);
+	/* dxs_map_gated() uses it before anybody else. */
+	dxs_gate_new(&gates.fault, shut, false);
 	if (!di->write_held)
 		di->write_held = !get_write_access(di->lower);
 	dxs_publish_gates(di, gates);

@@ -92,15 +92,8 @@ static int dxs_map_gated(struct file *map, struct vm_area_struct *vma)
 		if (err)
 			return err;
 	}
-	/*
-	 * H44: a switch that finds the file never mapped has nobody to wait for at
-	 * this gate. Either it sees this, or we see the gate shut.
-	 */
-	if (!smp_load_acquire(&DXS_I(inode)->was_mapped)) {
-		/* Pairs with the barrier in dxs_gate_shut(). */
-		smp_store_mb(DXS_I(inode)->was_mapped, true);
-	}
 	gate = &dxs_gates(inode)->fault;
+	dxs_gate_use(gate);
 	err = dxs_gate_enter(gate);
 	if (err)
 		return err;

@@ -82,13 +82,9 @@ static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 }
 
 /* Step 3, first half: no data call is inside, and none comes. */
-static enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate,
-					  const bool *used)
+static enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate)
 {
-	/* H44: the I/O gate comes first, and stands for all of the attempt. */
-	if (!used)
-		dxs_pace_spend();
-	switch (dxs_gate_shut(gate, DXS_DRAIN, used)) {
+	switch (dxs_gate_shut(gate, DXS_DRAIN)) {
 	case 0:
 		return DAXSTACK_REASON_NONE;
 	case -EINTR:
@@ -335,8 +331,7 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 	/* H17: asynchronous direct I/O outlives i_rwsem. */
 	inode_dio_wait(lower);
 	if (gates) {
-		reason = dxs_shut_gate(&gates->fault,
-				       &DXS_I(sw->inode)->was_mapped);
+		reason = dxs_shut_gate(&gates->fault);
 		if (reason)
 			return reason;
 	}
@@ -370,7 +365,8 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 	unsigned int nofs;
 
 	if (gates) {
-		reason = dxs_shut_gate(&gates->io, NULL);
+		dxs_pace_spend();
+		reason = dxs_shut_gate(&gates->io);
 		if (reason)
 			goto out;
 	}

@@ -59,7 +59,7 @@ bool filled;		/* the mapping */
 bool unsettled;		/* no grace period has passed since ->flip_rcu */
 byte flips;
 bool freed;
-bool mapped;		/* ->was_mapped */
+bool mapped;		/* ->used of the fault gate */
 byte references;	/* to the inode, of users and of switches */
 bool section[USERS + 1];	/* read-side critical sections of RCU */
 
