@@ -60,7 +60,8 @@
 	X(MAPPED,	EBUSY,		"file is mapped (switch=unmapped)") \
 	X(HAS_BLOCKS,	EINVAL,		"file has blocks allocated (switch=empty)") \
 	X(NEVER,	EOPNOTSUPP,	"open files keep their mode (switch=never)") \
-	X(DAX_OPTION,	EOPNOTSUPP,	"all files have one mode (dax=always or never)")
+	X(DAX_OPTION,	EOPNOTSUPP,	"all files have one mode (dax=always or never)") \
+	X(FROZEN,	EBUSY,		"filesystem is frozen")
 
 #define DAXSTACK_REASON_ENUM_(name, err, text) DAXSTACK_REASON_##name,
 enum daxstack_reason {
@@ -116,6 +117,9 @@ struct daxstack_switch {
  * @refusals: refusals since it was loaded
  * @pad: 0
  * @pages: folios or DAX entries that the mapping holds, in pages
+ * @lower_major: device number of the lower filesystem, as in mountinfo, to find
+ *	its other mounts by
+ * @lower_minor: likewise
  * @reserved: 0
  */
 struct daxstack_state {
@@ -126,7 +130,9 @@ struct daxstack_state {
 	__u32 refusals;
 	__u32 pad;
 	__u64 pages;
-	__u64 reserved[4];
+	__u32 lower_major;
+	__u32 lower_minor;
+	__u64 reserved[3];
 };
 
 /*

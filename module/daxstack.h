@@ -84,6 +84,8 @@ enum dxs_dax {
  * @lower_mnt: private mount of the lower filesystem; the reference that makes
  *	the lower superblock ours
  * @lower_root: root of the stack in it
+ * @lower_dev: device number of the lower superblock, by which a second mount
+ *	finds this one (H50)
  * @personality: by mode; valid if @switchable
  * @probe_lock: protects the probing and the writes to the two below
  * @switchable: both personalities are known; read without the lock, set once
@@ -102,6 +104,7 @@ enum dxs_dax {
 struct dxs_sb {
 	struct vfsmount *lower_mnt;
 	struct dentry *lower_root;
+	dev_t lower_dev;
 	struct dxs_personality personality[2];
 	struct mutex probe_lock; /* see above */
 	bool switchable;
@@ -241,7 +244,7 @@ static inline struct inode *dxs_lower_inode(const struct inode *inode)
 	return DXS_I(inode)->lower;
 }
 
-/* Positive dentries only: a negative one has no lower dentry. */
+/* NULL only of a negative dentry, and not always. */
 static inline struct dentry *dxs_lower_dentry(const struct dentry *dentry)
 {
 	return dentry->d_fsdata;
@@ -273,7 +276,7 @@ static inline const char *dxs_mode_name(int mode)
 extern const struct super_operations dxs_super_ops;
 struct vfsmount *dxs_lower_mount(const char *source, const char *type,
 				 const char *dax, unsigned int sb_flags);
-int dxs_lower_check(const struct vfsmount *mnt, const struct dentry *root);
+int dxs_lower_check(const struct vfsmount *mnt, struct dentry *root);
 bool dxs_lower_supported(const struct super_block *lower);
 
 /* personality.c */
@@ -352,7 +355,13 @@ int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
 
 /* dentry.c */
 extern const struct dentry_operations dxs_dentry_ops;
-extern const struct dentry_operations dxs_shared_dentry_ops;
+void dxs_set_lower(struct dentry *dentry, struct dentry *lower);
+void dxs_busy(struct dentry *dentry);
+void dxs_settled(struct dentry *dentry, bool right);
+bool dxs_same_below(struct dentry *dentry);
+void dxs_remember(struct dentry *dentry);
+void dxs_vacate(struct dentry *lower);
+void dxs_let_go(struct dentry *dentry);
 
 /* export.c, quota.c */
 extern const struct export_operations dxs_export_ops;
@@ -429,7 +438,8 @@ bool dxs_wb_hold(struct dxs_inode *di);
 void dxs_wb_release(struct dxs_inode *di);
 
 /* inherit.c */
-void dxs_inherit_born(struct inode *inode, struct dentry *dentry);
+void dxs_inherit_prepare(const struct dentry *dir);
+int dxs_inherit_born(struct inode *inode, struct dentry *dentry);
 void dxs_inherit_moved(struct dentry *moved, struct dentry *name);
 
 /* switch.c, request.c, policy.c, ioctl.c */
@@ -501,14 +511,17 @@ static inline struct inode *dxs_switch_lower(const struct dxs_switch *sw)
 }
 
 enum daxstack_reason dxs_attempt(struct dxs_switch *sw);
+enum daxstack_reason dxs_attempt_born(struct dxs_switch *sw);
 enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw);
 int dxs_switch(struct dxs_switch *sw);
+int dxs_switch_born(struct dxs_switch *sw);
 int dxs_switch_end(const struct dxs_switch *sw);
 int dxs_store_flag(struct dentry *lower, int mode);
 int dxs_reason_errno(enum daxstack_reason reason);
 const char *dxs_reason_text(enum daxstack_reason reason);
 enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw);
 enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
+enum daxstack_reason dxs_others(const struct super_block *lower);
 bool dxs_only_stores(const struct super_block *sb);
 int dxs_flag(struct dentry *lower);
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);

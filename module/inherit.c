@@ -19,23 +19,20 @@ static enum dxs_inherit dxs_inherit(const struct inode *inode)
 }
 
 /* A directory has no mode, only the flag. */
-static void dxs_clear_dir_flag(struct inode *inode, struct dentry *lower)
+static int dxs_clear_dir_flag(struct inode *inode, struct dentry *lower)
 {
-	struct vfsmount *mnt = dxs_lower_mnt(inode->i_sb);
-	int err = mnt_want_write(mnt);
+	int err;
 
-	if (!err) {
-		inode_lock_nested(d_inode(lower), I_MUTEX_CHILD);
-		err = dxs_store_flag(lower, DAXSTACK_CACHED);
-		inode_unlock(d_inode(lower));
-		mnt_drop_write(mnt);
-	}
+	inode_lock_nested(d_inode(lower), I_MUTEX_CHILD);
+	err = dxs_store_flag(lower, DAXSTACK_CACHED);
+	inode_unlock(d_inode(lower));
 	if (err)
 		pr_warn_ratelimited("%s: inode %lu: inherit=none, but its flag stays: %d\n",
 				    inode->i_sb->s_id, inode->i_ino, err);
+	return err;
 }
 
-static void dxs_disinherit(struct inode *inode, struct dentry *dentry)
+static int dxs_disinherit(struct inode *inode, struct dentry *dentry)
 {
 	struct dxs_switch sw = {
 		.inode = inode,
@@ -45,16 +42,30 @@ static void dxs_disinherit(struct inode *inode, struct dentry *dentry)
 		.cause = DXS_BORN,
 		.deadline = jiffies,
 	};
+	int flag;
 
 	if (!S_ISREG(inode->i_mode) && !S_ISDIR(inode->i_mode))
-		return;
-	if (dxs_flag(sw.lower) != DAXSTACK_DAX)
-		return;
-	if (S_ISDIR(inode->i_mode))
-		dxs_clear_dir_flag(inode, sw.lower);
-	else
-		dxs_switch(&sw);
-	dxs_copy_attr(inode);
+		return 0;
+	flag = dxs_flag(sw.lower);
+	if (flag != DAXSTACK_DAX)
+		return min(flag, 0);
+	return S_ISDIR(inode->i_mode) ? dxs_clear_dir_flag(inode, sw.lower) :
+					dxs_switch_born(&sw);
+}
+
+/**
+ * dxs_inherit_prepare() - something is to be made in a directory
+ * @dir: dentry of the stack
+ *
+ * What new files inherit can be undone only if both modes are known.
+ *
+ * Context: sleeps. No write access is held, and no lower lock.
+ */
+void dxs_inherit_prepare(const struct dentry *dir)
+{
+	if (dxs_inherit(d_inode(dir)) == DXS_INHERIT_NONE &&
+	    dxs_flag(dxs_lower_dentry(dir)) == DAXSTACK_DAX)
+		dxs_learn_personalities(DXS_SB(dir->d_sb));
 }
 
 /**
@@ -62,12 +73,15 @@ static void dxs_disinherit(struct inode *inode, struct dentry *dentry)
  * @inode: of the stack, just made
  * @dentry: of the stack; nobody else can reach the inode by it yet
  *
- * Context: sleeps. No lower lock is held.
+ * Context: sleeps. Write access to the lower mount is held, and the lower
+ * directory may be locked.
+ * Return: 0, or an errno: the file is not what the rule says, and must not stay
+ * (H56).
  */
-void dxs_inherit_born(struct inode *inode, struct dentry *dentry)
+int dxs_inherit_born(struct inode *inode, struct dentry *dentry)
 {
-	if (dxs_inherit(inode) == DXS_INHERIT_NONE)
-		dxs_disinherit(inode, dentry);
+	return dxs_inherit(inode) == DXS_INHERIT_NONE ?
+		dxs_disinherit(inode, dentry) : 0;
 }
 
 static void dxs_follow(struct dentry *moved, struct dentry *name)

@@ -53,7 +53,11 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 	struct inode *inode = d_inode(dentry);
 	struct dxs_inode *di = DXS_I(inode);
 	struct address_space *mapping = di->lower->i_mapping;
-	struct daxstack_state arg = { .mode = dxs_mode(inode) };
+	struct daxstack_state arg = {
+		.mode = dxs_mode(inode),
+		.lower_major = MAJOR(di->lower->i_sb->s_dev),
+		.lower_minor = MINOR(di->lower->i_sb->s_dev),
+	};
 	struct dxs_switch other = dxs_switch_of(dentry, !arg.mode);
 	int flag;
 

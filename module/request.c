@@ -27,6 +27,7 @@ static bool dxs_may_pass(enum daxstack_reason reason)
 	return reason == DAXSTACK_REASON_MAP_SYNC ||
 		reason == DAXSTACK_REASON_MAPPED ||
 		reason == DAXSTACK_REASON_LOWER_SHARED ||
+		reason == DAXSTACK_REASON_FROZEN ||
 		reason == DAXSTACK_REASON_PINNED ||
 		reason == DAXSTACK_REASON_IO ||
 		reason == DAXSTACK_REASON_WRITEBACK;
@@ -77,13 +78,12 @@ static void dxs_locked(struct dxs_switch *sw,
 	struct dxs_inode *di = DXS_I(sw->inode);
 
 	/*
-	 * Frozen: s_active is held, so that nothing will come of it, and to wait
-	 * for write access would know no timeout and no signal (H22). A freeze
-	 * that begins just now makes us wait for the thaw, as it does write(2);
-	 * no lock or gate is held yet.
+	 * Frozen: to wait for write access would know no timeout and no signal
+	 * (H22). A freeze that begins just now makes us wait for the thaw, as it
+	 * does write(2); no lock or gate is held yet.
 	 */
 	if (dxs_is_frozen(sw->inode->i_sb) || dxs_is_frozen(lower_mnt->mnt_sb)) {
-		reason = DAXSTACK_REASON_LOWER_SHARED;
+		reason = DAXSTACK_REASON_FROZEN;
 		goto out;
 	}
 	sw->err = sw->mnt ? mnt_want_write(sw->mnt) : 0;
@@ -253,6 +253,34 @@ int dxs_switch_end(const struct dxs_switch *sw)
 	dxs_report(sw, err);
 	trace_daxstack_switch_end(sw->inode, sw, err);
 	return err;
+}
+
+/**
+ * dxs_switch_born() - bring a file just made to the mode that it is to have
+ * @sw: the request, of %DXS_BORN; what came of it is filled in
+ *
+ * Nobody uses the file, so that there is nothing to wait for but a moment in
+ * which the lower filesystem is being mounted, or the inode written.
+ *
+ * Context: sleeps. Write access to the lower mount is held, and the lower
+ * directory may be locked.
+ * Return: as dxs_switch(). Where all files have one mode, only the flag changes.
+ */
+int dxs_switch_born(struct dxs_switch *sw)
+{
+	struct dxs_inode *di = DXS_I(sw->inode);
+	unsigned long patience = jiffies + DXS_PATIENCE;
+
+	do {
+		mutex_lock(&di->switch_lock);
+		sw->reason = dxs_attempt_born(sw);
+		if (sw->reason == DAXSTACK_REASON_DAX_OPTION)
+			sw->reason = dxs_defer(sw);
+		if (dxs_mode(sw->inode) == DAXSTACK_CACHED)
+			dxs_wb_release(di);
+		mutex_unlock(&di->switch_lock);
+	} while (sw->reason && !sw->deferred && dxs_wait_a_little(sw, patience));
+	return dxs_switch_end(sw);
 }
 
 /* The file is not switched: is its flag stored all the same? */

@@ -111,12 +111,14 @@ static enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate)
  */
 static enum daxstack_reason dxs_own_lower(struct super_block *lower)
 {
+	enum daxstack_reason reason;
+
 	if (!down_write_trylock(&lower->s_umount))
 		return DAXSTACK_REASON_WRITEBACK;
-	if (atomic_read(&lower->s_active) == 1)
-		return DAXSTACK_REASON_NONE;
-	up_write(&lower->s_umount);
-	return DAXSTACK_REASON_LOWER_SHARED;
+	reason = dxs_others(lower);
+	if (reason)
+		up_write(&lower->s_umount);
+	return reason;
 }
 
 /* Does the lower inode have blocks, delayed ones too, beyond its size? */
@@ -283,14 +285,21 @@ static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
 	return DAXSTACK_REASON_PERSIST;
 }
 
-/* Step 8, second half. Nothing can go wrong here. */
-static void dxs_flip(struct dxs_switch *sw)
+/*
+ * Step 8, second half. Nothing can go wrong here, but for a file just made,
+ * while it is being written: see dxs_attempt_born().
+ */
+static bool dxs_flip(struct dxs_switch *sw)
 {
 	struct inode *lower = dxs_switch_lower(sw);
 	const struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
 	struct dxs_inode *di = DXS_I(sw->inode);
 
 	spin_lock(&lower->i_lock);
+	if (sw->cause == DXS_BORN && lower->i_state & I_SYNC) {
+		spin_unlock(&lower->i_lock);
+		return false;
+	}
 	xa_lock_irq(&lower->i_mapping->i_pages);
 	inode_set_flags(lower, sw->to == DAXSTACK_DAX ? S_DAX : 0, S_DAX);
 	lower->i_mapping->a_ops = sbi->personality[sw->to].a_ops;
@@ -302,6 +311,7 @@ static void dxs_flip(struct dxs_switch *sw)
 	spin_unlock(&lower->i_lock);
 	di->flip_rcu = get_state_synchronize_rcu();
 	sw->switched = true;
+	return true;
 }
 
 /* Steps 5 to 8: everything is shut and locked. */
@@ -436,9 +446,7 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	struct dxs_inode *di = DXS_I(sw->inode);
 	enum daxstack_reason reason;
 
-	/* A file that nobody has seen is empty, unmapped and not open. */
-	sw->policy = sw->cause == DXS_BORN ? DXS_SWITCH_LIVE :
-					     READ_ONCE(sbi->policy);
+	sw->policy = READ_ONCE(sbi->policy);
 	if (dxs_mode(sw->inode) == sw->to)
 		return dxs_persist_alone(sw);
 	reason = dxs_may_switch(sw);
@@ -455,5 +463,67 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	dxs_unshield(sbi, di->lower);
 	if (!reason)
 		di->switches++;
+	return reason;
+}
+
+/* The locked part of dxs_attempt_born(). */
+static enum daxstack_reason dxs_change_born(struct dxs_switch *sw)
+{
+	struct inode *lower = dxs_switch_lower(sw);
+	enum daxstack_reason reason = DAXSTACK_REASON_IO;
+
+	inode_lock(lower);
+	if (mapping_empty(lower->i_mapping) && !dxs_mapped(lower->i_mapping))
+		reason = dxs_persist(sw);
+	if (!reason && !dxs_flip(sw))
+		reason = DAXSTACK_REASON_WRITEBACK;
+	inode_unlock(lower);
+	return reason;
+}
+
+/**
+ * dxs_attempt_born() - try once to switch a file that was just made (H56)
+ * @sw: the request, of %DXS_BORN; what came of it is filled in
+ *
+ * Nobody has touched the file: there is nothing to write back, to zap or to
+ * drop. The flusher and sync(2) may have the inode, and are in its a_ops only
+ * while they hold I_SYNC, which dxs_flip() looks at under the same lock; so
+ * s_umount, which keeps new mounts away, is shared with them, and a sync(2) that
+ * takes long keeps no file from being made.
+ *
+ * The flag may be stored before an attempt fails (H20): it has the mode that the
+ * file is to have, and the file goes if it does not get it.
+ *
+ * Context: sleeps. The switch lock is held, with write access to the lower mount.
+ * Return: as dxs_attempt().
+ */
+enum daxstack_reason dxs_attempt_born(struct dxs_switch *sw)
+{
+	struct super_block *lower = dxs_switch_lower(sw)->i_sb;
+	struct dxs_gates *gates;
+	enum daxstack_reason reason;
+
+	sw->policy = DXS_SWITCH_LIVE;
+	if (dxs_mode(sw->inode) == sw->to)
+		return dxs_persist_alone(sw);
+	reason = dxs_may_switch(sw);
+	if (reason)
+		return reason;
+	if (!dxs_wb_hold(DXS_I(sw->inode)))
+		return DAXSTACK_REASON_WRITEBACK;
+
+	gates = dxs_switching_begin(sw->inode);
+	reason = DAXSTACK_REASON_WRITEBACK;
+	if (gates) {
+		/* Somebody was quicker, by a file handle. */
+		reason = DAXSTACK_REASON_IO;
+	} else if (down_read_trylock(&lower->s_umount)) {
+		reason = dxs_others(lower) ?: dxs_change_born(sw);
+		up_read(&lower->s_umount);
+	}
+	dxs_switching_end(sw->inode, gates);
+	sw->attempts++;
+	if (!reason)
+		DXS_I(sw->inode)->switches++;
 	return reason;
 }
