@@ -224,7 +224,7 @@ static void test_freeze(void)
 		dxs_sleep_ms(300);
 		dxs_is(0, waitpid(pid, &status, WNOHANG), "a write waits");
 		dxs_ok(right_bytes(fd), "a read does not");
-		dxs_refused(fd, !mode, DAXSTACK_REASON_LOWER_SHARED, "frozen");
+		dxs_refused(fd, !mode, DAXSTACK_REASON_FROZEN, "frozen");
 		refused += dxs_mode(fd) == mode;
 		dxs_errno(0, ERR(ioctl(root, FITHAW, 0)), "FITHAW");
 		MUST(waitpid(pid, &status, 0));

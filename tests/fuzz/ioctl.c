@@ -365,7 +365,7 @@ static void fuzz_state(void)
 	fuzz_check(out.reason == expected_reason(!world.mode, mapped),
 		   "reason %s", dxs_reason_name(out.reason));
 	fuzz_check(!out.pad && !out.reserved[0] && !out.reserved[1] &&
-		   !out.reserved[2] && !out.reserved[3], "reserved is not 0");
+		   !out.reserved[2], "reserved is not 0");
 }
 
 /* --- Other descriptors, other numbers. */

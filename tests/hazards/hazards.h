@@ -52,6 +52,13 @@ struct hazard_switches {
 struct hazard_switches hazard_switch(int fd, double seconds, int count,
 				     int timeout_ms);
 
+/*
+ * A sync(2) of the stack that takes seconds, by a process of its own, and its
+ * end. Return: the process, 0 if writes cannot be slowed down.
+ */
+pid_t hazard_slow_sync(void);
+void hazard_slow_sync_end(pid_t pid, const char *name);
+
 /* faults.c */
 void h2_write_faults(void);
 void h3_waiting_faults(void);
@@ -82,5 +89,13 @@ void h21_untouched(void);
 void h22_stuck_reader(void);
 void h23_slow_sync(void);
 void h35_splices(void);
+
+/* owners.c */
+void h50_second_mount(void);
+void h51_changed_below(void);
+void h52_folded_names(void);
+void h53_probe_name(void);
+void h54_removed_key(void);
+void h56_born_otherwise(void);
 
 #endif /* HAZARDS_H */

@@ -42,6 +42,12 @@ static const struct {
 	{ "H33", h33_untold },
 	{ "H34", h34_held },
 	{ "H35", h35_splices },
+	{ "H50", h50_second_mount },
+	{ "H51", h51_changed_below },
+	{ "H52", h52_folded_names },
+	{ "H53", h53_probe_name },
+	{ "H54", h54_removed_key },
+	{ "H56", h56_born_otherwise },
 };
 
 int hazard_file(const char *path, size_t len, int mode)

@@ -254,14 +254,8 @@ static void sync_slowly(void)
 	_exit(0);
 }
 
-void h23_slow_sync(void)
+pid_t hazard_slow_sync(void)
 {
-	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), status;
-	struct stall stall = { .fd = fd };
-	struct hazard_thread reader;
-	struct daxstack_switch sw;
-	double begin, took, end, worst = 0;
-	int busy = 0, done = 0;
 	char limit[64];
 	struct stat st;
 	pid_t pid;
@@ -271,15 +265,39 @@ void h23_slow_sync(void)
 		 major(st.st_rdev), minor(st.st_rdev));
 	if (!put("/sys/fs/cgroup/cgroup.subtree_control", "+memory +io") ||
 	    (mkdir(CGROUP, 0755) && errno != EEXIST) ||
-	    !put(CGROUP "/io.max", limit)) {
-		dxs_skip("no throttling of writes", "H23");
-		close(fd);
-		return;
-	}
+	    !put(CGROUP "/io.max", limit))
+		return 0;
 	pid = MUST(fork());
 	if (!pid)
 		sync_slowly();
 	dxs_sleep_ms(500);
+	return pid;
+}
+
+void hazard_slow_sync_end(pid_t pid, const char *name)
+{
+	int status;
+
+	MUST(waitpid(pid, &status, 0));
+	dxs_is(0, status, "%s: it ends", name);
+	MUST(rmdir(CGROUP));
+}
+
+void h23_slow_sync(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), status;
+	struct stall stall = { .fd = fd };
+	struct hazard_thread reader;
+	struct daxstack_switch sw;
+	double begin, took, end, worst = 0;
+	int busy = 0, done = 0;
+	pid_t pid = hazard_slow_sync();
+
+	if (!pid) {
+		dxs_skip("no throttling of writes", "H23");
+		close(fd);
+		return;
+	}
 	hazard_start(&reader, read_and_time, &stall);
 	begin = dxs_now();
 	for (end = begin + 1.5; dxs_now() < end; dxs_sleep_ms(10)) {
@@ -296,8 +314,7 @@ void h23_slow_sync(void)
 	hazard_stop(&reader);
 	dxs_is(0, MUST(waitpid(pid, &status, WNOHANG)),
 	       "H23: the sync goes on all the while");
-	MUST(waitpid(pid, &status, 0));
-	dxs_is(0, status, "H23: it ends");
+	hazard_slow_sync_end(pid, "H23");
 	dxs_diag("sync took %.1f s or more; %d switches, %d busy, "
 		 "worst %.0f ms; worst read %.0f ms",
 		 dxs_now() - begin, done, busy, worst * 1000,
@@ -308,7 +325,6 @@ void h23_slow_sync(void)
 	dxs_errno(0, dxs_switch(fd, !dxs_mode(fd), 2000, NULL),
 		  "H23: switched when sync(2) is through");
 	close(fd);
-	MUST(rmdir(CGROUP));
 }
 
 /* --- H35: splices into the stack, and into the lower filesystem elsewhere. */
