@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -39,6 +40,19 @@ static struct set_result refused(const struct set_options *opt,
 				    text ? text : strerror(error) };
 }
 
+/* What the reason alone does not tell. Of a tree it would be told many times. */
+static void say_where(const struct set_options *opt, int fd)
+{
+	char *places;
+
+	if (opt->quiet || opt->recursive)
+		return;
+	places = elsewhere(fd);
+	if (places)
+		warnx("the lower filesystem is mounted on %s", places);
+	free(places);
+}
+
 static void say_switched(const char *path, const struct daxstack_switch *sw)
 {
 	progress_hide(stdout);
@@ -69,8 +83,12 @@ static struct set_result set_file(const struct set_options *opt,
 		.timeout_ms = opt->timeout_ms,
 	};
 
-	if (ioctl(fd, DAXSTACK_IOC_SWITCH, &sw) < 0)
-		return refused(opt, path, sw.reason, errno);
+	if (ioctl(fd, DAXSTACK_IOC_SWITCH, &sw) < 0) {
+		result = refused(opt, path, sw.reason, errno);
+		if (sw.reason == DAXSTACK_REASON_LOWER_SHARED)
+			say_where(opt, fd);
+		return result;
+	}
 	if (opt->verbose)
 		say_switched(path, &sw);
 	if (sw.deferred)

@@ -49,4 +49,6 @@ bool file_is_regular(const struct stat *st);
 const char *mode_name(unsigned int mode);
 const char *reason_text(unsigned int reason);
 
+char *elsewhere(int fd);
+
 #endif /* TOOL_H */
