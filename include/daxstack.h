@@ -60,7 +60,8 @@
 	X(MAPPED,	EBUSY,		"file is mapped (switch=unmapped)") \
 	X(HAS_BLOCKS,	EINVAL,		"file has blocks allocated (switch=empty)") \
 	X(NEVER,	EOPNOTSUPP,	"open files keep their mode (switch=never)") \
-	X(DAX_OPTION,	EOPNOTSUPP,	"all files have one mode (dax=always or never)")
+	X(DAX_OPTION,	EOPNOTSUPP,	"all files have one mode (dax=always or never)") \
+	X(SWITCHING,	EBUSY,		"another switch of the file goes on")
 
 #define DAXSTACK_REASON_ENUM_(name, err, text) DAXSTACK_REASON_##name,
 enum daxstack_reason {

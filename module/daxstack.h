@@ -271,6 +271,7 @@ static inline const char *dxs_mode_name(int mode)
 
 /* super.c, lower.c */
 extern const struct super_operations dxs_super_ops;
+extern struct workqueue_struct *dxs_wq;
 struct vfsmount *dxs_lower_mount(const char *source, const char *type,
 				 const char *dax, unsigned int sb_flags);
 int dxs_lower_check(const struct vfsmount *mnt, const struct dentry *root);
@@ -346,9 +347,6 @@ int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
 		struct iattr *attr);
 ssize_t dxs_listxattr(struct dentry *dentry, char *list, size_t size);
 int dxs_update_time(struct inode *inode, struct timespec64 *now, int flags);
-int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
-int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
-		     struct fileattr *fa);
 
 /* dentry.c */
 extern const struct dentry_operations dxs_dentry_ops;
@@ -416,6 +414,11 @@ u64 dxs_dirty_pages(struct address_space *mapping);
 bool dxs_mapped(struct address_space *mapping);
 bool dxs_held(struct address_space *mapping);
 bool dxs_pinned(struct address_space *mapping);
+bool dxs_drop_entries(struct address_space *mapping);
+
+/* drain.c */
+bool dxs_drain(struct file *file, long timeout);
+bool dxs_drains(const struct address_space *mapping);
 
 /* linger.c */
 void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower);
@@ -449,10 +452,14 @@ enum dxs_cause {
  * @mnt: of the stack, for write access during each attempt; NULL if the
  *	caller has it
  * @to: the mode wanted
+ * @fa: all attributes that the caller wants to be stored with the flag (H55);
+ *	NULL: the flag alone
  * @cause: who asks
  * @deadline: in jiffies, when to give up on what is in the way
  * @forever: no deadline
  * @policy: inside: switch= during an attempt
+ * @stores: inside: there is nothing to switch, only something to store
+ * @since: inside: when the waiting began, in jiffies
  * @drain: inside: a lower file by which to drop folios
  * @err: inside: an errno that says more than that of @reason
  * @reason: out: why it was refused or deferred
@@ -468,10 +475,13 @@ struct dxs_switch {
 	const struct dentry *name;
 	struct vfsmount *mnt;
 	int to;
+	const struct fileattr *fa;
 	enum dxs_cause cause;
 	unsigned long deadline;
 	bool forever;
 	enum dxs_policy policy;
+	bool stores;
+	unsigned long since;
 	struct file *drain;
 	int err;
 	enum daxstack_reason reason;
@@ -500,17 +510,26 @@ static inline struct inode *dxs_switch_lower(const struct dxs_switch *sw)
 	return dxs_lower_inode(sw->inode);
 }
 
+/* fileattr.c */
+int dxs_flag(struct dentry *lower);
+int dxs_fileattr_store(struct dentry *lower, int mode,
+		       const struct fileattr *asked);
+void dxs_fileattr_changes(const struct dxs_switch *sw, bool *flag, bool *rest);
+int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
+int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
+		     struct fileattr *fa);
+
+/* switch.c, request.c, policy.c, ioctl.c again: what needs a request */
 enum daxstack_reason dxs_attempt(struct dxs_switch *sw);
 enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw);
 int dxs_switch(struct dxs_switch *sw);
 int dxs_switch_end(const struct dxs_switch *sw);
-int dxs_store_flag(struct dentry *lower, int mode);
+int dxs_store(struct dxs_switch *sw);
 int dxs_reason_errno(enum daxstack_reason reason);
 const char *dxs_reason_text(enum daxstack_reason reason);
 enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw);
 enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
 bool dxs_only_stores(const struct super_block *sb);
-int dxs_flag(struct dentry *lower);
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long dxs_ioctl_lower(struct file *lower, unsigned int cmd, unsigned long arg);
 

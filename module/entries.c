@@ -3,24 +3,38 @@
  * What a lower mapping holds: folios in cached mode, DAX entries in dax mode.
  */
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 
 #include "daxstack.h"
 
-/* Adds up what @weigh gives each entry, as far as to @enough. */
-static u64 dxs_sum(struct address_space *mapping,
-		   u64 (*weigh)(struct xa_state *xas, void *entry), u64 enough)
+/*
+ * H47: so many pages are looked at with interrupts off, in one piece; of a huge
+ * DAX entry each page counts.
+ */
+#define DXS_PIECE	512
+/* ... and so many are dropped at a time; a multiple of the largest entry's. */
+#define DXS_DROP	1024
+
+/* Adds up what @weigh gives each entry from @first to @last, as far as @enough. */
+static u64 dxs_sum_range(struct address_space *mapping, pgoff_t first,
+			 pgoff_t last,
+			 u64 (*weigh)(struct xa_state *xas, void *entry),
+			 u64 enough)
 {
-	XA_STATE(xas, &mapping->i_pages, 0);
+	XA_STATE(xas, &mapping->i_pages, first);
+	unsigned long seen = 0;
 	void *entry;
 	u64 sum = 0;
 
 	xas_lock_irq(&xas);
-	xas_for_each(&xas, entry, ULONG_MAX) {
+	xas_for_each(&xas, entry, last) {
 		sum += weigh(&xas, entry);
 		if (sum >= enough)
 			break;
-		if (!need_resched())
+		seen += xa_is_value(entry) ? dxs_dax_entry_pages(entry) : 1;
+		if (seen < DXS_PIECE)
 			continue;
+		seen = 0;
 		xas_pause(&xas);
 		xas_unlock_irq(&xas);
 		cond_resched();
@@ -28,6 +42,12 @@ static u64 dxs_sum(struct address_space *mapping,
 	}
 	xas_unlock_irq(&xas);
 	return sum;
+}
+
+static u64 dxs_sum(struct address_space *mapping,
+		   u64 (*weigh)(struct xa_state *xas, void *entry), u64 enough)
+{
+	return dxs_sum_range(mapping, 0, ULONG_MAX, weigh, enough);
 }
 
 static u64 dxs_weigh_dirty(struct xa_state *xas, void *entry)
@@ -125,4 +145,58 @@ bool dxs_pinned(struct address_space *mapping)
 	return dxs_sum(mapping, IS_DAX(mapping->host) ? dxs_weigh_busy_entry :
 							dxs_weigh_pinned_folio,
 		       1);
+}
+
+/* The next entry from @first on. Return: false if there is none. */
+static bool dxs_next_entry(struct address_space *mapping, pgoff_t *first)
+{
+	unsigned long index = *first;
+
+	if (!xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT))
+		return false;
+	*first = index;
+	return true;
+}
+
+static void dxs_drop_piece(struct address_space *mapping, pgoff_t first,
+			   pgoff_t last)
+{
+	filemap_invalidate_lock(mapping);
+	if (dxs_mapped(mapping))
+		unmap_mapping_range(mapping, (loff_t)first << PAGE_SHIFT,
+				    (loff_t)(last - first + 1) << PAGE_SHIFT,
+				    0);
+	if (!dxs_sum_range(mapping, first, last, dxs_weigh_busy_entry, 1))
+		invalidate_inode_pages2_range(mapping, first, last);
+	filemap_invalidate_unlock(mapping);
+}
+
+/**
+ * dxs_drop_entries() - drop the DAX entries that nobody has a use for
+ * @mapping: of a lower inode in dax mode, which has been written back
+ *
+ * With everything open, so that little is left to be dropped when the gates are
+ * shut (H47): in pieces, under the invalidate_lock, which every DAX fault holds
+ * for reading. With it held and the piece unmapped nobody can come by a page of
+ * it; if nobody holds one either (H8), its clean entries go. Who has a use for
+ * them faults again. What became dirty, and pieces with a busy page, stay.
+ *
+ * Context: sleeps. The mode cannot change.
+ * Return: false if a fatal signal came first.
+ */
+bool dxs_drop_entries(struct address_space *mapping)
+{
+	pgoff_t first = 0, last;
+
+	do {
+		if (!dxs_next_entry(mapping, &first))
+			break;
+		if (fatal_signal_pending(current))
+			return false;
+		last = first | (DXS_DROP - 1);
+		dxs_drop_piece(mapping, round_down(first, PTRS_PER_PMD), last);
+		first = last + 1;
+		cond_resched();
+	} while (first);
+	return true;
 }

@@ -202,17 +202,28 @@ static vm_fault_t dxs_vm_map_pages(struct vm_fault *vmf, pgoff_t start,
 }
 
 /*
- * The caller holds a reference to the page. If it waited here, a switch that
- * has the gate shut would find the page pinned, for ever (H3): so only try,
- * and have the fault taken again; ->fault then waits.
+ * The gate is shut, and the caller may hold a reference to the page. If it waited
+ * here, a switch would find the page pinned, for ever (H3): so the fault is
+ * taken again. H45: as long as the page is mapped for reading, it would only come
+ * here again; a real-time task would do so for ever, on the processor that the
+ * switch needs to come to its zap. So the page is unmapped: ->fault, which waits,
+ * is called then.
  */
+static noinline vm_fault_t dxs_mkwrite_again(struct vm_fault *vmf)
+{
+	unmap_mapping_range(vmf->vma->vm_file->f_mapping,
+			    (loff_t)vmf->pgoff << PAGE_SHIFT, PAGE_SIZE, 0);
+	return VM_FAULT_NOPAGE;
+}
+
+/* The caller holds a reference to the page: only tries (H3). */
 static vm_fault_t dxs_vm_page_mkwrite(struct vm_fault *vmf)
 {
 	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
 	vm_fault_t ret = VM_FAULT_NOPAGE;
 
 	if (!dxs_gate_try_enter(gate))
-		return VM_FAULT_NOPAGE;
+		return dxs_mkwrite_again(vmf);
 	/* H2: chosen for a page of the page cache, and there are none now. */
 	if (dxs_mode(dxs_vma_inode(vmf->vma)) == DAXSTACK_CACHED)
 		ret = dxs_lower_ops(vmf)->page_mkwrite(vmf);
@@ -227,7 +238,7 @@ static vm_fault_t dxs_vm_pfn_mkwrite(struct vm_fault *vmf)
 	vm_fault_t ret = VM_FAULT_NOPAGE;
 
 	if (!dxs_gate_try_enter(gate))
-		return VM_FAULT_NOPAGE;
+		return dxs_mkwrite_again(vmf);
 	/* H2: chosen for a DAX entry; in cached mode vmf has no page. */
 	if (dxs_is_longterm_pin())
 		ret = VM_FAULT_SIGBUS;

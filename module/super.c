@@ -481,13 +481,19 @@ static struct file_system_type dxs_fs_type = {
 };
 MODULE_ALIAS_FS("daxstack");
 
+/* For what has to be done by nobody in particular. */
+struct workqueue_struct *dxs_wq;
+
 static int __init dxs_init(void)
 {
 	int err;
 
+	dxs_wq = alloc_workqueue("daxstack", WQ_UNBOUND, 0);
+	if (!dxs_wq)
+		return -ENOMEM;
 	err = dxs_init_inodecache();
 	if (err)
-		return err;
+		goto out_wq;
 	err = dxs_init_filecache();
 	if (err)
 		goto out_inodes;
@@ -500,12 +506,15 @@ out_files:
 	dxs_destroy_filecache();
 out_inodes:
 	dxs_destroy_inodecache();
+out_wq:
+	destroy_workqueue(dxs_wq);
 	return err;
 }
 
 static void __exit dxs_exit(void)
 {
 	unregister_filesystem(&dxs_fs_type);
+	destroy_workqueue(dxs_wq);
 	/* A fault may have left its gate, but not yet our code (H4). */
 	synchronize_rcu_tasks();
 	dxs_destroy_filecache();
