@@ -52,6 +52,13 @@ struct hazard_switches {
 struct hazard_switches hazard_switch(int fd, double seconds, int count,
 				     int timeout_ms);
 
+/*
+ * A page whose fault waits until somebody fills it. Return: its userfaultfd, or
+ * -1 if there are none.
+ */
+int hazard_missing_page(uint8_t **page);
+void hazard_fill_page(int uffd, uint8_t *page);
+
 /* faults.c */
 void h2_write_faults(void);
 void h3_waiting_faults(void);
@@ -82,5 +89,13 @@ void h21_untouched(void);
 void h22_stuck_reader(void);
 void h23_slow_sync(void);
 void h35_splices(void);
+
+/* requests.c */
+void h42_only_stores(void);
+void h45_write_faults(void);
+void h46_vfs_locks(void);
+void h48_kept_processor(void);
+void h49_pollers(void);
+void h55_attributes(void);
 
 #endif /* HAZARDS_H */

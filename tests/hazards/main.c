@@ -42,6 +42,12 @@ static const struct {
 	{ "H33", h33_untold },
 	{ "H34", h34_held },
 	{ "H35", h35_splices },
+	{ "H42", h42_only_stores },
+	{ "H45", h45_write_faults },
+	{ "H46", h46_vfs_locks },
+	{ "H48", h48_kept_processor },
+	{ "H49", h49_pollers },
+	{ "H55", h55_attributes },
 };
 
 int hazard_file(const char *path, size_t len, int mode)

@@ -149,8 +149,7 @@ static void read_and_time(void *arg)
 	dxs_sleep_ms(1);
 }
 
-/* A page whose fault waits until somebody fills it. Return: its userfaultfd. */
-static int missing_page(uint8_t **page)
+int hazard_missing_page(uint8_t **page)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
@@ -167,6 +166,15 @@ static int missing_page(uint8_t **page)
 	return uffd;
 }
 
+void hazard_fill_page(int uffd, uint8_t *page)
+{
+	struct uffdio_zeropage fill = {
+		.range = { .start = (uintptr_t)page, .len = PAGE },
+	};
+
+	MUST(ioctl(uffd, UFFDIO_ZEROPAGE, &fill));
+}
+
 static void stuck_reader(int mode)
 {
 	const char *const name = dxs_mode_name(mode);
@@ -174,13 +182,12 @@ static void stuck_reader(int mode)
 	struct reader reader = { .fd = fd };
 	struct stall stall = { .fd = fd };
 	struct hazard_thread other;
-	struct uffdio_zeropage fill = { 0 };
 	struct daxstack_switch sw;
 	pthread_t thread;
 	double begin;
 	int err;
 
-	uffd = missing_page(&reader.buf);
+	uffd = hazard_missing_page(&reader.buf);
 	if (uffd < 0) {
 		dxs_skip("no userfaultfd", "H22, %s", name);
 		close(fd);
@@ -203,9 +210,7 @@ static void stuck_reader(int mode)
 		 stall.worst * 1000);
 	dxs_ok(stall.worst < 1, "H22, %s: others are not held up", name);
 
-	fill.range.start = (uintptr_t)reader.buf;
-	fill.range.len = PAGE;
-	MUST(ioctl(uffd, UFFDIO_ZEROPAGE, &fill));
+	hazard_fill_page(uffd, reader.buf);
 	pthread_join(thread, NULL);
 	dxs_is(PAGE, reader.got, "H22, %s: the reader ends", name);
 	dxs_errno(0, dxs_switch(fd, !mode, 500, NULL),
