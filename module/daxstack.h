@@ -13,10 +13,11 @@
  *   mmap:    mmap_lock (W) > fault gate (R) > lower ->mmap
  *   fault:   mmap_lock or VMA lock (R) > fault gate (R) > lower ->fault
  *   setattr: i_rwsem > lower s_writers > I/O gate (R) > lower i_rwsem
- *   switch:  [i_rwsem >] lower s_writers > switch_lock > I/O gate (W)
- *            > lower s_umount (W, only tried) > lower i_rwsem (W)
- *            > inode_dio_wait > fault gate (W) > lower invalidate_lock (W)
- *            > lower transaction
+ *   switch:  lower s_writers > switch_lock (tried, with a limit)
+ *            > [step 2: lower invalidate_lock (W)] > I/O gate (W)
+ *            > lower s_umount (W, only tried) > lower i_rwsem (W, tried, with a
+ *            limit) > inode_dio_wait > fault gate (W)
+ *            > lower invalidate_lock (W) > lower transaction
  *
  * s_writers comes before the I/O gate because a freeze waits for the switch's
  * share of it: a writer that waited for s_writers inside the gate would be
@@ -435,7 +436,7 @@ void dxs_wb_release(struct dxs_inode *di);
 void dxs_inherit_born(struct inode *inode, struct dentry *dentry);
 void dxs_inherit_moved(struct dentry *moved, struct dentry *name);
 
-/* switch.c, request.c, policy.c, ioctl.c */
+/* Requests to switch: switch.c, request.c, policy.c, fileattr.c, ioctl.c */
 
 /* Who asks for a switch. */
 enum dxs_cause {
@@ -519,7 +520,7 @@ int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
 int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
 		     struct fileattr *fa);
 
-/* switch.c, request.c, policy.c, ioctl.c again: what needs a request */
+/* switch.c, request.c, policy.c, ioctl.c */
 enum daxstack_reason dxs_attempt(struct dxs_switch *sw);
 enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw);
 int dxs_switch(struct dxs_switch *sw);

@@ -208,12 +208,11 @@ static void behind_switch(void)
 {
 	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), err;
 	struct daxstack_switch first, second = {};
-	double begin, ended;
+	double begin, done, ended;
 	int ends_of[2];
 	pid_t pid;
 
 	MUST(pipe(ends_of));
-	begin = dxs_now();
 	pid = MUST(fork());
 	if (!pid) {
 		err = dxs_switch(fd, DAXSTACK_DAX, 2000, &first);
@@ -222,20 +221,19 @@ static void behind_switch(void)
 		_exit(err);
 	}
 	dxs_sleep_ms(200);
-	err = dxs_switch(fd, DAXSTACK_DAX, 0, &second);
 	begin = dxs_now();
+	err = dxs_switch(fd, DAXSTACK_DAX, 0, &second);
+	done = dxs_now();
 	MUST(read(ends_of[0], &ended, sizeof(ended)));
-	/* Else the first was through before the second came. */
-	if (!dxs_ok(begin < ended || !err,
-		    "H42: a second switch does not wait for the first one"))
-		dxs_diag("it ended %.3f s later", begin - ended);
-	dxs_ok(begin < ended || !second.attempts,
-	       "H42: ... or had nothing to do");
+	dxs_diag("the second: %s, reason %s; %.3f s, the first ended at %.3f s",
+		 strerror(err), dxs_reason_name(second.reason), done - begin,
+		 ended - begin);
+	/* The first takes so long with a mutant only: else it is through. */
+	dxs_ok(done < ended || begin > ended || done - begin < dxs_slow(),
+	       "H42: a second switch does not wait for the first one");
 	if (err)
 		dxs_str("SWITCHING", dxs_reason_name(second.reason),
 			"H42: the reason");
-	dxs_diag("second: %s, reason %s, %.3f s before the first",
-		 strerror(err), dxs_reason_name(second.reason), ended - begin);
 	MUST(waitpid(pid, NULL, 0));
 	close(ends_of[0]);
 	close(ends_of[1]);
@@ -368,7 +366,7 @@ static void flush_slowly(int (*slow)(int fd), int tell)
 
 static void beside(int (*slow)(int fd), int (*quick)(void), const char *name)
 {
-	double done, ended;
+	double begin, done, ended;
 	int tell[2], status;
 	pid_t pid;
 	char x;
@@ -380,13 +378,15 @@ static void beside(int (*slow)(int fd), int (*quick)(void), const char *name)
 	close(tell[1]);
 	MUST(read(tell[0], &x, 1));
 	dxs_sleep_ms(500);
+	begin = dxs_now();
 	dxs_errno(0, quick(), "H46, %s: another call succeeds", name);
 	done = dxs_now();
 	if (read(tell[0], &ended, sizeof(ended)) != sizeof(ended))
 		ended = 0;
-	if (!dxs_ok(done < ended, "H46, %s: without waiting for the flush",
-		    name))
-		dxs_diag("%.3f s after it", done - ended);
+	dxs_diag("after %.3f s; the flush ended after %.3f s", done - begin,
+		 ended - begin);
+	dxs_ok(done - begin < (ended - begin) / 2,
+	       "H46, %s: without waiting for the flush", name);
 	MUST(waitpid(pid, &status, 0));
 	dxs_is(0, status, "H46, %s: it succeeds as well", name);
 	close(tell[0]);
