@@ -54,6 +54,7 @@ static void dxs_drain_work(struct work_struct *work)
 	smp_store_release(&dxs_drainer.file, NULL);
 	/* Pairs with the acquire in dxs_drain_is_done(). */
 	smp_store_release(&dxs_drainer.done, ticket);
+	/* Pairs with prepare_to_wait_event() in dxs_drain_wait(). */
 	smp_mb();
 	wake_up_var(&dxs_drainer);
 	fput(file);
