@@ -142,9 +142,12 @@ static void dxs_locked(struct dxs_switch *sw,
 	 * Frozen: s_active is held, so that nothing will come of it, and to wait
 	 * for write access would know no timeout and no signal (H22). A freeze
 	 * that begins just now makes us wait for the thaw, as it does write(2);
-	 * no lock or gate is held yet.
+	 * no lock or gate is held yet. A move has its flag stored in any case, and
+	 * waits as the rename itself would have.
 	 */
-	if (dxs_is_frozen(sw->inode->i_sb) || dxs_is_frozen(lower_mnt->mnt_sb)) {
+	if (sw->cause != DXS_MOVED &&
+	    (dxs_is_frozen(sw->inode->i_sb) ||
+	     dxs_is_frozen(lower_mnt->mnt_sb))) {
 		reason = DAXSTACK_REASON_LOWER_SHARED;
 		goto out;
 	}
