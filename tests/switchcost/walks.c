@@ -156,6 +156,8 @@ static void fill(int fd, off_t size)
 		fill_cache(fd, size);
 	else
 		fill_dax(fd, size);
+	/* What was freed meanwhile, such as page tables, goes by RCU. */
+	dxs_sleep_ms(200);
 }
 
 /* How long no interrupt comes while a part of the entries go without a switch. */
