@@ -11,7 +11,7 @@
  * H47: so many pages are looked at with interrupts off, in one piece; of a huge
  * DAX entry each page counts.
  */
-#define DXS_PIECE	512
+#define DXS_PIECE	64
 /* ... and so many are dropped at a time; a multiple of the largest entry's. */
 #define DXS_DROP	1024
 
