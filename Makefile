@@ -27,6 +27,15 @@
 # TESTS="..."     which tests (default: all)
 # PROGRAMS="..."  which of fio stress-ng sqlite git tar postgresql (default: all)
 
+# Make and kbuild take blanks for the end of a name: half of such a path may be
+# another directory, which "clean" would then clean.
+ifneq ($(words [$(CURDIR)]),1)
+$(error "$(CURDIR)": there is a blank in the path; build in another directory)
+endif
+ifneq ($(findstring :,$(CURDIR)),)
+$(error "$(CURDIR)": there is a colon in the path; build in another directory)
+endif
+
 KDIR ?= $(shell scripts/guest-kernel --kdir)
 FS ?= ext4 xfs
 PREFIX ?= /usr/local
@@ -48,13 +57,13 @@ deps: deps-build
 	@scripts/deps
 
 module: deps-build
-	$(MAKE) -C $(KDIR) M=$(CURDIR) W=1 modules
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' W=1 modules
 
 tools: deps-build
-	$(MAKE) -C tools O=$(O)/tools
+	$(MAKE) -C tools O='$(O)/tools'
 
 tests: deps-build
-	$(MAKE) -C tests O=$(O)/tests
+	$(MAKE) -C tests O='$(O)/tests'
 
 demo: module tools
 	scripts/demo $(FS)
@@ -98,12 +107,12 @@ style: deps module
 	scripts/style
 
 shell: module tools
-	scripts/guest --module $(KO) --add $(O)/tools/daxstack \
+	scripts/guest --module '$(KO)' --add '$(O)/tools/daxstack' \
 		--fs $(firstword $(FS)) --shell
 
 install: tools
-	$(MAKE) -C tools O=$(O)/tools PREFIX=$(PREFIX) install
+	$(MAKE) -C tools O='$(O)/tools' PREFIX='$(PREFIX)' install
 
 clean:
-	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
-	rm -rf $(O)
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' clean
+	rm -rf build
