@@ -60,7 +60,8 @@
 	X(MAPPED,	EBUSY,		"file is mapped (switch=unmapped)") \
 	X(HAS_BLOCKS,	EINVAL,		"file has blocks allocated (switch=empty)") \
 	X(NEVER,	EOPNOTSUPP,	"open files keep their mode (switch=never)") \
-	X(DAX_OPTION,	EOPNOTSUPP,	"all files have one mode (dax=always or never)")
+	X(DAX_OPTION,	EOPNOTSUPP,	"all files have one mode (dax=always or never)") \
+	X(FROZEN,	EBUSY,		"filesystem is frozen")
 
 #define DAXSTACK_REASON_ENUM_(name, err, text) DAXSTACK_REASON_##name,
 enum daxstack_reason {
@@ -105,6 +106,7 @@ struct daxstack_switch {
 #define DAXSTACK_STATE_MAPPED	0x2	/* somebody maps the file */
 #define DAXSTACK_STATE_MAP_SYNC	0x4	/* ... with MAP_SYNC */
 #define DAXSTACK_STATE_GATED	0x8	/* data was touched since the load */
+#define DAXSTACK_STATE_WITHHELD	0x10	/* the caller may not know who uses it */
 
 /**
  * struct daxstack_state - result of DAXSTACK_IOC_STATE
@@ -141,5 +143,14 @@ struct daxstack_state {
  */
 #define DAXSTACK_IOC_SWITCH	_IOWR(0xDA, 1, struct daxstack_switch)
 #define DAXSTACK_IOC_STATE	_IOR(0xDA, 2, struct daxstack_state)
+
+/*
+ * DAXSTACK_IOC_DIR_FLAG: set FS_XFLAG_DAX of an open directory, which new files
+ * in it inherit, if @mode is DAXSTACK_DAX, else clear it. As FS_IOC_FSSETXATTR,
+ * but a frozen filesystem is waited for no longer than @timeout_ms. @reason and
+ * @switched (whether the flag changed) are filled in, the rest of the answer is
+ * 0. ENOTTY on anything but a directory.
+ */
+#define DAXSTACK_IOC_DIR_FLAG	_IOWR(0xDA, 3, struct daxstack_switch)
 
 #endif /* DAXSTACK_H */

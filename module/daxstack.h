@@ -512,6 +512,8 @@ enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
 bool dxs_only_stores(const struct super_block *sb);
 int dxs_flag(struct dentry *lower);
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long dxs_ioc_ask(struct file *file, void __user *uarg,
+		 long (*ask)(struct file *file, struct daxstack_switch *arg));
 long dxs_ioctl_lower(struct file *lower, unsigned int cmd, unsigned long arg);
 
 #endif /* DXS_DAXSTACK_H */

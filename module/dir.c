@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Open directories: a lower file each, no gates.
+ * Open directories: a lower file each, no gates; and their flag.
  */
+#include <linux/fs.h>
+#include <linux/fileattr.h>
 #include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/sched/signal.h>
 
 #include "daxstack.h"
 
@@ -52,9 +56,95 @@ static int dxs_dir_fsync(struct file *file, loff_t start, loff_t end,
 	return vfs_fsync_range(file->private_data, start, end, datasync);
 }
 
+static bool dxs_dir_is_frozen(const struct file *file)
+{
+	const struct super_block *sb = file_inode(file)->i_sb;
+	const struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
+
+	return READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN ||
+		READ_ONCE(lower->s_writers.frozen) != SB_UNFROZEN;
+}
+
+/*
+ * To wait for write access would know no timeout and no signal. A freeze that
+ * begins after this is waited for all the same, as by write(2).
+ */
+static enum daxstack_reason dxs_dir_wait(const struct file *file,
+					 int timeout_ms)
+{
+	unsigned long until = jiffies + msecs_to_jiffies(max(timeout_ms, 0));
+
+	while (dxs_dir_is_frozen(file)) {
+		if (timeout_ms >= 0 && time_after_eq(jiffies, until))
+			return DAXSTACK_REASON_FROZEN;
+		schedule_timeout_interruptible(HZ / 20);
+		if (signal_pending(current))
+			return DAXSTACK_REASON_INTERRUPTED;
+	}
+	return DAXSTACK_REASON_NONE;
+}
+
+/* As FS_IOC_FSSETXATTR with what FS_IOC_FSGETXATTR says, but for this bit. */
+static long dxs_dir_store(struct file *file, struct daxstack_switch *arg)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct fileattr old = {}, new;
+	long err;
+
+	err = vfs_fileattr_get(dentry, &old);
+	if (err)
+		return err;
+	if (!(old.fsx_xflags & FS_XFLAG_DAX) == (arg->mode == DAXSTACK_CACHED))
+		return 0;
+	fileattr_fill_xflags(&new, old.fsx_xflags ^ FS_XFLAG_DAX);
+	new.fsx_extsize = old.fsx_extsize;
+	new.fsx_projid = old.fsx_projid;
+	new.fsx_cowextsize = old.fsx_cowextsize;
+	err = vfs_fileattr_set(&init_user_ns, dentry, &new);
+	arg->switched = !err;
+	return err;
+}
+
+static enum daxstack_reason dxs_dir_reason(long err)
+{
+	switch (err) {
+	case 0:
+		return DAXSTACK_REASON_NONE;
+	case -EPERM:
+		return DAXSTACK_REASON_NOT_OWNER;
+	case -EROFS:
+		return DAXSTACK_REASON_READ_ONLY;
+	default:
+		return DAXSTACK_REASON_PERSIST;
+	}
+}
+
+static long dxs_dir_flag(struct file *file, struct daxstack_switch *arg)
+{
+	long err;
+
+	arg->attempts = 0;
+	arg->switched = 0;
+	arg->pages = 0;
+	arg->shut_ns = 0;
+	arg->deferred = 0;
+	arg->reason = dxs_dir_wait(file, arg->timeout_ms);
+	if (arg->reason)
+		return dxs_reason_errno(arg->reason);
+	err = mnt_want_write_file(file);
+	if (!err) {
+		err = dxs_dir_store(file, arg);
+		mnt_drop_write_file(file);
+	}
+	arg->reason = dxs_dir_reason(err);
+	return err;
+}
+
 static long dxs_dir_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
+	if (cmd == DAXSTACK_IOC_DIR_FLAG)
+		return dxs_ioc_ask(file, (void __user *)arg, dxs_dir_flag);
 	return dxs_ioctl_lower(file->private_data, cmd, arg);
 }
 

@@ -15,10 +15,40 @@ static bool dxs_switch_arg_ok(const struct daxstack_switch *arg)
 					   sizeof(arg->reserved));
 }
 
-static long dxs_ioc_switch(struct file *file, void __user *uarg)
+static long dxs_switch_file(struct file *file, struct daxstack_switch *arg)
+{
+	struct dxs_switch sw;
+	long err;
+
+	sw = dxs_switch_of(file->f_path.dentry, arg->mode);
+	sw.mnt = file->f_path.mnt;
+	sw.forever = arg->timeout_ms < 0;
+	if (!sw.forever)
+		sw.deadline += msecs_to_jiffies(arg->timeout_ms);
+	err = dxs_switch(&sw);
+
+	arg->reason = sw.reason;
+	arg->attempts = sw.attempts;
+	arg->switched = sw.switched;
+	arg->pages = sw.pages;
+	arg->shut_ns = sw.shut_ns;
+	arg->deferred = sw.deferred;
+	return err;
+}
+
+/**
+ * dxs_ioc_ask() - an ioctl with struct daxstack_switch
+ * @file: of the stack
+ * @uarg: the caller's argument
+ * @ask: does what is asked for; the argument has been checked; fills it in
+ *
+ * Context: sleeps, as @ask does.
+ * Return: what @ask returns, or -EFAULT or -EINVAL.
+ */
+long dxs_ioc_ask(struct file *file, void __user *uarg,
+		 long (*ask)(struct file *file, struct daxstack_switch *arg))
 {
 	struct daxstack_switch arg;
-	struct dxs_switch sw;
 	long err;
 
 	if (copy_from_user(&arg, uarg, sizeof(arg)))
@@ -29,19 +59,7 @@ static long dxs_ioc_switch(struct file *file, void __user *uarg)
 		return -EFAULT;
 	if (!dxs_switch_arg_ok(&arg))
 		return -EINVAL;
-	sw = dxs_switch_of(file->f_path.dentry, arg.mode);
-	sw.mnt = file->f_path.mnt;
-	sw.forever = arg.timeout_ms < 0;
-	if (!sw.forever)
-		sw.deadline += msecs_to_jiffies(arg.timeout_ms);
-	err = dxs_switch(&sw);
-
-	arg.reason = sw.reason;
-	arg.attempts = sw.attempts;
-	arg.switched = sw.switched;
-	arg.pages = sw.pages;
-	arg.shut_ns = sw.shut_ns;
-	arg.deferred = sw.deferred;
+	err = ask(file, &arg);
 	if (copy_to_user(uarg, &arg, sizeof(arg)))
 		return -EFAULT;
 	return err;
@@ -110,7 +128,7 @@ long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case DAXSTACK_IOC_SWITCH:
-		return dxs_ioc_switch(file, uarg);
+		return dxs_ioc_ask(file, uarg, dxs_switch_file);
 	case DAXSTACK_IOC_STATE:
 		return dxs_ioc_state(file, uarg);
 	default:

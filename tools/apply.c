@@ -5,7 +5,6 @@
 #include <err.h>
 #include <errno.h>
 #include <limits.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -112,8 +111,8 @@ static void say_switched(const char *path, const struct daxstack_switch *sw)
  *
  * Return: 0 or an errno.
  */
-static int try_switch(const struct attempt *attempt, int fd,
-		      struct daxstack_switch *sw)
+static int ask(const struct attempt *attempt, int fd, unsigned long request,
+	       struct daxstack_switch *sw)
 {
 	__u32 attempts = 0;
 	__u64 pages = 0;
@@ -124,7 +123,7 @@ static int try_switch(const struct attempt *attempt, int fd,
 			.mode = attempt->opt->mode,
 			.timeout_ms = timeout_ms(attempt),
 		};
-		error = ioctl(fd, DAXSTACK_IOC_SWITCH, sw) < 0 ? errno : 0;
+		error = ioctl(fd, request, sw) < 0 ? errno : 0;
 		attempts += sw->attempts;
 		pages += sw->pages;
 	} while (error == EINTR && !signals_ended());
@@ -137,7 +136,7 @@ static struct set_result set_file(const struct attempt *attempt, int fd)
 {
 	struct set_result result = { .status = TOOL_OK };
 	struct daxstack_switch sw;
-	int error = try_switch(attempt, fd, &sw);
+	int error = ask(attempt, fd, DAXSTACK_IOC_SWITCH, &sw);
 
 	if (error)
 		return refused(attempt, sw.reason, error);
@@ -150,14 +149,16 @@ static struct set_result set_file(const struct attempt *attempt, int fd)
 	return result;
 }
 
-static struct set_result directory_failed(const struct attempt *attempt)
+static struct set_result directory_failed(const struct attempt *attempt,
+					  unsigned int reason, int error)
 {
-	static char why[128];
-	int error = errno;
+	const char *text = reason_text(reason);
+	static char why[256];
 
-	snprintf(why, sizeof(why), "flag of the directory not %s: %s",
+	snprintf(why, sizeof(why), "flag of the directory not %s: %s%s%s%s",
 		 attempt->opt->mode == DAXSTACK_DAX ? "set" : "cleared",
-		 strerror(error));
+		 text ?: "", text ? " (" : "", strerror(error),
+		 text ? ")" : "");
 	if (!attempt->opt->quiet) {
 		progress_hide(stderr);
 		warnx("%s: %s", name_shown(attempt->path), why);
@@ -176,20 +177,13 @@ static void say_directory(const struct attempt *attempt, bool changed)
 /* A directory has no mode of its own, only the flag that files inherit. */
 static struct set_result set_directory(const struct attempt *attempt, int fd)
 {
-	struct fsxattr fsx;
-	__u32 old;
+	struct daxstack_switch sw;
+	int error = ask(attempt, fd, DAXSTACK_IOC_DIR_FLAG, &sw);
 
-	if (ioctl(fd, FS_IOC_FSGETXATTR, &fsx) < 0)
-		return directory_failed(attempt);
-	old = fsx.fsx_xflags;
-	if (attempt->opt->mode == DAXSTACK_DAX)
-		fsx.fsx_xflags |= FS_XFLAG_DAX;
-	else
-		fsx.fsx_xflags &= ~FS_XFLAG_DAX;
-	if (fsx.fsx_xflags != old && ioctl(fd, FS_IOC_FSSETXATTR, &fsx) < 0)
-		return directory_failed(attempt);
+	if (error)
+		return directory_failed(attempt, sw.reason, error);
 	if (attempt->opt->verbose)
-		say_directory(attempt, fsx.fsx_xflags != old);
+		say_directory(attempt, sw.switched);
 	return (struct set_result){ .outcome = SET_DIRECTORY };
 }
 

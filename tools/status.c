@@ -29,6 +29,7 @@
  * @mapped: no, yes, sync
  * @reason: why a switch would be refused
  * @counted: the numbers are known
+ * @withheld: who uses the file is not for the caller to know
  * @pages: in the mapping
  * @switches: since the inode was loaded
  * @refusals: since then
@@ -42,6 +43,7 @@ struct row {
 	const char *mapped;
 	const char *reason;
 	bool counted;
+	bool withheld;
 	uint64_t pages;
 	uint64_t switches;
 	uint64_t refusals;
@@ -72,7 +74,9 @@ static const char status_help[] =
 "  REFUSALS  how often a switch was refused since then\n"
 "  REASON    why a switch to the other mode would be refused at once, empty if\n"
 "            it would be tried\n"
-"A directory only has a FLAG: new files inherit it.\n"
+"MAPPED and PAGES are \"-\", in JSON null, for those who may not write to FILE.\n"
+"A directory only has a FLAG: new files inherit it. Of a file that somebody else\n"
+"holds a lease on, only MODE is shown: to ask for more would break the lease.\n"
 "\n"
 "  -J, --json        JSON with the same keys in lower case. A name that is not\n"
 "                    UTF-8 has U+FFFD for what is none, and all its bytes in\n"
@@ -157,9 +161,12 @@ static void add_line(struct libscols_table *table, const struct row *row)
 	put_text(line, MODE, row->mode);
 	if (row->flag)
 		put_text(line, FLAG, yes_no(*row->flag));
-	put_text(line, MAPPED, row->mapped);
-	if (row->counted) {
+	put_text(line, MAPPED, row->withheld ? "-" : row->mapped);
+	if (row->withheld)
+		put_text(line, PAGES, "-");
+	else if (row->counted)
 		put_number(line, PAGES, row->pages);
+	if (row->counted) {
 		put_number(line, SWITCHES, row->switches);
 		put_number(line, REFUSALS, row->refusals);
 	}
@@ -179,9 +186,9 @@ static json_t *json_text(const char *text)
 	return text ? json_string(text) : json_null();
 }
 
-static json_t *json_number(const struct row *row, uint64_t number)
+static json_t *json_number(bool known, uint64_t number)
 {
-	return row->counted ? json_integer(number) : json_null();
+	return known ? json_integer(number) : json_null();
 }
 
 static void put_json_name(json_t *object, const char *name)
@@ -206,10 +213,12 @@ static void add_object(json_t *files, const struct row *row)
 	put_json(object, "mode", json_text(row->mode));
 	put_json(object, "flag",
 		 row->flag ? json_boolean(*row->flag) : json_null());
-	put_json(object, "mapped", json_text(row->mapped));
-	put_json(object, "pages", json_number(row, row->pages));
-	put_json(object, "switches", json_number(row, row->switches));
-	put_json(object, "refusals", json_number(row, row->refusals));
+	put_json(object, "mapped",
+		 json_text(row->withheld ? NULL : row->mapped));
+	put_json(object, "pages",
+		 json_number(row->counted && !row->withheld, row->pages));
+	put_json(object, "switches", json_number(row->counted, row->switches));
+	put_json(object, "refusals", json_number(row->counted, row->refusals));
 	put_json(object, "reason", json_text(row->reason));
 }
 
@@ -252,6 +261,7 @@ static int show_file(struct output *output, const char *path, int fd)
 	row.mode = mode_name(state.mode);
 	row.flag = &flag;
 	row.mapped = mapped_name(state.flags);
+	row.withheld = state.flags & DAXSTACK_STATE_WITHHELD;
 	row.pages = state.pages;
 	row.switches = state.switches;
 	row.refusals = state.refusals;
