@@ -49,8 +49,9 @@ void test_lease(void)
 	fd = take_lease();
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "daxstack", "status", "-n",
 			       FILE_), "status: exit status");
-	dxs_str(FILE_ " dax    another process holds a lease on the file\n",
-		out, "status: the mode");
+	dxs_ok(strstr(out, FILE_ " dax ") &&
+	       strstr(out, " another process holds a lease on the file\n"),
+	       "status: the mode");
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "daxstack", "status", "-J",
 			       FILE_), "status -J: exit status");
 	dxs_ok(strstr(out, "\"mode\": \"dax\"") && strstr(out, "\"flag\": null"),
@@ -84,7 +85,7 @@ void test_lease(void)
 	asked = 0;
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "daxstack", "status", "-n",
 			       FILE_), "a lease for reading: exit status");
-	dxs_ok(strstr(out, FILE_ " cached no no 1 ") && !asked,
+	dxs_ok(strstr(out, FILE_ " cached no no ") && !asked,
 	       "a lease for reading is not in the way");
 	close(fd);
 }

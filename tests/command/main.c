@@ -84,15 +84,20 @@ static bool wanted(const char *name, char **argv)
 
 int main(int argc, char **argv)
 {
+	double start;
 	size_t i;
 
 	(void)argc;
 	dxs_begin();
 	dxs_mkfs(NULL);
 	dxs_mount_stack();
-	for (i = 0; i < ARRAY_SIZE(parts); i++)
-		if (wanted(parts[i].name, argv + 1))
-			parts[i].run();
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (!wanted(parts[i].name, argv + 1))
+			continue;
+		start = dxs_now();
+		parts[i].run();
+		dxs_diag("%s: %.1f s", parts[i].name, dxs_now() - start);
+	}
 	dxs_umount_stack();
 	dxs_fsck();
 	return dxs_done();

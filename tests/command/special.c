@@ -229,26 +229,20 @@ static void race_all(const char *kind, const char *const argv[],
 			       "stack/other", RENAME_EXCHANGE));
 }
 
-static void race_commands(const char *kind)
-{
-	race_all(kind, ARGV("daxstack", "set", "-R", "-q", "dax", "stack/race"),
-		 "set -R");
-	race_all(kind, ARGV("daxstack", "status", "stack/race/victim"),
-		 "status");
-	race_all(kind, ARGV("daxstack", "set", "-q", "cached",
-			    "stack/race/victim"), "set");
-}
-
 void test_special(void)
 {
 	test_types();
 	MUST(mkdir("stack/race", 0777));
 	make_file("stack/race/victim");
 	MUST(mkfifo("stack/other", 0666));
-	race_commands("fifo");
+	race_all("fifo", ARGV("daxstack", "set", "-R", "-q", "dax",
+			      "stack/race"), "set -R");
+	race_all("fifo", ARGV("daxstack", "status", "stack/race/victim"),
+		 "status");
 	MUST(unlink("stack/other"));
 	MUST(mkdir("stack/other", 0777));
-	race_commands("directory");
+	race_all("directory", ARGV("daxstack", "set", "-R", "-q", "cached",
+				   "stack/race"), "set -R");
 	MUST(renameat2(AT_FDCWD, "stack/race/victim", AT_FDCWD, "stack/other",
 		       RENAME_EXCHANGE));
 	race_all("file", ARGV("daxstack", "set", "-q", "dax",

@@ -137,7 +137,7 @@ static void test_moved(void)
 
 	run_moved(1000000, &mover);
 	calls = mover.calls;
-	for (when = 0; when < calls; when += 1 + calls / 24) {
+	for (when = 0; when < calls; when += 1 + calls / 12) {
 		status = run_moved(when, &mover);
 		if (status <= 2 && others_in(DAXSTACK_DAX) == OTHERS)
 			continue;
