@@ -94,7 +94,7 @@ static long dxs_dir_store(struct file *file, struct daxstack_switch *arg)
 	err = vfs_fileattr_get(dentry, &old);
 	if (err)
 		return err;
-	if (!(old.fsx_xflags & FS_XFLAG_DAX) == (arg->mode == DAXSTACK_CACHED))
+	if (!(old.fsx_xflags & FS_XFLAG_DAX) == !arg->mode)
 		return 0;
 	fileattr_fill_xflags(&new, old.fsx_xflags ^ FS_XFLAG_DAX);
 	new.fsx_extsize = old.fsx_extsize;

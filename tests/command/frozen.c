@@ -70,8 +70,8 @@ static void test_ioctl(void)
 	close(file);
 
 	dxs_remount("ro");
-	dxs_errno(EROFS, ERR(ioctl(fd, DAXSTACK_IOC_DIR_FLAG,
-			&(struct daxstack_switch){ .mode = DAXSTACK_DAX })),
+	sw.mode = DAXSTACK_DAX;
+	dxs_errno(EROFS, ERR(ioctl(fd, DAXSTACK_IOC_DIR_FLAG, &sw)),
 		  "a read-only mount");
 	dxs_remount("rw");
 	close(fd);
@@ -98,7 +98,8 @@ void test_frozen(void)
 		return;
 	}
 	dxs_is(1, status, "frozen: it is worth trying again");
-	dxs_is(1, occurrences(out, "daxstack: " TREE ": flag of the directory not set: filesystem is frozen (Device or resource busy)\n"),
+	dxs_is(1, occurrences(out, "daxstack: " TREE ": flag of the directory not set:"
+			      " filesystem is frozen (Device or resource busy)\n"),
 	       "frozen: told of the directory");
 	dxs_ok(strstr(out, "switched 0, refused 2\n"), "frozen: both counted");
 	dxs_is(1, DXS_RUN(SET_R, "-q", "-t", "0.2", "dax", TREE),

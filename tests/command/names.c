@@ -13,9 +13,10 @@
 
 #include "command.h"
 
-#define EVIL	"stack/names/a\n\033]0;b\007\xc2\x9b" "31m\xff\xed\xa0\x80\"\\x41"
+#define EVIL	"stack/names/a\n\033]0;b\007\xc2\23331m\xff\xed\xa0\x80\"\\x41"
 #define SHOWN	"stack/names/a\\x0a\\x1b]0;b\\x07\\xc2\\x9b31m\\xff\\xed\\xa0\\x80\"\\x5cx41"
 #define HEX	"737461636B2F6E616D65732F610A1B5D303B6207C29B33316DFFEDA080225C783431"
+#define NONE	"\xef\xbf\xbd"	/* U+FFFD */
 #define UMLAUT	"stack/names/\xc3\xbc \xe2\x80\xae\xf0\x9f\x98\x80"
 
 static char out[16384], part[4096];
@@ -49,8 +50,8 @@ static void test_json(void)
 	fclose(json);
 	/* In ASCII, so in UTF-8. */
 	dxs_ok(is_plain(out), "JSON: only printable characters");
-	dxs_str("stack/names/a\n\033]0;b\007\xc2\x9b" "31m"
-		"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"\\x41\n",
+	dxs_str("stack/names/a\n\033]0;b\007\xc2\23331m" NONE NONE NONE NONE
+		"\"\\x41\n",
 		jq(".files[0].file"), "JSON: a name that is not UTF-8");
 	dxs_str(HEX "\n", jq(".files[0].file_hex"), "JSON: all its bytes");
 	dxs_str(UMLAUT "\n", jq(".files[1].file"), "JSON: a name in UTF-8");

@@ -17,6 +17,9 @@
 #include "command.h"
 
 #define BUSY	"stack/signals/busy"
+#define INTERRUPTED							\
+	"daxstack: " BUSY ": not switched to cached: interrupted by a signal" \
+	" (Interrupted system call)\n"
 
 static char out[4096];
 
@@ -60,8 +63,8 @@ static void test_ended(int sig)
 	kill(proc.pid, sig);
 	dxs_is(128 + sig, proc_end(&proc, out, sizeof(out)),
 	       "%s: it ends by that", strsignal(sig));
-	dxs_str("daxstack: " BUSY ": not switched to cached: interrupted by a signal (Interrupted system call)\n",
-		out, "%s: told, and nothing else is tried", strsignal(sig));
+	dxs_str(INTERRUPTED, out,
+		"%s: told, and nothing else is tried", strsignal(sig));
 	munmap(map, PAGE);
 	close(fd);
 }
@@ -112,7 +115,7 @@ static void test_terminal(void)
 	       "Ctrl-C: it ends by that");
 	dxs_ok(strchr(out, '%'), "Ctrl-C: there was a bar");
 	remove_overwritten(out);
-	if (!dxs_ok(strstr(out, "daxstack: " BUSY ": not switched to cached: interrupted by a signal (Interrupted system call)\n") &&
+	if (!dxs_ok(strstr(out, INTERRUPTED) &&
 		    strstr(out, "\nswitched 0, refused 1\n"
 			   "  1  interrupted by a signal\n"
 			   "interrupted: the rest was not tried\n"),

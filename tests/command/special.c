@@ -98,7 +98,8 @@ static void test_types(void)
 	       "status: all are told by their type");
 	with_writer(2, ARGV("daxstack", "set", "dax", ALL,
 			    "stack/special/file"), "set");
-	dxs_is(4, occurrences(out, ": not switched to dax: not a regular file (Invalid argument)\n"),
+	dxs_is(4, occurrences(out, ": not switched to dax: not a regular file"
+			      " (Invalid argument)\n"),
 	       "set: all are told by their type");
 	dxs_is(DAXSTACK_DAX, mode_of("stack/special/file"),
 	       "set: the file beside them is switched");
