@@ -66,8 +66,8 @@ static bool dxs_dir_is_frozen(const struct file *file)
 }
 
 /*
- * To wait for write access would know no timeout and no signal. A freeze that
- * begins after this is waited for all the same, as by write(2).
+ * H22: to wait for write access would know no timeout and no signal. A freeze
+ * that begins after this is waited for all the same, as by write(2).
  */
 static enum daxstack_reason dxs_dir_wait(const struct file *file,
 					 int timeout_ms)
