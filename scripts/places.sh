@@ -105,19 +105,20 @@ cache_temporary()
 	mktemp -d -- "$1.XXXXXX"
 }
 
-# temporary NAME: makes the directory $tmp, for the caller to remove. It is
-# locked as long as the caller or a program that it started lives; what is not,
-# and at least a minute old, was left by one who was killed, and is removed.
+# temporary NAME: makes the directory $tmp, for the caller to remove. The file
+# .lock in it is locked as long as the caller or a program that it started lives.
+# One whose lock is free, and at least a minute old, was left by a caller who was
+# killed, and is removed.
 temporary()
 {
 	local old lock
 	while read -r old; do
 		# shellcheck disable=SC2094 # only opened, to be locked
-		(flock -n 9 && rm -rf -- "$old") 9<"$old" || :
-	done 2>/dev/null < <(find "${TMPDIR:-/tmp}" -maxdepth 1 -type d \
-		-user "$(id -u)" -name "daxstack-$1.??????" -mmin +1)
+		(flock -n 9 && rm -rf -- "${old%/.lock}") 9<"$old" || :
+	done 2>/dev/null < <(find "${TMPDIR:-/tmp}"/daxstack-"$1".??????/.lock \
+		-maxdepth 0 -type f -user "$(id -u)" -mmin +1)
 	tmp=$(mktemp -d "${TMPDIR:-/tmp}/daxstack-$1.XXXXXX")
-	exec {lock}<"$tmp"
+	exec {lock}>"$tmp/.lock"
 	flock -n "$lock"
 }
 

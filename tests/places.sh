@@ -203,22 +203,25 @@ coproc cache eval "$hold" 2>/dev/null
 read -r script program killed <&"${COPROC[0]}"
 kill -KILL "$script"
 wait 2>/dev/null
-touch -d '2 minutes ago' "$killed"
+touch -d '2 minutes ago' "$killed/.lock"
 cache eval 'temporary test; rm -rf "$tmp"'
 [ -d "$killed" ]
 ok $? 'killed: what its program still uses is not removed'
 kill -KILL "$program"
 [ -d "$killed" ]
 ok $? 'killed: the temporary directory stays'
-mkdir -m 700 "$TMPDIR/daxstack-test.notold" "$TMPDIR/daxstack-other.abcdef"
-touch -d '2 minutes ago' "$TMPDIR/daxstack-other.abcdef"
+# One that is being made, one without a lock, one of another script.
+mkdir -m 700 "$TMPDIR"/daxstack-{test.makes0,test.nolock,other.abcdef}
+touch "$TMPDIR/daxstack-test.makes0/.lock"
+touch -d '2 minutes ago' "$TMPDIR/daxstack-test.nolock" \
+	"$TMPDIR/daxstack-other.abcdef/.lock"
 coproc cache eval "$hold" 2>/dev/null
 read -r script program alive <&"${COPROC[0]}"
 [ ! -e "$killed" ] && [ -d "$alive" ]
 ok $? 'killed: the next run removes it'
-[ -d "$TMPDIR/daxstack-test.notold" ] && [ -d "$TMPDIR/daxstack-other.abcdef" ]
-ok $? 'killed: nothing else is removed'
-touch -d '2 minutes ago' "$alive"
+is 3 "$(find "$TMPDIR" -mindepth 1 -maxdepth 1 ! -path "$alive" | wc -l)" \
+	'killed: nothing else is removed'
+touch -d '2 minutes ago' "$alive/.lock"
 cache eval 'temporary test' >/dev/null
 [ -d "$alive" ]
 ok $? 'what is in use is not removed'
