@@ -14,23 +14,24 @@ places_note()
 	echo "$(basename "$0"): note: $*" >&2
 }
 
-# place_is_ours DIR: nobody but the caller and root can put something into the
-# existing directory DIR, or put another directory in its place.
+# place_is_ours DIR [sticky]: nobody but the caller and root can put something
+# into the existing directory DIR, or put another directory in its place. With
+# "sticky", others may put something of their own beside what is ours.
 place_is_ours()
 {
-	local dir owner mode
+	local dir owner mode sticky=${2-}
 	dir=$(realpath -e -- "$1" 2>/dev/null) || return
 	[ -d "$dir" ] || return
-	# A name in a sticky directory, such as /tmp, belongs to who made it.
-	# That is enough on the way, where the next one is seen to be ours.
-	read -r owner mode < <(stat -c '%u %a' -- "$dir")
-	[ "$owner" = 0 ] || [ "$owner" = "$(id -u)" ] || return
-	[ $((0$mode & 022)) = 0 ] || return
-	while [ "$dir" != / ]; do
-		dir=$(dirname -- "$dir")
+	while :; do
 		read -r owner mode < <(stat -c '%u %a' -- "$dir")
 		[ "$owner" = 0 ] || [ "$owner" = "$(id -u)" ] || return
-		[ $((0$mode & 022)) = 0 ] || [ $((0$mode & 01000)) != 0 ] || return
+		[ $((0$mode & 022)) = 0 ] ||
+			{ [ -n "$sticky" ] && [ $((0$mode & 01000)) != 0 ]; } ||
+			return
+		[ "$dir" != / ] || return 0
+		dir=$(dirname -- "$dir")
+		# On the way the next one is ours, which none can rename.
+		sticky=sticky
 	done
 }
 
@@ -111,13 +112,17 @@ cache_temporary()
 # killed, and is removed.
 temporary()
 {
-	local old lock
+	local base=${TMPDIR:-/tmp} old lock
+	place_is_ours "$base" sticky || {
+		places_note "others can write to $base: /tmp is used instead"
+		base=/tmp
+	}
 	while read -r old; do
 		# shellcheck disable=SC2094 # only opened, to be locked
 		(flock -n 9 && rm -rf -- "${old%/.lock}") 9<"$old" || :
-	done 2>/dev/null < <(find "${TMPDIR:-/tmp}"/daxstack-"$1".??????/.lock \
+	done 2>/dev/null < <(find "$base"/daxstack-"$1".??????/.lock \
 		-maxdepth 0 -type f -user "$(id -u)" -mmin +1)
-	tmp=$(mktemp -d "${TMPDIR:-/tmp}/daxstack-$1.XXXXXX")
+	tmp=$(mktemp -d "$base/daxstack-$1.XXXXXX")
 	exec {lock}>"$tmp/.lock"
 	flock -n "$lock"
 }

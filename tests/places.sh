@@ -11,7 +11,11 @@ cd "${DAXSTACK_TOP:-.}" || exit 1
 }
 
 top=$PWD
-dir=$(mktemp -d /tmp/daxstack-places.XXXXXX)
+here=$top/scripts
+# shellcheck source=scripts/places.sh
+. "$here/places.sh"
+temporary places
+dir=$tmp
 trap 'chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
 count=0 failed=0
 
@@ -227,6 +231,21 @@ cache eval 'temporary test' >/dev/null
 ok $? 'what is in use is not removed'
 kill -KILL "$program" "$script"
 wait 2>/dev/null
+
+if [ "$(id -u)" = 0 ]; then
+	chown 65534 "$TMPDIR"
+	used=$(cache eval 'temporary test; echo "$tmp"; rm -rf "$tmp"')
+	is /tmp "$(dirname "$used")" "another user's TMPDIR: /tmp instead"
+	grep -q "note: others can write to $TMPDIR" "$dir/err"
+	ok $? "another user's TMPDIR: says so"
+	chown 0 "$TMPDIR"
+fi
+chmod 777 "$TMPDIR"
+is /tmp "$(dirname "$(cache eval 'temporary test; echo "$tmp"; rm -rf "$tmp"')")" \
+	'a TMPDIR that all can write to: /tmp instead'
+chmod 1777 "$TMPDIR"
+is "$TMPDIR" "$(dirname "$(cache eval 'temporary test; echo "$tmp"; rm -rf "$tmp"')")" \
+	'a sticky one is fine'
 
 mkdir "$dir/xdg/daxstack/made.abcdef" "$dir/xdg/daxstack/made.keep"
 made=$(cache cache_temporary "$dir/xdg/daxstack/made")
