@@ -152,9 +152,13 @@ static struct set_result set_file(const struct attempt *attempt, int fd)
 static struct set_result directory_failed(const struct attempt *attempt,
 					  unsigned int reason, int error)
 {
-	const char *text = reason_text(reason);
+	const char *text = NULL;
 	static char why[256];
 
+	/* The errno says as much. */
+	if (reason != DAXSTACK_REASON_NOT_OWNER &&
+	    reason != DAXSTACK_REASON_READ_ONLY)
+		text = reason_text(reason);
 	snprintf(why, sizeof(why), "flag of the directory not %s: %s%s%s%s",
 		 attempt->opt->mode == DAXSTACK_DAX ? "set" : "cleared",
 		 text ?: "", text ? " (" : "", strerror(error),
