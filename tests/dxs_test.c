@@ -378,6 +378,18 @@ bool dxs_log_has(const char *text)
 	}
 }
 
+void dxs_expect(const char *pattern)
+{
+	int fd = MUST(open("/dev/kmsg", O_WRONLY | O_CLOEXEC));
+
+	/* A warning, so that the console has it as well (scripts/guest). */
+	if (pattern)
+		dprintf(fd, "<4>dxs_test: expects: %s\n", pattern);
+	else
+		dprintf(fd, "<4>dxs_test: expects no more\n");
+	close(fd);
+}
+
 void dxs_pin(int ends[2], void *page)
 {
 	struct iovec iov = { page, 8 };

@@ -563,6 +563,7 @@ void h33_untold(void)
 		at = 0;
 
 	s.slot = (void *)map;
+	dxs_expect("mm/.*: bad pmd [0-9a-f]");
 	for (i = 0; i < 20; i++) {
 		if (dxs_mode(fd) != DAXSTACK_DAX)
 			dxs_switch(fd, DAXSTACK_DAX, 5000, NULL);
@@ -582,6 +583,7 @@ void h33_untold(void)
 		if (seen != s.stored)
 			lost++;
 	}
+	dxs_expect(NULL);
 	dxs_is(20, huge, "H33: rounds with a huge page");
 	dxs_is(20, done, "H33: switches");
 	dxs_is(0, lost, "H33: rounds with lost stores");
