@@ -21,7 +21,7 @@
 #define SHUTDOWN	_IOR('X', 125, __u32)
 
 /* What they say to it. */
-#define ASKED_OF_EXT4	"EXT4-fs .*: shut down requested"
+#define ASKED_OF_EXT4	"EXT4-fs .*: shut down requested|Aborting journal on device"
 #define ASKED_OF_XFS	"XFS .*(: User initiated shutdown|xfs_fs_goingdown)"
 
 static const struct way {
