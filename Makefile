@@ -37,6 +37,12 @@ TESTS ?= $(sort $(filter-out dxs_test powercut-load switcher,$(basename $(notdir
 	$(basename $(notdir $(wildcard tests/*.sh))) \
 	$(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*.c))))))
 
+# Where nothing is done for none of them.
+some-fs = $(or $(strip $(FS)),$(error FS is empty))
+
+# On all processors, unless make was told otherwise.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 .PHONY: all module tools tests demo bench bench-switch check check-debug check-kcsan check-mutants check-powercut torture differ programs compare style shell install clean deps-build deps
 
 all: module tools
@@ -48,13 +54,13 @@ deps: deps-build
 	@scripts/deps
 
 module: deps-build
-	$(MAKE) -C $(KDIR) M=$(CURDIR) W=1 modules
+	$(MAKE) $(JOBS) -C $(KDIR) M=$(CURDIR) W=1 modules
 
 tools: deps-build
 	$(MAKE) -C tools O=$(O)/tools
 
 tests: deps-build
-	$(MAKE) -C tests O=$(O)/tests
+	$(MAKE) $(JOBS) -C tests O=$(O)/tests
 
 demo: module tools
 	scripts/demo $(FS)
@@ -63,10 +69,10 @@ check: deps module tools tests
 	scripts/check "$(FS)" $(TESTS)
 
 check-debug: deps tools tests
-	scripts/check-debug kasan "$(FS)" $(filter-out debug,$(TESTS))
+	scripts/check-debug kasan "$(FS)" $(filter-out checkers debug,$(TESTS))
 
 check-kcsan: deps tools tests
-	scripts/check-debug kcsan "$(FS)" $(filter-out debug,$(TESTS))
+	scripts/check-debug kcsan "$(FS)" $(filter-out checkers debug,$(TESTS))
 
 check-mutants: deps tools tests
 	scripts/check-mutants --debug-kernel "$$(scripts/debug-kernel kasan)"
@@ -78,10 +84,10 @@ differ: deps module tests
 	scripts/differ $(FS)
 
 programs: deps module tools tests
-	set -e; for fs in $(FS); do scripts/programs $$fs $(PROGRAMS); done
+	set -e; for fs in $(some-fs); do scripts/programs $$fs $(PROGRAMS); done
 
 check-powercut: deps module tests
-	set -e; for fs in $(FS); do scripts/powercut --cuts 100 $$fs; done
+	set -e; for fs in $(some-fs); do scripts/powercut --cuts 100 $$fs; done
 
 bench-switch: deps module tests
 	@scripts/deps bench
