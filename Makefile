@@ -25,6 +25,7 @@
 # KDIR=DIR        kernel to build against, e.g. /lib/modules/$(uname -r)/build
 # FS="ext4 xfs"   lower filesystems for demo, check, compare and shell
 # TESTS="..."     which tests (default: all)
+# CHECK_JOBS=N    how many tests at a time (default: 2)
 # PROGRAMS="..."  which of fio stress-ng sqlite git tar postgresql (default: all)
 
 KDIR ?= $(shell scripts/guest-kernel --kdir)

@@ -381,12 +381,21 @@ bool dxs_log_has(const char *text)
 void dxs_expect(const char *pattern)
 {
 	int fd = MUST(open("/dev/kmsg", O_WRONLY | O_CLOEXEC));
+	char *line;
+	int len;
 
-	/* A warning, so that the console has it as well (scripts/guest). */
+	/*
+	 * A warning, so that the console has it as well (scripts/guest). Each
+	 * write(2) is a line of the log; stdio wants to seek.
+	 */
 	if (pattern)
-		dprintf(fd, "<4>dxs_test: expects: %s\n", pattern);
+		len = asprintf(&line, "<4>dxs_test: expects: %s", pattern);
 	else
-		dprintf(fd, "<4>dxs_test: expects no more\n");
+		len = asprintf(&line, "<4>dxs_test: expects no more");
+	if (len < 0)
+		abort();
+	MUST(write(fd, line, len));
+	free(line);
 	close(fd);
 }
 
