@@ -386,12 +386,13 @@ void dxs_expect(const char *pattern)
 
 	/*
 	 * A warning, so that the console has it as well (scripts/guest). Each
-	 * write(2) is a line of the log; stdio wants to seek.
+	 * write(2) is a line of the log, and a line that does not end is not
+	 * told of yet; stdio wants to seek.
 	 */
 	if (pattern)
-		len = asprintf(&line, "<4>dxs_test: expects: %s", pattern);
+		len = asprintf(&line, "<4>dxs_test: expects: %s\n", pattern);
 	else
-		len = asprintf(&line, "<4>dxs_test: expects no more");
+		len = asprintf(&line, "<4>dxs_test: expects no more\n");
 	if (len < 0)
 		abort();
 	MUST(write(fd, line, len));
