@@ -25,7 +25,17 @@
 # KDIR=DIR        kernel to build against, e.g. /lib/modules/$(uname -r)/build
 # FS="ext4 xfs"   lower filesystems for demo, check, compare and shell
 # TESTS="..."     which tests (default: all)
+# CHECK_JOBS=N    how many tests at a time (default: 2)
 # PROGRAMS="..."  which of fio stress-ng sqlite git tar postgresql (default: all)
+
+# Make and kbuild take blanks for the end of a name: half of such a path may be
+# another directory, which "clean" would then clean.
+ifneq ($(words [$(CURDIR)]),1)
+$(error "$(CURDIR)": there is a blank in the path; build in another directory)
+endif
+ifneq ($(findstring :,$(CURDIR)),)
+$(error "$(CURDIR)": there is a colon in the path; build in another directory)
+endif
 
 KDIR ?= $(shell scripts/guest-kernel --kdir)
 FS ?= ext4 xfs
@@ -36,6 +46,12 @@ KO := $(CURDIR)/daxstack.ko
 TESTS ?= $(sort $(filter-out dxs_test powercut-load switcher,$(basename $(notdir $(wildcard tests/*.c))) \
 	$(basename $(notdir $(wildcard tests/*.sh))) \
 	$(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*.c))))))
+
+# Where nothing is done for none of them.
+some-fs = $(or $(strip $(FS)),$(error FS is empty))
+
+# On all processors, unless make was told otherwise.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .PHONY: all module tools tests demo bench bench-switch check check-debug check-kcsan check-mutants check-powercut torture differ programs compare style shell install clean deps-build deps
 
@@ -48,13 +64,13 @@ deps: deps-build
 	@scripts/deps
 
 module: deps-build
-	$(MAKE) -C $(KDIR) M=$(CURDIR) W=1 modules
+	$(MAKE) $(JOBS) -C '$(KDIR)' M='$(CURDIR)' W=1 modules
 
 tools: deps-build
-	$(MAKE) -C tools O=$(O)/tools
+	$(MAKE) -C tools O='$(O)/tools'
 
 tests: deps-build
-	$(MAKE) -C tests O=$(O)/tests
+	$(MAKE) $(JOBS) -C tests O='$(O)/tests'
 
 demo: module tools
 	scripts/demo $(FS)
@@ -63,10 +79,10 @@ check: deps module tools tests
 	scripts/check "$(FS)" $(TESTS)
 
 check-debug: deps tools tests
-	scripts/check-debug kasan "$(FS)" $(filter-out debug,$(TESTS))
+	scripts/check-debug kasan "$(FS)" $(filter-out checkers debug,$(TESTS))
 
 check-kcsan: deps tools tests
-	scripts/check-debug kcsan "$(FS)" $(filter-out debug,$(TESTS))
+	scripts/check-debug kcsan "$(FS)" $(filter-out checkers debug,$(TESTS))
 
 check-mutants: deps tools tests
 	scripts/check-mutants --debug-kernel "$$(scripts/debug-kernel kasan)"
@@ -78,10 +94,10 @@ differ: deps module tests
 	scripts/differ $(FS)
 
 programs: deps module tools tests
-	set -e; for fs in $(FS); do scripts/programs $$fs $(PROGRAMS); done
+	set -e; for fs in $(some-fs); do scripts/programs $$fs $(PROGRAMS); done
 
 check-powercut: deps module tests
-	set -e; for fs in $(FS); do scripts/powercut --cuts 100 $$fs; done
+	set -e; for fs in $(some-fs); do scripts/powercut --cuts 100 $$fs; done
 
 bench-switch: deps module tests
 	@scripts/deps bench
@@ -98,12 +114,12 @@ style: deps module
 	scripts/style
 
 shell: module tools
-	scripts/guest --module $(KO) --add $(O)/tools/daxstack \
+	scripts/guest --module '$(KO)' --add '$(O)/tools/daxstack' \
 		--fs $(firstword $(FS)) --shell
 
 install: tools
-	$(MAKE) -C tools O=$(O)/tools PREFIX=$(PREFIX) install
+	$(MAKE) -C tools O='$(O)/tools' PREFIX='$(PREFIX)' install
 
 clean:
-	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
-	rm -rf $(O)
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' clean
+	rm -rf build

@@ -60,7 +60,9 @@
 	X(MAPPED,	EBUSY,		"file is mapped (switch=unmapped)") \
 	X(HAS_BLOCKS,	EINVAL,		"file has blocks allocated (switch=empty)") \
 	X(NEVER,	EOPNOTSUPP,	"open files keep their mode (switch=never)") \
-	X(DAX_OPTION,	EOPNOTSUPP,	"all files have one mode (dax=always or never)")
+	X(DAX_OPTION,	EOPNOTSUPP,	"all files have one mode (dax=always or never)") \
+	X(FROZEN,	EBUSY,		"filesystem is frozen") \
+	X(SWITCHING,	EBUSY,		"another switch of the file goes on")
 
 #define DAXSTACK_REASON_ENUM_(name, err, text) DAXSTACK_REASON_##name,
 enum daxstack_reason {
@@ -105,6 +107,7 @@ struct daxstack_switch {
 #define DAXSTACK_STATE_MAPPED	0x2	/* somebody maps the file */
 #define DAXSTACK_STATE_MAP_SYNC	0x4	/* ... with MAP_SYNC */
 #define DAXSTACK_STATE_GATED	0x8	/* data was touched since the load */
+#define DAXSTACK_STATE_WITHHELD	0x10	/* the caller may not know who uses it */
 
 /**
  * struct daxstack_state - result of DAXSTACK_IOC_STATE
@@ -116,6 +119,9 @@ struct daxstack_switch {
  * @refusals: refusals since it was loaded
  * @pad: 0
  * @pages: folios or DAX entries that the mapping holds, in pages
+ * @lower_major: device number of the lower filesystem, as in mountinfo, to find
+ *	its other mounts by
+ * @lower_minor: likewise
  * @reserved: 0
  */
 struct daxstack_state {
@@ -126,7 +132,9 @@ struct daxstack_state {
 	__u32 refusals;
 	__u32 pad;
 	__u64 pages;
-	__u64 reserved[4];
+	__u32 lower_major;
+	__u32 lower_minor;
+	__u64 reserved[3];
 };
 
 /*
@@ -137,9 +145,22 @@ struct daxstack_state {
  * EFAULT: bad pointer.
  *
  * DAXSTACK_IOC_STATE: for anyone who could open the file. Never blocks on a
- * switch.
+ * switch. What tells of a file's users (how much is cached, whether it is mapped
+ * or was touched) is only for its owner, for CAP_FOWNER, and for those who may
+ * write to it, as with mincore(2). Others get DAXSTACK_STATE_WITHHELD, none of
+ * DAXSTACK_STATE_MAPPED, _MAP_SYNC and _GATED, @pages 0, and @reason NOT_OWNER
+ * in place of MAPPED and MAP_SYNC.
  */
 #define DAXSTACK_IOC_SWITCH	_IOWR(0xDA, 1, struct daxstack_switch)
 #define DAXSTACK_IOC_STATE	_IOR(0xDA, 2, struct daxstack_state)
+
+/*
+ * DAXSTACK_IOC_DIR_FLAG: set FS_XFLAG_DAX of an open directory, which new files
+ * in it inherit, if @mode is DAXSTACK_DAX, else clear it. As FS_IOC_FSSETXATTR,
+ * but a frozen filesystem is waited for no longer than @timeout_ms. @reason and
+ * @switched (whether the flag changed) are filled in, the rest of the answer is
+ * 0. ENOTTY on anything but a directory.
+ */
+#define DAXSTACK_IOC_DIR_FLAG	_IOWR(0xDA, 3, struct daxstack_switch)
 
 #endif /* DAXSTACK_H */

@@ -6,6 +6,7 @@
 #ifndef DXS_COMPAT_H
 #define DXS_COMPAT_H
 
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/smp.h>
 #include <linux/version.h>
@@ -16,6 +17,22 @@
 	LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
 #error "daxstack is written for Linux 6.1"
 #endif
+
+/**
+ * dxs_swap_labels() - what security modules keep of two open files changes places
+ * @a: an open file
+ * @b: another one of the same inode, that nobody else has
+ *
+ * On kernels with backing files, security modules know the user's file of each.
+ *
+ * Context: any.
+ */
+static inline void dxs_swap_labels(struct file *a, struct file *b)
+{
+#ifdef CONFIG_SECURITY
+	swap(a->f_security, b->f_security);
+#endif
+}
 
 /*
  * DAX entries of a mapping, as fs/dax.c of 6.1 makes them: a value entry with
@@ -55,7 +72,10 @@ static inline bool dxs_dax_entry_busy(void *entry)
 }
 
 /**
- * dxs_flush_tlbs() - no processor knows of a huge DAX entry that was cleared
+ * dxs_flush_tlbs() - no processor knows of an entry that was cleared
+ *
+ * H57: munmap(2) takes a VMA out of the i_mmap before it tells the processors that
+ * its entries are gone.
  *
  * H33: on x86 madvise(2) with MADV_COLD or MADV_PAGEOUT takes a huge DAX entry
  * for a bad one before 6.5, and clears it without telling the processors
@@ -74,8 +94,13 @@ static inline void dxs_flush_tlbs(void)
 {
 	on_each_cpu(dxs_flush_tlb_here, NULL, 1);
 }
+#elif defined(CONFIG_ARM64)
+static inline void dxs_flush_tlbs(void)
+{
+	flush_tlb_all();
+}
 #else
-static inline void dxs_flush_tlbs(void) { }
+#error "no way is known to make all processors of this architecture flush their TLBs"
 #endif
 
 #endif /* DXS_COMPAT_H */

@@ -13,10 +13,11 @@
  *   mmap:    mmap_lock (W) > fault gate (R) > lower ->mmap
  *   fault:   mmap_lock or VMA lock (R) > fault gate (R) > lower ->fault
  *   setattr: i_rwsem > lower s_writers > I/O gate (R) > lower i_rwsem
- *   switch:  [i_rwsem >] lower s_writers > switch_lock > I/O gate (W)
- *            > lower s_umount (W, only tried) > lower i_rwsem (W)
- *            > inode_dio_wait > fault gate (W) > lower invalidate_lock (W)
- *            > lower transaction
+ *   switch:  lower s_writers > switch_lock (tried, with a limit)
+ *            > [step 2: lower invalidate_lock (W)] > I/O gate (W)
+ *            > lower s_umount (W, only tried) > lower i_rwsem (W, tried, with a
+ *            limit) > inode_dio_wait > fault gate (W)
+ *            > lower invalidate_lock (W) > lower transaction
  *
  * s_writers comes before the I/O gate because a freeze waits for the switch's
  * share of it: a writer that waited for s_writers inside the gate would be
@@ -84,11 +85,13 @@ enum dxs_dax {
  * @lower_mnt: private mount of the lower filesystem; the reference that makes
  *	the lower superblock ours
  * @lower_root: root of the stack in it
+ * @lower_dev: device number of the lower superblock, by which a second mount
+ *	finds this one (H50)
  * @personality: by mode; valid if @switchable
  * @probe_lock: protects the probing and the writes to the two below
  * @switchable: both personalities are known; read without the lock, set once
  * @no_switch: else why not
- * @cred: of whoever mounted, for the probing
+ * @cred: the kernel's own, for what the stack itself does below (H39)
  * @from_dir: the source was a directory (else a block device)
  * @policy: switch=; a remount changes it, so read it once for a decision
  * @inherit: inherit=; likewise
@@ -97,11 +100,14 @@ enum dxs_dax {
  * @wb_err: up to which errors of the lower superblock's writeback are known
  * @linger_lock: protects @lingering
  * @lingering: lower inodes of which somebody holds a page (linger.c)
+ * @spare_lock: protects @spared
+ * @spared: files with folios that reclaim has to spare (spare.c)
  * @linger_work: looks now and then if they are let go
  */
 struct dxs_sb {
 	struct vfsmount *lower_mnt;
 	struct dentry *lower_root;
+	dev_t lower_dev;
 	struct dxs_personality personality[2];
 	struct mutex probe_lock; /* see above */
 	bool switchable;
@@ -115,6 +121,8 @@ struct dxs_sb {
 	errseq_t wb_err;
 	struct mutex linger_lock; /* see above */
 	struct list_head lingering;
+	struct mutex spare_lock; /* see above */
+	struct list_head spared;
 	struct delayed_work linger_work;
 };
 
@@ -135,10 +143,12 @@ struct dxs_gates {
  * @gates: made when data is first touched, then for life (H21): a cold file
  *	costs no grace period to switch. Made once, under i_lock; ask dxs_gates().
  * @switch_lock: one switch at a time
- * @switching: gates that are made now are made shut; under i_lock
+ * @unseen_switch: a switch is under way that began without gates; under i_lock
  * @sync_maps: VMAs with MAP_SYNC (H10)
  * @splices: splices into it under way; their writes have the lower s_writers
  * @dax_turns: how often it was to dax (H29); written under the shut fault gate
+ * @dax_mapped: page tables may have had entries of it in dax mode since the last
+ *	switch to dax (H57); cleared under the shut fault gate
  * @foreign_map: a mapping was made that the gates do not cover
  * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
  * @write_held: we hold the lower i_writecount (H16), under i_lock
@@ -146,6 +156,8 @@ struct dxs_gates {
  *	(H31)
  * @switches: successful switches, under @switch_lock
  * @refusals: refused ones
+ * @copying: attributes are being copied; under i_lock (copies.c)
+ * @links_fixed: i_nlink is no copy just now; under i_lock
  *
  * The mode has one home only: IS_DAX() of the lower inode. It is stable for
  * whoever is inside a gate or holds @switch_lock.
@@ -161,10 +173,13 @@ struct dxs_inode {
 	u32 dax_turns;
 	u32 switches;
 	atomic_t refusals;
-	bool switching;
+	bool unseen_switch;
+	bool dax_mapped;
 	bool foreign_map;
 	bool wb_held;
 	bool write_held;
+	bool copying;
+	bool links_fixed;
 };
 
 /**
@@ -190,7 +205,7 @@ struct dxs_file {
 /* NULL if an open file was never mapped. */
 static inline struct dxs_file *dxs_mapped_file(const struct file *file)
 {
-	/* Pairs with the cmpxchg in dxs_map_file(). */
+	/* Pairs with the release in dxs_publish_map(). */
 	void *data = smp_load_acquire(&file->private_data);
 
 	return (unsigned long)data & DXS_MAPPED ? data - DXS_MAPPED : NULL;
@@ -241,7 +256,7 @@ static inline struct inode *dxs_lower_inode(const struct inode *inode)
 	return DXS_I(inode)->lower;
 }
 
-/* Positive dentries only: a negative one has no lower dentry. */
+/* NULL only of a negative dentry, and not always. */
 static inline struct dentry *dxs_lower_dentry(const struct dentry *dentry)
 {
 	return dentry->d_fsdata;
@@ -269,12 +284,17 @@ static inline const char *dxs_mode_name(int mode)
 	return mode == DAXSTACK_DAX ? "dax" : "cached";
 }
 
-/* super.c, lower.c */
+#include "copies.h"
+
+/* super.c, lower.c, remount.c */
 extern const struct super_operations dxs_super_ops;
+extern struct workqueue_struct *dxs_wq;
 struct vfsmount *dxs_lower_mount(const char *source, const char *type,
 				 const char *dax, unsigned int sb_flags);
-int dxs_lower_check(const struct vfsmount *mnt, const struct dentry *root);
+int dxs_lower_check(const struct vfsmount *mnt, struct dentry *root);
 bool dxs_lower_supported(const struct super_block *lower);
+bool dxs_lower_shared(const struct dxs_sb *sbi);
+int dxs_remount_lower(struct fs_context *fc);
 
 /* personality.c */
 bool dxs_learn_personalities(struct dxs_sb *sbi);
@@ -288,7 +308,7 @@ void dxs_evict_inode(struct inode *inode);
 struct inode *dxs_iget(struct super_block *sb, struct inode *lower);
 int dxs_make_gates(struct inode *inode);
 struct dxs_gates *dxs_switching_begin(struct inode *inode);
-void dxs_switching_end(struct inode *inode, const struct dxs_gates *had);
+void dxs_switching_end(struct inode *inode);
 void dxs_flip_settle(struct dxs_inode *di);
 
 /**
@@ -336,23 +356,32 @@ static inline void dxs_io_leave(struct inode *inode)
 }
 
 /* attr.c */
-extern const struct xattr_handler *dxs_xattr_handlers[];
-void dxs_copy_attr(struct inode *inode);
 int dxs_permission(struct user_namespace *userns, struct inode *inode,
 		   int mask);
 int dxs_getattr(struct user_namespace *userns, const struct path *path,
 		struct kstat *stat, u32 mask, unsigned int flags);
 int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
 		struct iattr *attr);
-ssize_t dxs_listxattr(struct dentry *dentry, char *list, size_t size);
 int dxs_update_time(struct inode *inode, struct timespec64 *now, int flags);
-int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
-int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
-		     struct fileattr *fa);
+
+/* xattr.c */
+extern const struct xattr_handler *dxs_xattr_handlers[];
+ssize_t dxs_listxattr(struct dentry *dentry, char *list, size_t size);
+
+/* acl.c */
+struct posix_acl *dxs_get_acl(struct inode *inode, int type, bool rcu);
+int dxs_set_acl(struct user_namespace *userns, struct inode *inode,
+		struct posix_acl *acl, int type);
 
 /* dentry.c */
 extern const struct dentry_operations dxs_dentry_ops;
-extern const struct dentry_operations dxs_shared_dentry_ops;
+void dxs_set_lower(struct dentry *dentry, struct dentry *lower);
+void dxs_busy(struct dentry *dentry);
+void dxs_settled(struct dentry *dentry, bool right);
+bool dxs_same_below(struct dentry *dentry);
+void dxs_remember(struct dentry *dentry);
+void dxs_vacate(struct dentry *lower);
+void dxs_forget_unused(struct dentry *dentry);
 
 /* export.c, quota.c */
 extern const struct export_operations dxs_export_ops;
@@ -370,9 +399,25 @@ extern const struct file_operations dxs_file_fops;
 extern const struct address_space_operations dxs_aops;
 int dxs_init_filecache(void);
 void dxs_destroy_filecache(void);
-struct file *dxs_open_lower(struct file *file);
 struct dxs_file *dxs_alloc_file(void);
 void dxs_free_file(struct dxs_file *df);
+
+/* open.c */
+
+/* How the lower file of an open file is opened. */
+static inline int dxs_lower_flags(const struct file *file)
+{
+	return (file->f_flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC)) |
+		__FMODE_NONOTIFY;
+}
+
+struct file *dxs_open_lower(struct file *file);
+struct file *dxs_open_unjudged(const struct dxs_sb *sbi,
+			       const struct path *path, int flags,
+			       struct inode *lower);
+struct file *dxs_open_again(struct file *file);
+struct dentry *dxs_make_tmpfile(const struct path *parent, umode_t mode,
+				int flags);
 
 /* map.c, fault.c */
 int dxs_mmap(struct file *file, struct vm_area_struct *vma);
@@ -414,13 +459,31 @@ extern struct dxs_marks dxs_sync_faults;	/* fault.c */
 /* entries.c */
 u64 dxs_dirty_pages(struct address_space *mapping);
 bool dxs_mapped(struct address_space *mapping);
-bool dxs_held(struct address_space *mapping);
+bool dxs_memory_hold(const struct super_block *lower, int *id);
+void dxs_memory_release(int id);
+
+/* A look at the moment, see dxs_memory_hold(). */
+static inline bool dxs_has_memory(const struct super_block *lower)
+{
+	int id;
+
+	if (!dxs_memory_hold(lower, &id))
+		return false;
+	dxs_memory_release(id);
+	return true;
+}
+
 bool dxs_pinned(struct address_space *mapping);
+bool dxs_drop_entries(struct address_space *mapping);
+
+/* drain.c */
+bool dxs_drain(struct file *file, long timeout);
+bool dxs_drains(const struct address_space *mapping);
 
 /* linger.c */
 void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower);
-void dxs_shield(struct dxs_sb *sbi, struct inode *lower);
-void dxs_unshield(struct dxs_sb *sbi, struct inode *lower);
+void dxs_lower_release(struct inode *lower);
+void dxs_linger_soon(struct dxs_sb *sbi);
 void dxs_linger_init(struct dxs_sb *sbi);
 void dxs_linger_end(struct dxs_sb *sbi);
 
@@ -429,10 +492,11 @@ bool dxs_wb_hold(struct dxs_inode *di);
 void dxs_wb_release(struct dxs_inode *di);
 
 /* inherit.c */
-void dxs_inherit_born(struct inode *inode, struct dentry *dentry);
+void dxs_inherit_prepare(const struct dentry *dir);
+int dxs_inherit_born(struct inode *inode, struct dentry *dentry);
 void dxs_inherit_moved(struct dentry *moved, struct dentry *name);
 
-/* switch.c, request.c, policy.c, ioctl.c */
+/* Requests to switch: switch.c, request.c, pace.c, policy.c, fileattr.c, ioctl.c */
 
 /* Who asks for a switch. */
 enum dxs_cause {
@@ -449,11 +513,16 @@ enum dxs_cause {
  * @mnt: of the stack, for write access during each attempt; NULL if the
  *	caller has it
  * @to: the mode wanted
+ * @fa: all attributes that the caller wants to be stored with the flag (H55);
+ *	NULL: the flag alone
  * @cause: who asks
  * @deadline: in jiffies, when to give up on what is in the way
  * @forever: no deadline
  * @policy: inside: switch= during an attempt
+ * @stores: inside: there is nothing to switch, only something to store
+ * @since: inside: when the waiting began, in jiffies
  * @drain: inside: a lower file by which to drop folios
+ * @spared: inside: folios that reclaim has to spare (spare.c)
  * @err: inside: an errno that says more than that of @reason
  * @reason: out: why it was refused or deferred
  * @attempts: out: how often the gates were shut
@@ -468,11 +537,15 @@ struct dxs_switch {
 	const struct dentry *name;
 	struct vfsmount *mnt;
 	int to;
+	const struct fileattr *fa;
 	enum dxs_cause cause;
 	unsigned long deadline;
 	bool forever;
 	enum dxs_policy policy;
+	bool stores;
+	unsigned long since;
 	struct file *drain;
+	struct dxs_spared *spared;
 	int err;
 	enum daxstack_reason reason;
 	u32 attempts;
@@ -500,18 +573,48 @@ static inline struct inode *dxs_switch_lower(const struct dxs_switch *sw)
 	return dxs_lower_inode(sw->inode);
 }
 
+/* spare.c */
+void dxs_spare_begin(struct dxs_switch *sw);
+void dxs_spare_locked(struct dxs_switch *sw);
+bool dxs_spare_held(struct dxs_switch *sw);
+void dxs_spare_end(struct dxs_switch *sw);
+bool dxs_spare_look(struct dxs_sb *sbi, bool all);
+
+/* fileattr.c */
+int dxs_flag(struct dentry *lower);
+int dxs_fileattr_store(struct dentry *lower, int mode,
+		       const struct fileattr *asked);
+void dxs_fileattr_changes(const struct dxs_switch *sw, bool *flag, bool *rest);
+int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
+int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
+		     struct fileattr *fa);
+
+/* switch.c, request.c, policy.c, ioctl.c */
 enum daxstack_reason dxs_attempt(struct dxs_switch *sw);
+enum daxstack_reason dxs_attempt_born(struct dxs_switch *sw);
 enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw);
 int dxs_switch(struct dxs_switch *sw);
+int dxs_switch_born(struct dxs_switch *sw);
 int dxs_switch_end(const struct dxs_switch *sw);
-int dxs_store_flag(struct dentry *lower, int mode);
+int dxs_store(struct dxs_switch *sw);
 int dxs_reason_errno(enum daxstack_reason reason);
 const char *dxs_reason_text(enum daxstack_reason reason);
 enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw);
 enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
+enum daxstack_reason dxs_others(const struct super_block *lower);
 bool dxs_only_stores(const struct super_block *sb);
-int dxs_flag(struct dentry *lower);
+bool dxs_pace(void);
+void dxs_pace_spend(void);
+void dxs_pace_grace(void);
+void dxs_pace_end(void);
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+#ifdef CONFIG_COMPAT
+long dxs_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+#else
+#define dxs_compat_ioctl	NULL
+#endif
+long dxs_ioc_ask(struct file *file, void __user *uarg,
+		 long (*ask)(struct file *file, struct daxstack_switch *arg));
 long dxs_ioctl_lower(struct file *lower, unsigned int cmd, unsigned long arg);
 
 #endif /* DXS_DAXSTACK_H */

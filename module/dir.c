@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Open directories: a lower file each, no gates.
+ * Open directories: a lower file each, no gates; and their flag.
  */
+#include <linux/fs.h>
+#include <linux/fileattr.h>
 #include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/sched/signal.h>
 
 #include "daxstack.h"
 
@@ -12,6 +16,7 @@ static int dxs_dir_open(struct inode *inode, struct file *file)
 
 	if (IS_ERR(lower))
 		return PTR_ERR(lower);
+	dxs_refresh(inode, DXS_COPY_ALL);
 	file->private_data = lower;
 	return 0;
 }
@@ -22,16 +27,31 @@ static int dxs_dir_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* The VFS holds the lock of our file's position, and so that of the lower. */
+/*
+ * The VFS holds the lock of our file's position, and so that of the lower. It has
+ * asked security modules about our file; iterate_dir() would ask them about the
+ * lower one, which knows nothing of who was given the file since (H39).
+ */
 static int dxs_dir_iterate(struct file *file, struct dir_context *ctx)
 {
 	struct file *lower = file->private_data;
+	struct inode *dir = file_inode(lower);
 	int err;
 
 	dxs_copy_noatime(lower, file);
-	lower->f_pos = ctx->pos;
-	err = iterate_dir(lower, ctx);
-	ctx->pos = lower->f_pos;
+	/* relatime compares copies (H37). */
+	dxs_refresh(file_inode(file), DXS_COPY_TIMES);
+	err = down_read_killable(&dir->i_rwsem);
+	if (err)
+		return err;
+	err = -ENOENT;
+	if (!IS_DEADDIR(dir)) {
+		lower->f_pos = ctx->pos;
+		err = lower->f_op->iterate_shared(lower, ctx);
+		lower->f_pos = ctx->pos;
+		file_accessed(lower);
+	}
+	inode_unlock_shared(dir);
 	return err;
 }
 
@@ -52,9 +72,95 @@ static int dxs_dir_fsync(struct file *file, loff_t start, loff_t end,
 	return vfs_fsync_range(file->private_data, start, end, datasync);
 }
 
+static bool dxs_dir_is_frozen(const struct file *file)
+{
+	const struct super_block *sb = file_inode(file)->i_sb;
+	const struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
+
+	return READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN ||
+		READ_ONCE(lower->s_writers.frozen) != SB_UNFROZEN;
+}
+
+/*
+ * H22: to wait for write access would know no timeout and no signal. A freeze
+ * that begins after this is waited for all the same, as by write(2).
+ */
+static enum daxstack_reason dxs_dir_wait(const struct file *file,
+					 int timeout_ms)
+{
+	unsigned long until = jiffies + msecs_to_jiffies(max(timeout_ms, 0));
+
+	while (dxs_dir_is_frozen(file)) {
+		if (timeout_ms >= 0 && time_after_eq(jiffies, until))
+			return DAXSTACK_REASON_FROZEN;
+		schedule_timeout_interruptible(HZ / 20);
+		if (signal_pending(current))
+			return DAXSTACK_REASON_INTERRUPTED;
+	}
+	return DAXSTACK_REASON_NONE;
+}
+
+/* As FS_IOC_FSSETXATTR with what FS_IOC_FSGETXATTR says, but for this bit. */
+static long dxs_dir_store(struct file *file, struct daxstack_switch *arg)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct fileattr old = {}, new;
+	long err;
+
+	err = vfs_fileattr_get(dentry, &old);
+	if (err)
+		return err;
+	if (!(old.fsx_xflags & FS_XFLAG_DAX) == !arg->mode)
+		return 0;
+	fileattr_fill_xflags(&new, old.fsx_xflags ^ FS_XFLAG_DAX);
+	new.fsx_extsize = old.fsx_extsize;
+	new.fsx_projid = old.fsx_projid;
+	new.fsx_cowextsize = old.fsx_cowextsize;
+	err = vfs_fileattr_set(&init_user_ns, dentry, &new);
+	arg->switched = !err;
+	return err;
+}
+
+static enum daxstack_reason dxs_dir_reason(long err)
+{
+	switch (err) {
+	case 0:
+		return DAXSTACK_REASON_NONE;
+	case -EPERM:
+		return DAXSTACK_REASON_NOT_OWNER;
+	case -EROFS:
+		return DAXSTACK_REASON_READ_ONLY;
+	default:
+		return DAXSTACK_REASON_PERSIST;
+	}
+}
+
+static long dxs_dir_flag(struct file *file, struct daxstack_switch *arg)
+{
+	long err;
+
+	arg->attempts = 0;
+	arg->switched = 0;
+	arg->pages = 0;
+	arg->shut_ns = 0;
+	arg->deferred = 0;
+	arg->reason = dxs_dir_wait(file, arg->timeout_ms);
+	if (arg->reason)
+		return dxs_reason_errno(arg->reason);
+	err = mnt_want_write_file(file);
+	if (!err) {
+		err = dxs_dir_store(file, arg);
+		mnt_drop_write_file(file);
+	}
+	arg->reason = dxs_dir_reason(err);
+	return err;
+}
+
 static long dxs_dir_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
+	if (cmd == DAXSTACK_IOC_DIR_FLAG)
+		return dxs_ioc_ask(file, (void __user *)arg, dxs_dir_flag);
 	return dxs_ioctl_lower(file->private_data, cmd, arg);
 }
 
@@ -67,5 +173,5 @@ const struct file_operations dxs_dir_fops = {
 	.read		= generic_read_dir,
 	.fsync		= dxs_dir_fsync,
 	.unlocked_ioctl	= dxs_dir_ioctl,
-	.compat_ioctl	= compat_ptr_ioctl,
+	.compat_ioctl	= dxs_compat_ioctl,
 };

@@ -2,25 +2,40 @@
 /*
  * What a lower mapping holds: folios in cached mode, DAX entries in dax mode.
  */
+#include <linux/dax.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 
 #include "daxstack.h"
 
-/* Adds up what @weigh gives each entry, as far as to @enough. */
-static u64 dxs_sum(struct address_space *mapping,
-		   u64 (*weigh)(struct xa_state *xas, void *entry), u64 enough)
+/*
+ * H47: so many pages are looked at with interrupts off, in one piece; of a huge
+ * DAX entry each page counts.
+ */
+#define DXS_PIECE	64
+/* ... and so many are dropped at a time; a multiple of the largest entry's. */
+#define DXS_DROP	1024
+
+/* Adds up what @weigh gives each entry from @first to @last, as far as @enough. */
+static u64 dxs_sum_range(struct address_space *mapping, pgoff_t first,
+			 pgoff_t last,
+			 u64 (*weigh)(struct xa_state *xas, void *entry),
+			 u64 enough)
 {
-	XA_STATE(xas, &mapping->i_pages, 0);
+	XA_STATE(xas, &mapping->i_pages, first);
+	unsigned long seen = 0;
 	void *entry;
 	u64 sum = 0;
 
 	xas_lock_irq(&xas);
-	xas_for_each(&xas, entry, ULONG_MAX) {
+	xas_for_each(&xas, entry, last) {
 		sum += weigh(&xas, entry);
 		if (sum >= enough)
 			break;
-		if (!need_resched())
+		seen += xa_is_value(entry) ? dxs_dax_entry_pages(entry) : 1;
+		if (seen < DXS_PIECE)
 			continue;
+		seen = 0;
 		xas_pause(&xas);
 		xas_unlock_irq(&xas);
 		cond_resched();
@@ -28,6 +43,12 @@ static u64 dxs_sum(struct address_space *mapping,
 	}
 	xas_unlock_irq(&xas);
 	return sum;
+}
+
+static u64 dxs_sum(struct address_space *mapping,
+		   u64 (*weigh)(struct xa_state *xas, void *entry), u64 enough)
+{
+	return dxs_sum_range(mapping, 0, ULONG_MAX, weigh, enough);
 }
 
 static u64 dxs_weigh_dirty(struct xa_state *xas, void *entry)
@@ -57,35 +78,24 @@ static u64 dxs_weigh_busy_entry(struct xa_state *xas, void *entry)
 
 static u64 dxs_weigh_pinned_folio(struct xa_state *xas, void *entry)
 {
-	struct folio *folio = entry;
-
-	/* Else a shadow entry. */
-	return !xa_is_value(entry) && folio_maybe_dma_pinned(folio);
+	/* Else a DAX or shadow entry. */
+	return !xa_is_value(entry) && folio_maybe_dma_pinned(entry);
 }
 
-static u64 dxs_weigh_held_folio(struct xa_state *xas, void *entry)
-{
-	struct folio *folio = entry;
-
-	/* Only XFS has large ones here, and only ext4 goes by buffers. */
-	return !xa_is_value(entry) && !folio_test_large(folio) &&
-		folio_ref_count(folio) > 1 + folio_has_private(folio) +
-					 page_mapcount(&folio->page);
-}
-
-/**
- * dxs_held() - does it look as if anybody held a folio of a mapping?
- * @mapping: of a lower inode in cached mode
- *
- * Unlike dxs_pinned(), it takes any reference that is not from the page cache or a
- * page table for such a hold (FOLL_GET), so that an LRU batch may be mistaken for
- * one.
- *
- * Context: sleeps.
+/*
+ * H41: what an entry is depends on the mode, which a switch may change between two
+ * entries for those who do not keep switches away. dxs_flip() changes it with the
+ * xarray lock held and the mapping empty: with that lock held, as it is here, all
+ * entries are of the mode.
  */
-bool dxs_held(struct address_space *mapping)
+static u64 dxs_weigh_pinned(struct xa_state *xas, void *entry)
 {
-	return dxs_sum(mapping, dxs_weigh_held_folio, 1);
+	const struct address_space *mapping =
+		container_of(xas->xa, struct address_space, i_pages);
+
+	if (IS_DAX(mapping->host))
+		return dxs_weigh_busy_entry(xas, entry);
+	return dxs_weigh_pinned_folio(xas, entry);
 }
 
 /**
@@ -108,6 +118,42 @@ bool dxs_mapped(struct address_space *mapping)
 }
 
 /**
+ * dxs_memory_hold() - keep the memory of a DAX device from going
+ * @lower: superblock on it
+ * @id: for dxs_memory_release()
+ *
+ * Who unbinds the device's driver takes its memory away, mounted or not, and with
+ * it the struct pages that DAX entries stand for. That waits for us.
+ *
+ * Context: sleeps. To be held for as long as pages may be looked at.
+ * Return: true if it is there.
+ */
+bool dxs_memory_hold(const struct super_block *lower, int *id)
+{
+	struct dax_device *dax_dev;
+	u64 start;
+
+	*id = dax_read_lock();
+	/* Gives only one that is alive. */
+	dax_dev = fs_dax_get_by_bdev(lower->s_bdev, &start, NULL, NULL);
+	if (!dax_dev) {
+		dax_read_unlock(*id);
+		return false;
+	}
+	fs_put_dax(dax_dev, NULL);
+	return true;
+}
+
+/**
+ * dxs_memory_release() - let it go, if it has to
+ * @id: from dxs_memory_hold()
+ */
+void dxs_memory_release(int id)
+{
+	dax_read_unlock(id);
+}
+
+/**
  * dxs_pinned() - does anybody hold a page of a mapping?
  * @mapping: of a lower inode that is not mapped
  *
@@ -116,13 +162,74 @@ bool dxs_mapped(struct address_space *mapping)
  * cached mode only those who may write to it count (FOLL_PIN): a reference
  * may be that of an LRU batch.
  *
- * Context: sleeps; the mode cannot change.
+ * Context: sleeps; the mode may change meanwhile (H41).
  */
 bool dxs_pinned(struct address_space *mapping)
 {
+	bool there, pinned;
+	int id;
+
 	if (mapping_empty(mapping))
 		return false;
-	return dxs_sum(mapping, IS_DAX(mapping->host) ? dxs_weigh_busy_entry :
-							dxs_weigh_pinned_folio,
-		       1);
+	there = dxs_memory_hold(mapping->host->i_sb, &id);
+	/* Nobody holds pages that are gone. */
+	pinned = dxs_sum(mapping, there ? dxs_weigh_pinned :
+					  dxs_weigh_pinned_folio, 1);
+	if (there)
+		dxs_memory_release(id);
+	return pinned;
+}
+
+/* The next entry from @first on. Return: false if there is none. */
+static bool dxs_next_entry(struct address_space *mapping, pgoff_t *first)
+{
+	unsigned long index = *first;
+
+	if (!xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT))
+		return false;
+	*first = index;
+	return true;
+}
+
+static void dxs_drop_piece(struct address_space *mapping, pgoff_t first,
+			   pgoff_t last)
+{
+	filemap_invalidate_lock(mapping);
+	if (dxs_mapped(mapping))
+		unmap_mapping_range(mapping, (loff_t)first << PAGE_SHIFT,
+				    (loff_t)(last - first + 1) << PAGE_SHIFT,
+				    0);
+	if (!dxs_sum_range(mapping, first, last, dxs_weigh_busy_entry, 1))
+		invalidate_inode_pages2_range(mapping, first, last);
+	filemap_invalidate_unlock(mapping);
+}
+
+/**
+ * dxs_drop_entries() - drop the DAX entries that nobody has a use for
+ * @mapping: of a lower inode in dax mode, which has been written back
+ *
+ * With everything open, so that little is left to be dropped when the gates are
+ * shut (H47): in pieces, under the invalidate_lock, which every DAX fault holds
+ * for reading. With it held and the piece unmapped nobody can come by a page of
+ * it; if nobody holds one either (H8), its clean entries go. Who has a use for
+ * them faults again. What became dirty, and pieces with a busy page, stay.
+ *
+ * Context: sleeps. The mode cannot change.
+ * Return: false if a fatal signal came first.
+ */
+bool dxs_drop_entries(struct address_space *mapping)
+{
+	pgoff_t first = 0, last;
+
+	do {
+		if (!dxs_next_entry(mapping, &first))
+			break;
+		if (fatal_signal_pending(current))
+			return false;
+		last = first | (DXS_DROP - 1);
+		dxs_drop_piece(mapping, round_down(first, PTRS_PER_PMD), last);
+		first = last + 1;
+		cond_resched();
+	} while (first);
+	return true;
 }

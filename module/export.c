@@ -37,7 +37,7 @@ static struct dentry *dxs_obtain_alias(struct super_block *sb,
 		dput(lower);
 		return ERR_CAST(inode);
 	}
-	dxs_copy_attr(inode);
+	dxs_refresh(inode, DXS_COPY_ALL);
 	dentry = d_find_any_alias(inode);
 	if (dentry) {
 		iput(inode);
@@ -50,7 +50,8 @@ static struct dentry *dxs_obtain_alias(struct super_block *sb,
 		dput(lower);
 		return ERR_PTR(-ENOMEM);
 	}
-	dentry->d_fsdata = lower;
+	dxs_settled(dentry, false);
+	dxs_set_lower(dentry, lower);
 	/* If somebody else was first: theirs. */
 	return d_instantiate_anon(dentry, inode);
 }

@@ -86,15 +86,31 @@ static bool dxs_vma_settled(const struct vm_area_struct *vma)
 		DXS_I(dxs_vma_inode(vma))->dax_turns;
 }
 
+/*
+ * H57: page tables are about to have DAX entries of this file. A VMA that is
+ * settled for the switch of the moment has said so.
+ */
+static void dxs_note_dax_mapped(struct dxs_inode *di)
+{
+	if (!READ_ONCE(di->dax_mapped))
+		WRITE_ONCE(di->dax_mapped, true);
+}
+
 /* Outside the gate. Return: what the fault handler returns. */
 static noinline vm_fault_t dxs_vma_settle(struct vm_fault *vmf)
 {
 	struct mm_struct *mm = vmf->vma->vm_mm;
 	struct file *file = get_file(vmf->vma->vm_file);
-	const struct dxs_inode *di = DXS_I(dxs_vma_inode(vmf->vma));
+	struct dxs_inode *di = DXS_I(dxs_vma_inode(vmf->vma));
 	u32 turns = READ_ONCE(di->dax_turns);
 	struct vm_area_struct *vma;
 
+	/*
+	 * After @turns was read: if a switch clears it again, that number is of
+	 * the past, and the VMA comes here once more.
+	 */
+	smp_mb();
+	dxs_note_dax_mapped(di);
 	mmap_read_unlock(mm);
 	if (!mmap_write_lock_killable(mm)) {
 		vma = vma_lookup(mm, vmf->address);
@@ -132,8 +148,12 @@ static __always_inline vm_fault_t dxs_fault_enter(struct vm_fault *vmf)
 		dxs_gate_leave(gate);
 		return VM_FAULT_SIGBUS;
 	}
-	if (likely(dxs_vma_settled(vmf->vma)) || !dxs_may_unlock(vmf))
+	if (likely(dxs_vma_settled(vmf->vma)))
 		return 0;
+	if (!dxs_may_unlock(vmf)) {
+		dxs_note_dax_mapped(DXS_I(dxs_vma_inode(vmf->vma)));
+		return 0;
+	}
 	dxs_gate_leave(gate);
 	return dxs_vma_settle(vmf);
 }
@@ -202,17 +222,28 @@ static vm_fault_t dxs_vm_map_pages(struct vm_fault *vmf, pgoff_t start,
 }
 
 /*
- * The caller holds a reference to the page. If it waited here, a switch that
- * has the gate shut would find the page pinned, for ever (H3): so only try,
- * and have the fault taken again; ->fault then waits.
+ * The gate is shut, and the caller may hold a reference to the page. If it waited
+ * here, a switch would find the page pinned, for ever (H3): so the fault is
+ * taken again. H45: as long as the page is mapped for reading, it would only come
+ * here again; a real-time task would do so for ever, on the processor that the
+ * switch needs to come to its zap. So the page is unmapped: ->fault, which waits,
+ * is called then.
  */
+static noinline vm_fault_t dxs_mkwrite_again(struct vm_fault *vmf)
+{
+	unmap_mapping_range(vmf->vma->vm_file->f_mapping,
+			    (loff_t)vmf->pgoff << PAGE_SHIFT, PAGE_SIZE, 0);
+	return VM_FAULT_NOPAGE;
+}
+
+/* The caller holds a reference to the page: only tries (H3). */
 static vm_fault_t dxs_vm_page_mkwrite(struct vm_fault *vmf)
 {
 	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
 	vm_fault_t ret = VM_FAULT_NOPAGE;
 
 	if (!dxs_gate_try_enter(gate))
-		return VM_FAULT_NOPAGE;
+		return dxs_mkwrite_again(vmf);
 	/* H2: chosen for a page of the page cache, and there are none now. */
 	if (dxs_mode(dxs_vma_inode(vmf->vma)) == DAXSTACK_CACHED)
 		ret = dxs_lower_ops(vmf)->page_mkwrite(vmf);
@@ -227,7 +258,7 @@ static vm_fault_t dxs_vm_pfn_mkwrite(struct vm_fault *vmf)
 	vm_fault_t ret = VM_FAULT_NOPAGE;
 
 	if (!dxs_gate_try_enter(gate))
-		return VM_FAULT_NOPAGE;
+		return dxs_mkwrite_again(vmf);
 	/* H2: chosen for a DAX entry; in cached mode vmf has no page. */
 	if (dxs_is_longterm_pin())
 		ret = VM_FAULT_SIGBUS;
@@ -340,6 +371,8 @@ void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 	/* The mmap_lock is held for writing: nobody has to be waited for. */
 	vma->vm_private_data =
 		(void *)(unsigned long)DXS_I(inode)->dax_turns;
+	if (dxs_mode(inode) == DAXSTACK_DAX)
+		dxs_note_dax_mapped(DXS_I(inode));
 	if (vma->vm_flags & VM_SYNC) {
 		vma->vm_ops = &dxs_vm_sync_ops;
 		dxs_vm_sync_open(vma);

@@ -3,8 +3,9 @@
  * Open regular files: every data call passes the I/O gate and is then the
  * lower filesystem's.
  */
-#include <linux/cred.h>
+#include <linux/fs.h>
 #include <linux/fadvise.h>
+#include <linux/falloc.h>
 #include <linux/fiemap.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
@@ -36,28 +37,10 @@ void dxs_free_file(struct dxs_file *df)
 	kmem_cache_free(dxs_file_cachep, df);
 }
 
-/**
- * dxs_open_lower() - the lower file of an open file of the stack
- * @file: being opened, or open
- *
- * It carries the stack's path and the opener's credentials, and raises no
- * events of its own.
- *
- * Context: sleeps.
- * Return: a file or an ERR_PTR.
- */
-struct file *dxs_open_lower(struct file *file)
-{
-	int flags = file->f_flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
-
-	return open_with_fake_path(&file->f_path, flags | __FMODE_NONOTIFY,
-				   dxs_lower_inode(file_inode(file)),
-				   file->f_cred);
-}
-
 static int dxs_open(struct inode *inode, struct file *file)
 {
 	struct file *lower;
+	int err;
 
 	/*
 	 * A filesystem above us that opens with a path of its own, as overlayfs
@@ -67,6 +50,9 @@ static int dxs_open(struct inode *inode, struct file *file)
 	if (d_inode(file->f_path.dentry) != inode)
 		return -EOPNOTSUPP;
 
+	err = dxs_refresh_open(inode);
+	if (err)
+		return err;
 	lower = dxs_open_lower(file);
 	if (IS_ERR(lower))
 		return PTR_ERR(lower);
@@ -123,22 +109,12 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (ret)
 		return ret;
 	dxs_copy_noatime(lower.ki_filp, iocb->ki_filp);
+	/* relatime compares copies (H37). */
+	dxs_refresh(inode, DXS_COPY_SIZE | DXS_COPY_TIMES);
 	ret = call_read_iter(lower.ki_filp, &lower, to);
 	iocb->ki_pos = lower.ki_pos;
 	dxs_io_leave(inode);
 	return ret;
-}
-
-/* What dxs_copy_attr() would find changed after a write: it takes the S_ISUID. */
-static inline void dxs_copy_written(struct inode *inode)
-{
-	struct inode *lower = dxs_lower_inode(inode);
-
-	inode->i_mode = lower->i_mode;
-	inode->i_mtime = lower->i_mtime;
-	inode->i_ctime = lower->i_ctime;
-	inode->i_blocks = lower->i_blocks;
-	i_size_write(inode, i_size_read(lower));
 }
 
 /* The lower s_writers are held. */
@@ -154,7 +130,7 @@ static inline ssize_t dxs_write_gated(struct kiocb *iocb,
 		return ret;
 	ret = call_write_iter(lower.ki_filp, &lower, from);
 	iocb->ki_pos = lower.ki_pos;
-	dxs_copy_written(inode);
+	dxs_refresh_written(inode);
 	dxs_io_leave(inode);
 	return ret;
 }
@@ -224,6 +200,7 @@ static loff_t dxs_llseek(struct file *file, loff_t offset, int whence)
 	lower->f_pos = file->f_pos;
 	pos = vfs_llseek(lower, offset, whence);
 	file->f_pos = lower->f_pos;
+	dxs_refresh(inode, DXS_COPY_ALL);
 	dxs_io_leave(inode);
 	return pos;
 }
@@ -237,8 +214,19 @@ static int dxs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	if (err)
 		return err;
 	err = vfs_fsync_range(dxs_lower_file(file), start, end, datasync);
+	/* Delayed allocations have become blocks. */
+	dxs_refresh(inode, DXS_COPY_ALL);
 	dxs_io_leave(inode);
 	return err;
+}
+
+/* What vfs_fallocate() asked the copies for, asked of the lower inode (H37). */
+static int dxs_may_fallocate(const struct inode *lower, int mode)
+{
+	if (IS_IMMUTABLE(lower) ||
+	    (IS_APPEND(lower) && mode & ~FALLOC_FL_KEEP_SIZE))
+		return -EPERM;
+	return IS_SWAPFILE(lower) ? -ETXTBSY : 0;
 }
 
 /* The lower ->fallocate itself: vfs_fallocate() takes s_writers inside. */
@@ -253,7 +241,9 @@ static long dxs_fallocate(struct file *file, int mode, loff_t offset,
 	err = dxs_io_enter(inode);
 	if (err)
 		goto out;
-	err = lower->f_op->fallocate(lower, mode, offset, len);
+	err = dxs_may_fallocate(file_inode(lower), mode);
+	if (!err)
+		err = lower->f_op->fallocate(lower, mode, offset, len);
 	dxs_copy_attr(inode);
 	dxs_io_leave(inode);
 out:
@@ -322,7 +312,7 @@ const struct file_operations dxs_file_fops = {
 	.mmap_supported_flags = MAP_SYNC,
 	.get_unmapped_area = dxs_get_unmapped_area,
 	.unlocked_ioctl	= dxs_ioctl,
-	.compat_ioctl	= compat_ptr_ioctl,
+	.compat_ioctl	= dxs_compat_ioctl,
 };
 
 const struct inode_operations dxs_file_iops = {
@@ -331,6 +321,8 @@ const struct inode_operations dxs_file_iops = {
 	.setattr	= dxs_setattr,
 	.listxattr	= dxs_listxattr,
 	.update_time	= dxs_update_time,
+	.get_acl	= dxs_get_acl,
+	.set_acl	= dxs_set_acl,
 	.fiemap		= dxs_fiemap,
 	.fileattr_get	= dxs_fileattr_get,
 	.fileattr_set	= dxs_fileattr_set,

@@ -27,6 +27,9 @@ static int dxs_gate_readers(struct dxs_gate *gate)
  * @name: for lockdep
  * @key: for lockdep, one for all gates of a kind
  *
+ * Its counters are charged to the memory cgroup of whoever touches the file
+ * first, as the inode is (H43).
+ *
  * Tests make it fail (tests/faults): other fault injection does not reach what
  * alloc_percpu() takes.
  *
@@ -36,10 +39,10 @@ static int dxs_gate_readers(struct dxs_gate *gate)
 int dxs_gate_init(struct dxs_gate *gate, const char *name,
 		  struct lock_class_key *key)
 {
-	gate->readers = alloc_percpu(int);
+	gate->readers = alloc_percpu_gfp(int, GFP_KERNEL | __GFP_ACCOUNT);
 	if (!gate->readers)
 		return -ENOMEM;
-	gate->shut = false;
+	atomic_set(&gate->shut, 0);
 	lockdep_init_map(&gate->dep_map, name, key, 0);
 	return 0;
 }
@@ -67,19 +70,63 @@ int dxs_gate_wait(struct dxs_gate *gate)
 	int err;
 
 	trace_daxstack_gate_wait(gate);
-	err = wait_var_event_killable(&gate->shut, !READ_ONCE(gate->shut));
+	err = wait_var_event_killable(&gate->shut, !atomic_read(&gate->shut));
 	return err ? -EINTR : 0;
 }
 
-/* The gate is shut: someone waits for us. Called with preemption disabled. */
+/**
+ * dxs_gate_leave_slow() - leave a gate that is shut: someone may wait for us
+ * @gate: the gate
+ *
+ * The wakeup takes a lock that sleeps with PREEMPT_RT. RCU keeps the gate's memory
+ * until after it: the count may be all that keeps the inode.
+ *
+ * Context: preemption is disabled, and enabled here.
+ */
 void dxs_gate_leave_slow(struct dxs_gate *gate)
 {
+	rcu_read_lock();
 	/* What was done inside comes before the decrement. */
 	smp_mb();
 	this_cpu_dec(*gate->readers);
+	preempt_enable();
 	/* Pairs with prepare_to_wait_event() in dxs_gate_drain(). */
 	smp_mb();
 	wake_up_var(&gate->readers);
+	rcu_read_unlock();
+}
+
+/* @who no longer has the gate shut: if nobody else has, readers may come. */
+static void dxs_gate_let_go(struct dxs_gate *gate, enum dxs_shutter who)
+{
+	/* Pairs with the acquire in __dxs_gate_try_enter(). */
+	atomic_fetch_andnot_release(who, &gate->shut);
+	/* Pairs with prepare_to_wait_event() in dxs_gate_wait(). */
+	smp_mb();
+	wake_up_var(&gate->shut);
+}
+
+/**
+ * dxs_gate_new() - say how a gate begins
+ * @gate: just made; nobody else has seen it
+ * @shut: shut, until dxs_gate_open_new()
+ * @used: false if everyone calls dxs_gate_use() before dxs_gate_enter()
+ */
+void dxs_gate_new(struct dxs_gate *gate, bool shut, bool used)
+{
+	gate->used = used;
+	atomic_set(&gate->shut, shut ? DXS_SHUT_NEW : 0);
+}
+
+/**
+ * dxs_gate_open_new() - end what dxs_gate_new() began
+ * @gate: the gate; it may have been opened before, and a switch may have it shut
+ *
+ * Context: does not sleep.
+ */
+void dxs_gate_open_new(struct dxs_gate *gate)
+{
+	dxs_gate_let_go(gate, DXS_SHUT_NEW);
 }
 
 /* As wait_event_interruptible_timeout(): what is left, 0, or -ERESTARTSYS. */
@@ -94,11 +141,11 @@ static long dxs_gate_drain(struct dxs_gate *gate, long timeout)
 
 /**
  * dxs_gate_shut() - keep new readers out and wait for those inside to leave
- * @gate: an open gate
+ * @gate: a gate that no switch has shut
  * @timeout: how long to wait, in jiffies
  *
  * Context: sleeps. The inode's switch lock is held. On failure the gate is
- * open again.
+ * as before.
  * Return: 0, -ETIMEDOUT, or -EINTR if a signal came first.
  */
 int dxs_gate_shut(struct dxs_gate *gate, long timeout)
@@ -106,28 +153,17 @@ int dxs_gate_shut(struct dxs_gate *gate, long timeout)
 	long left;
 
 	rwsem_acquire(&gate->dep_map, 0, 0, _RET_IP_);
-	WRITE_ONCE(gate->shut, true);
+	atomic_or(DXS_SHUT_SWITCH, &gate->shut);
+	/* Pairs with the barrier in dxs_gate_use(). */
+	smp_mb__after_atomic();
+	if (!READ_ONCE(gate->used))
+		return 0;
 	synchronize_rcu_expedited();
 	left = dxs_gate_drain(gate, timeout);
 	if (left > 0)
 		return 0;
 	dxs_gate_open(gate);
 	return left ? -EINTR : -ETIMEDOUT;
-}
-
-/**
- * __dxs_gate_open() - open a gate that was made shut
- * @gate: the gate
- *
- * Context: does not sleep.
- */
-void __dxs_gate_open(struct dxs_gate *gate)
-{
-	/* Pairs with the acquire in __dxs_gate_try_enter(). */
-	smp_store_release(&gate->shut, false);
-	/* Pairs with prepare_to_wait_event() in dxs_gate_wait(). */
-	smp_mb();
-	wake_up_var(&gate->shut);
 }
 
 /**
@@ -139,7 +175,7 @@ void __dxs_gate_open(struct dxs_gate *gate)
 void dxs_gate_open(struct dxs_gate *gate)
 {
 	rwsem_release(&gate->dep_map, _RET_IP_);
-	__dxs_gate_open(gate);
+	dxs_gate_let_go(gate, DXS_SHUT_SWITCH);
 }
 
 /**
@@ -154,7 +190,7 @@ void dxs_gate_open(struct dxs_gate *gate)
  */
 void dxs_gate_retire(struct dxs_gate *gate)
 {
-	WRITE_ONCE(gate->shut, true);
+	atomic_or(DXS_SHUT_EVICT, &gate->shut);
 	if (likely(!dxs_gate_readers(gate)))
 		return;
 	synchronize_rcu_expedited();

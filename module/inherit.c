@@ -11,6 +11,10 @@
  * changes nothing. Directories keep their own flag when they are moved, and so
  * does all that is in them.
  */
+#include <linux/anon_inodes.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
 #include "daxstack.h"
 
 static enum dxs_inherit dxs_inherit(const struct inode *inode)
@@ -19,23 +23,20 @@ static enum dxs_inherit dxs_inherit(const struct inode *inode)
 }
 
 /* A directory has no mode, only the flag. */
-static void dxs_clear_dir_flag(struct inode *inode, struct dentry *lower)
+static int dxs_clear_dir_flag(struct inode *inode, struct dentry *lower)
 {
-	struct vfsmount *mnt = dxs_lower_mnt(inode->i_sb);
-	int err = mnt_want_write(mnt);
+	int err;
 
-	if (!err) {
-		inode_lock_nested(d_inode(lower), I_MUTEX_CHILD);
-		err = dxs_store_flag(lower, DAXSTACK_CACHED);
-		inode_unlock(d_inode(lower));
-		mnt_drop_write(mnt);
-	}
+	inode_lock_nested(d_inode(lower), I_MUTEX_CHILD);
+	err = dxs_fileattr_store(lower, DAXSTACK_CACHED, NULL);
+	inode_unlock(d_inode(lower));
 	if (err)
 		pr_warn_ratelimited("%s: inode %lu: inherit=none, but its flag stays: %d\n",
 				    inode->i_sb->s_id, inode->i_ino, err);
+	return err;
 }
 
-static void dxs_disinherit(struct inode *inode, struct dentry *dentry)
+static int dxs_disinherit(struct inode *inode, struct dentry *dentry)
 {
 	struct dxs_switch sw = {
 		.inode = inode,
@@ -45,16 +46,30 @@ static void dxs_disinherit(struct inode *inode, struct dentry *dentry)
 		.cause = DXS_BORN,
 		.deadline = jiffies,
 	};
+	int flag;
 
 	if (!S_ISREG(inode->i_mode) && !S_ISDIR(inode->i_mode))
-		return;
-	if (dxs_flag(sw.lower) != DAXSTACK_DAX)
-		return;
-	if (S_ISDIR(inode->i_mode))
-		dxs_clear_dir_flag(inode, sw.lower);
-	else
-		dxs_switch(&sw);
-	dxs_copy_attr(inode);
+		return 0;
+	flag = dxs_flag(sw.lower);
+	if (flag != DAXSTACK_DAX)
+		return min(flag, 0);
+	return S_ISDIR(inode->i_mode) ? dxs_clear_dir_flag(inode, sw.lower) :
+					dxs_switch_born(&sw);
+}
+
+/**
+ * dxs_inherit_prepare() - something is to be made in a directory
+ * @dir: dentry of the stack
+ *
+ * What new files inherit can be undone only if both modes are known.
+ *
+ * Context: sleeps. No write access is held, and no lower lock.
+ */
+void dxs_inherit_prepare(const struct dentry *dir)
+{
+	if (dxs_inherit(d_inode(dir)) == DXS_INHERIT_NONE &&
+	    dxs_flag(dxs_lower_dentry(dir)) == DAXSTACK_DAX)
+		dxs_learn_personalities(DXS_SB(dir->d_sb));
 }
 
 /**
@@ -62,24 +77,102 @@ static void dxs_disinherit(struct inode *inode, struct dentry *dentry)
  * @inode: of the stack, just made
  * @dentry: of the stack; nobody else can reach the inode by it yet
  *
- * Context: sleeps. No lower lock is held.
+ * Context: sleeps. Write access to the lower mount is held, and the lower
+ * directory may be locked.
+ * Return: 0, or an errno: the file is not what the rule says, and must not stay
+ * (H56).
  */
-void dxs_inherit_born(struct inode *inode, struct dentry *dentry)
+int dxs_inherit_born(struct inode *inode, struct dentry *dentry)
 {
-	if (dxs_inherit(inode) == DXS_INHERIT_NONE)
-		dxs_disinherit(inode, dentry);
+	return dxs_inherit(inode) == DXS_INHERIT_NONE ?
+		dxs_disinherit(inode, dentry) : 0;
 }
 
-static void dxs_follow(struct dentry *moved, struct dentry *name)
+/* To what the directory says by now, wherever the file has gone meanwhile. */
+static void dxs_follow(struct dentry *moved)
 {
-	int flag = dxs_flag(dxs_lower_dentry(name->d_parent));
+	struct dentry *dir = dget_parent(moved);
+	int flag = dxs_flag(dxs_lower_dentry(dir));
 	struct dxs_switch sw = dxs_switch_of(moved, flag);
 
-	if (flag < 0 || dxs_flag(sw.lower) == flag)
+	dput(dir);
+	if (flag < 0 || d_unlinked(moved) || dxs_flag(sw.lower) == flag)
 		return;
-	sw.name = name;
 	sw.cause = DXS_MOVED;
 	dxs_switch(&sw);
+}
+
+/**
+ * struct dxs_move - a file that was moved, to be switched after the rename
+ * @work: where there is no return to user mode
+ * @moved: dentry of the stack; a reference, and one to the active superblock
+ */
+struct dxs_move {
+	struct work_struct work;
+	struct dentry *moved;
+};
+
+static void dxs_move_end(struct dxs_move *move)
+{
+	struct super_block *sb = move->moved->d_sb;
+
+	dxs_follow(move->moved);
+	dput(move->moved);
+	deactivate_super(sb);
+	kfree(move);
+}
+
+static void dxs_move_work(struct work_struct *work)
+{
+	dxs_move_end(container_of(work, struct dxs_move, work));
+}
+
+static int dxs_move_release(struct inode *inode, struct file *file)
+{
+	dxs_move_end(file->private_data);
+	return 0;
+}
+
+static const struct file_operations dxs_move_fops = {
+	.owner		= THIS_MODULE,
+	.release	= dxs_move_release,
+};
+
+static struct dxs_move *dxs_move_begin(struct dentry *moved)
+{
+	struct dxs_move *move = kmalloc(sizeof(*move),
+					GFP_KERNEL | __GFP_NOFAIL);
+
+	INIT_WORK(&move->work, dxs_move_work);
+	move->moved = dget(moved);
+	/* A mount may be gone before the task is back in user mode. */
+	atomic_inc(&moved->d_sb->s_active);
+	return move;
+}
+
+/*
+ * H46: a rename holds locks for which every lookup, create and rename nearby
+ * waits. A switch, which writes back what is dirty and waits for others, comes
+ * after it: in the same task, before rename(2) returns. What a task has to do then
+ * a module cannot queue (task_work_add()), but the last reference to a file
+ * is such a thing. So there is a file, which nobody can open, whose ->release
+ * switches.
+ *
+ * Kernel threads (nfsd) do not return to user mode, and the system may be out of
+ * files: then a worker does it.
+ */
+static void dxs_switch_later(struct dentry *moved)
+{
+	struct dxs_move *move = dxs_move_begin(moved);
+	struct file *file = NULL;
+
+	if (!(current->flags & PF_KTHREAD))
+		file = anon_inode_getfile("[daxstack-move]", &dxs_move_fops,
+					  move, O_RDONLY);
+	if (IS_ERR_OR_NULL(file))
+		queue_work(dxs_wq, &move->work);
+	else
+		fput(file);
 }
 
 /**
@@ -91,11 +184,14 @@ static void dxs_follow(struct dentry *moved, struct dentry *name)
  * what is inherited at creation. A switch that is refused leaves the flag, for
  * the next load.
  *
- * Context: sleeps. The stack's locks of a rename are held, no lower lock is.
+ * Context: sleeps for memory only (H46). The stack's locks of a rename are held, no
+ * lower lock is.
  */
 void dxs_inherit_moved(struct dentry *moved, struct dentry *name)
 {
 	if (dxs_inherit(d_inode(moved)) == DXS_INHERIT_MOVE &&
-	    d_is_reg(moved) && moved->d_parent != name->d_parent)
-		dxs_follow(moved, name);
+	    d_is_reg(moved) && moved->d_parent != name->d_parent &&
+	    dxs_flag(dxs_lower_dentry(name->d_parent)) !=
+	    dxs_flag(dxs_lower_dentry(moved)))
+		dxs_switch_later(moved);
 }

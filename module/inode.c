@@ -46,14 +46,17 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	di->gates.io.readers = NULL;
 	atomic_set(&di->sync_maps, 0);
 	atomic_set(&di->splices, 0);
+	di->dax_mapped = false;
 	di->foreign_map = false;
-	di->switching = false;
+	di->unseen_switch = false;
 	di->wb_held = false;
 	di->write_held = false;
 	di->flip_rcu = get_completed_synchronize_rcu();
 	di->dax_turns = 0;
 	di->switches = 0;
 	atomic_set(&di->refusals, 0);
+	di->copying = false;
+	di->links_fixed = false;
 	return &di->vfs_inode;
 }
 
@@ -106,13 +109,7 @@ void dxs_evict_inode(struct inode *inode)
 void dxs_flip_settle(struct dxs_inode *di)
 {
 	if (!poll_state_synchronize_rcu(di->flip_rcu))
-		synchronize_rcu_expedited();
-}
-
-static void dxs_open_both(struct dxs_gates *gates)
-{
-	__dxs_gate_open(&gates->io);
-	__dxs_gate_open(&gates->fault);
+		dxs_pace_grace();
 }
 
 static int dxs_init_gates(struct dxs_gates *gates)
@@ -125,6 +122,13 @@ static int dxs_init_gates(struct dxs_gates *gates)
 		return 0;
 	dxs_gate_destroy(&gates->io);
 	return -ENOMEM;
+}
+
+/* Gates that were made shut. */
+static void dxs_open_new(struct dxs_gates *gates)
+{
+	dxs_gate_open_new(&gates->io);
+	dxs_gate_open_new(&gates->fault);
 }
 
 /* They are there for others when the readers of the I/O gate are. */
@@ -142,9 +146,11 @@ static void dxs_publish_gates(struct dxs_inode *di, struct dxs_gates gates)
  * dxs_make_gates() - the gates of an inode whose data is about to be touched
  * @inode: a regular inode of the stack
  *
- * The gates exist from now on, and are shut if a switch is going on, which
- * opens them at its end, or if those who go by the mode before a switch are
- * still about (H31). With them goes a share of the lower i_writecount,
+ * The gates exist from now on. They begin shut if those who go by the mode before
+ * a switch are still about (H31), or if a switch is under way that found no gates
+ * to shut. That one opens them at its end; in all other cases they are opened
+ * here, whatever switch has begun meanwhile: it shuts and opens them by itself
+ * (H40). With them goes a share of the lower i_writecount,
  * which keeps khugepaged from collapsing mappings of the file behind our back
  * (H16). Who executes the lower file around us denies it; the switch asks
  * again, and is refused then.
@@ -168,9 +174,10 @@ int dxs_make_gates(struct inode *inode)
 		dxs_destroy_gates(&gates);
 		return 0;
 	}
-	shut = di->switching || !poll_state_synchronize_rcu(di->flip_rcu);
-	gates.io.shut = shut;
-	gates.fault.shut = shut;
+	shut = di->unseen_switch || !poll_state_synchronize_rcu(di->flip_rcu);
+	dxs_gate_new(&gates.io, shut, true);
+	/* dxs_map_gated() uses it before anybody else. */
+	dxs_gate_new(&gates.fault, shut, false);
 	if (!di->write_held)
 		di->write_held = !get_write_access(di->lower);
 	dxs_publish_gates(di, gates);
@@ -179,8 +186,8 @@ int dxs_make_gates(struct inode *inode)
 	if (shut) {
 		dxs_flip_settle(di);
 		spin_lock(&inode->i_lock);
-		if (!di->switching)
-			dxs_open_both(&di->gates);
+		if (!di->unseen_switch)
+			dxs_open_new(&di->gates);
 		spin_unlock(&inode->i_lock);
 	}
 	return 0;
@@ -191,8 +198,8 @@ int dxs_make_gates(struct inode *inode)
  * @inode: of the stack
  *
  * Context: the switch lock is held.
- * Return: the gates that the switch has to shut. NULL if there are none: then
- * data was not touched, and is not until dxs_switching_end().
+ * Return: the gates that the switch has to shut, and to open. NULL if there are
+ * none: then data was not touched, and is not until dxs_switching_end().
  */
 struct dxs_gates *dxs_switching_begin(struct inode *inode)
 {
@@ -200,8 +207,8 @@ struct dxs_gates *dxs_switching_begin(struct inode *inode)
 	struct dxs_gates *gates;
 
 	spin_lock(&inode->i_lock);
-	di->switching = true;
 	gates = dxs_gates(inode);
+	di->unseen_switch = !gates;
 	spin_unlock(&inode->i_lock);
 	return gates;
 }
@@ -209,26 +216,29 @@ struct dxs_gates *dxs_switching_begin(struct inode *inode)
 /**
  * dxs_switching_end() - a switch has ended, in whatever way
  * @inode: of the stack
- * @had: what dxs_switching_begin() returned; open again by now
+ *
+ * What the switch shut it has opened by now. Gates that were made meanwhile are
+ * left to it by who made them, for as long as @unseen_switch is set.
  *
  * Context: the switch lock is held.
  */
-void dxs_switching_end(struct inode *inode, const struct dxs_gates *had)
+void dxs_switching_end(struct inode *inode)
 {
 	struct dxs_inode *di = DXS_I(inode);
 	bool made;
 
 	spin_lock(&inode->i_lock);
-	made = dxs_gates(inode) != had;
-	di->switching = made;
+	made = di->unseen_switch && dxs_gates(inode);
+	if (!made)
+		di->unseen_switch = false;
 	spin_unlock(&inode->i_lock);
 	if (!made)
 		return;
 
 	dxs_flip_settle(di);
 	spin_lock(&inode->i_lock);
-	di->switching = false;
-	dxs_open_both(&di->gates);
+	di->unseen_switch = false;
+	dxs_open_new(&di->gates);
 	spin_unlock(&inode->i_lock);
 }
 
@@ -265,8 +275,8 @@ struct inode *dxs_iget(struct super_block *sb, struct inode *lower)
 
 	inode->i_ino = lower->i_ino;
 	inode->i_generation = lower->i_generation;
-	inode->i_mode = lower->i_mode;
-	dxs_copy_attr(inode);
+	inode->i_blkbits = lower->i_blkbits;
+	dxs_copy_new(inode);
 
 	switch (inode->i_mode & S_IFMT) {
 	case S_IFREG:
@@ -286,7 +296,8 @@ struct inode *dxs_iget(struct super_block *sb, struct inode *lower)
 		init_special_inode(inode, inode->i_mode, lower->i_rdev);
 	}
 	/* Permission is the lower inode's to give: no copies of its ACLs. */
-	cache_no_acl(inode);
+	inode->i_acl = ACL_DONT_CACHE;
+	inode->i_default_acl = ACL_DONT_CACHE;
 	unlock_new_inode(inode);
 	return inode;
 }

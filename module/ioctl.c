@@ -15,10 +15,40 @@ static bool dxs_switch_arg_ok(const struct daxstack_switch *arg)
 					   sizeof(arg->reserved));
 }
 
-static long dxs_ioc_switch(struct file *file, void __user *uarg)
+static long dxs_switch_file(struct file *file, struct daxstack_switch *arg)
+{
+	struct dxs_switch sw;
+	long err;
+
+	sw = dxs_switch_of(file->f_path.dentry, arg->mode);
+	sw.mnt = file->f_path.mnt;
+	sw.forever = arg->timeout_ms < 0;
+	if (!sw.forever)
+		sw.deadline += msecs_to_jiffies(arg->timeout_ms);
+	err = dxs_switch(&sw);
+
+	arg->reason = sw.reason;
+	arg->attempts = sw.attempts;
+	arg->switched = sw.switched;
+	arg->pages = sw.pages;
+	arg->shut_ns = sw.shut_ns;
+	arg->deferred = sw.deferred;
+	return err;
+}
+
+/**
+ * dxs_ioc_ask() - an ioctl with struct daxstack_switch
+ * @file: of the stack
+ * @uarg: the caller's argument
+ * @ask: does what is asked for; the argument has been checked; fills it in
+ *
+ * Context: sleeps, as @ask does.
+ * Return: what @ask returns, or -EFAULT or -EINVAL.
+ */
+long dxs_ioc_ask(struct file *file, void __user *uarg,
+		 long (*ask)(struct file *file, struct daxstack_switch *arg))
 {
 	struct daxstack_switch arg;
-	struct dxs_switch sw;
 	long err;
 
 	if (copy_from_user(&arg, uarg, sizeof(arg)))
@@ -29,22 +59,32 @@ static long dxs_ioc_switch(struct file *file, void __user *uarg)
 		return -EFAULT;
 	if (!dxs_switch_arg_ok(&arg))
 		return -EINVAL;
-	sw = dxs_switch_of(file->f_path.dentry, arg.mode);
-	sw.mnt = file->f_path.mnt;
-	sw.forever = arg.timeout_ms < 0;
-	if (!sw.forever)
-		sw.deadline += msecs_to_jiffies(arg.timeout_ms);
-	err = dxs_switch(&sw);
-
-	arg.reason = sw.reason;
-	arg.attempts = sw.attempts;
-	arg.switched = sw.switched;
-	arg.pages = sw.pages;
-	arg.shut_ns = sw.shut_ns;
-	arg.deferred = sw.deferred;
+	err = ask(file, &arg);
 	if (copy_to_user(uarg, &arg, sizeof(arg)))
 		return -EFAULT;
 	return err;
+}
+
+/*
+ * May the caller know who uses a file, and how much of it is cached? As for
+ * mincore(2): whoever could write to it.
+ */
+static bool dxs_may_know_use(struct file *file)
+{
+	return inode_owner_or_capable(&init_user_ns, file_inode(file)) ||
+		!file_permission(file, MAY_WRITE);
+}
+
+/* Leaves out what tells others of the file's users. */
+static void dxs_withhold_use(struct daxstack_state *arg)
+{
+	arg->flags &= DAXSTACK_STATE_FLAG;
+	arg->flags |= DAXSTACK_STATE_WITHHELD;
+	arg->pages = 0;
+	/* Just as true: whoever may not write does not own the file. */
+	if (arg->reason == DAXSTACK_REASON_MAPPED ||
+	    arg->reason == DAXSTACK_REASON_MAP_SYNC)
+		arg->reason = DAXSTACK_REASON_NOT_OWNER;
 }
 
 static long dxs_ioc_state(struct file *file, void __user *uarg)
@@ -53,7 +93,11 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 	struct inode *inode = d_inode(dentry);
 	struct dxs_inode *di = DXS_I(inode);
 	struct address_space *mapping = di->lower->i_mapping;
-	struct daxstack_state arg = { .mode = dxs_mode(inode) };
+	struct daxstack_state arg = {
+		.mode = dxs_mode(inode),
+		.lower_major = MAJOR(di->lower->i_sb->s_dev),
+		.lower_minor = MINOR(di->lower->i_sb->s_dev),
+	};
 	struct dxs_switch other = dxs_switch_of(dentry, !arg.mode);
 	int flag;
 
@@ -73,6 +117,8 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 	arg.switches = READ_ONCE(di->switches);
 	arg.refusals = atomic_read(&di->refusals);
 	arg.pages = READ_ONCE(mapping->nrpages);
+	if (!dxs_may_know_use(file))
+		dxs_withhold_use(&arg);
 	return copy_to_user(uarg, &arg, sizeof(arg)) ? -EFAULT : 0;
 }
 
@@ -110,10 +156,32 @@ long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case DAXSTACK_IOC_SWITCH:
-		return dxs_ioc_switch(file, uarg);
+		return dxs_ioc_ask(file, uarg, dxs_switch_file);
 	case DAXSTACK_IOC_STATE:
 		return dxs_ioc_state(file, uarg);
 	default:
 		return dxs_ioctl_lower(dxs_lower_file(file), cmd, arg);
 	}
 }
+
+#ifdef CONFIG_COMPAT
+/**
+ * dxs_compat_ioctl() - an ioctl of a 32-bit program
+ * @file: of the stack, a regular file or a directory
+ * @cmd: the ioctl
+ * @arg: its argument
+ *
+ * All structures are the same for both. FS_IOC_GETVERSION has another number,
+ * for it names a long; FS_IOC_GETFLAGS and FS_IOC_SETFLAGS too, which the VFS
+ * translates.
+ *
+ * Context: sleeps.
+ * Return: as the ioctl.
+ */
+long dxs_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	if (cmd == FS_IOC32_GETVERSION)
+		cmd = FS_IOC_GETVERSION;
+	return compat_ptr_ioctl(file, cmd, arg);
+}
+#endif

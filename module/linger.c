@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lower inodes that have to stay as they are for a while, because somebody holds
- * a page of them.
+ * Lower inodes that have to stay for a while when nobody uses them any more.
  *
- * H27: lower inodes with pinned pages that nobody uses any more.
+ * H27: lower inodes with pinned pages.
  *
  * Somebody may hold a page of a file for DMA when the last user closes and
  * unmaps it. Evicting the lower inode would drop what its mapping knows of the
@@ -16,43 +15,54 @@
  * inode here as well if letting it go means to write it: ext4 does not do that
  * from there, and warns.
  *
- * H34: direct I/O into a mapping holds folios in a way that reclaim does not heed
- * (FOLL_GET). Mapped by a VMA that is locked in memory they are safe from it; a
- * switch to dax has to unmap them to see that they are held, and is refused. If
- * reclaim found them then, they would lose their buffers, and ext4 what is still
- * to be read into them. So during a switch to dax, and after one that was
- * refused for as long as a folio is held, reclaim spares the whole mapping.
+ * H41: while a lower inode is here the file may be opened again, by a new inode of
+ * the stack, and switched. The worker keeps no switch away while it looks at the
+ * mapping: dxs_pinned() allows for that. While it has the inode written it holds
+ * s_umount, as the flusher does (H13).
  */
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/swap.h>
 
 #include "daxstack.h"
 
 #define DXS_LINGER	HZ
 
 /**
- * struct dxs_lingerer - a lower inode that is looked after
- * @list: in ->lingering, under ->linger_lock
+ * struct dxs_lingerer - a lower inode that is kept, one for each
+ * @list: in ->lingering, under ->linger_lock; or the worker's
  * @lower: a reference
- * @shielded: reclaim spares its folios (H34); else it is there for its pins
  */
 struct dxs_lingerer {
 	struct list_head list;
 	struct inode *lower;
-	bool shielded;
 };
 
 /*
  * H32: written now, for the last reference may be a cached name's, which reclaim
  * takes away.
+ *
+ * Context: no switch is under way, and none begins (H41).
  */
-static void dxs_lower_release(struct inode *lower)
+static void dxs_write_marked(struct inode *lower)
 {
 	if (READ_ONCE(lower->i_state) & I_DONTCACHE && lower->i_nlink)
 		write_inode_now(lower, 1);
+}
+
+/**
+ * dxs_lower_release() - let a lower inode go that others may use by now
+ * @lower: the reference is consumed
+ *
+ * Context: sleeps; not from reclaim.
+ */
+void dxs_lower_release(struct inode *lower)
+{
+	struct super_block *sb = lower->i_sb;
+
+	down_read(&sb->s_umount);
+	dxs_write_marked(lower);
+	up_read(&sb->s_umount);
 	iput(lower);
 }
 
@@ -61,49 +71,41 @@ static bool dxs_in_reclaim(void)
 	return current->flags & PF_MEMALLOC;
 }
 
-/* Reclaim may have the folios of a mapping again. */
-static void dxs_lift_shield(struct address_space *mapping)
+/* Adds one, which is consumed; or does without, if its inode is there already. */
+static void dxs_linger_add(struct dxs_sb *sbi, struct dxs_lingerer *l)
 {
-	struct folio_batch batch;
-	pgoff_t next = 0;
+	struct dxs_lingerer *other;
 
-	mapping_clear_unevictable(mapping);
-	if (IS_DAX(mapping->host))
-		return;
-	/* Those that it found meanwhile lie where it does not look. */
-	folio_batch_init(&batch);
-	while (filemap_get_folios(mapping, &next, ULONG_MAX, &batch)) {
-		check_move_unevictable_folios(&batch);
-		folio_batch_release(&batch);
-		cond_resched();
+	mutex_lock(&sbi->linger_lock);
+	list_for_each_entry(other, &sbi->lingering, list) {
+		if (other->lower == l->lower) {
+			/* Not the last one. */
+			iput(l->lower);
+			kfree(l);
+			goto out;
+		}
 	}
-}
-
-static bool dxs_has_to_linger(const struct dxs_lingerer *l)
-{
-	struct address_space *mapping = l->lower->i_mapping;
-
-	return l->shielded ? dxs_held(mapping) : dxs_pinned(mapping);
+	list_add(&l->list, &sbi->lingering);
+out:
+	mutex_unlock(&sbi->linger_lock);
 }
 
 /* Gives back those whose pages are free, or all of them. */
 static void dxs_linger_drop(struct dxs_sb *sbi, bool all)
 {
 	struct dxs_lingerer *l, *next;
-	LIST_HEAD(gone);
+	LIST_HEAD(list);
 
+	/* Nobody waits at the lock for a look at a large mapping. */
 	mutex_lock(&sbi->linger_lock);
-	list_for_each_entry_safe(l, next, &sbi->lingering, list) {
-		if (!all && dxs_has_to_linger(l))
-			continue;
-		/* Under the lock: a switch may want to have it again. */
-		if (l->shielded)
-			dxs_lift_shield(l->lower->i_mapping);
-		list_move(&l->list, &gone);
-	}
+	list_splice_init(&sbi->lingering, &list);
 	mutex_unlock(&sbi->linger_lock);
 
-	list_for_each_entry_safe(l, next, &gone, list) {
+	list_for_each_entry_safe(l, next, &list, list) {
+		if (!all && dxs_pinned(l->lower->i_mapping)) {
+			dxs_linger_add(sbi, l);
+			continue;
+		}
 		dxs_lower_release(l->lower);
 		kfree(l);
 	}
@@ -113,28 +115,22 @@ static void dxs_linger_look(struct work_struct *work)
 {
 	struct dxs_sb *sbi = container_of(to_delayed_work(work), struct dxs_sb,
 					  linger_work);
+	bool spared = dxs_spare_look(sbi, false);
 
 	dxs_linger_drop(sbi, false);
-	if (!list_empty_careful(&sbi->lingering))
-		queue_delayed_work(system_unbound_wq, &sbi->linger_work,
-				   DXS_LINGER);
+	if (spared || !list_empty_careful(&sbi->lingering))
+		dxs_linger_soon(sbi);
 }
 
-/* The reference is consumed. @delay: until it is looked at, in jiffies. */
-static void dxs_linger(struct dxs_sb *sbi, struct inode *lower, bool shielded,
-		       unsigned long delay)
+/**
+ * dxs_linger_soon() - have the worker look, in a second at the latest
+ * @sbi: the mount
+ *
+ * Context: any.
+ */
+void dxs_linger_soon(struct dxs_sb *sbi)
 {
-	struct dxs_lingerer *l = kmalloc(sizeof(*l), GFP_NOFS | __GFP_NOFAIL);
-
-	l->lower = lower;
-	l->shielded = shielded;
-	mutex_lock(&sbi->linger_lock);
-	list_add(&l->list, &sbi->lingering);
-	mutex_unlock(&sbi->linger_lock);
-	if (delay)
-		queue_delayed_work(system_unbound_wq, &sbi->linger_work, delay);
-	else
-		mod_delayed_work(system_unbound_wq, &sbi->linger_work, 0);
+	queue_delayed_work(system_unbound_wq, &sbi->linger_work, DXS_LINGER);
 }
 
 /**
@@ -142,72 +138,30 @@ static void dxs_linger(struct dxs_sb *sbi, struct inode *lower, bool shielded,
  * @sbi: the mount
  * @lower: the lower inode; the reference is consumed
  *
- * Context: sleeps. Nobody can reach @lower through the stack.
+ * Context: sleeps. Nobody can reach @lower through the stack: whoever looks it up
+ * waits until the inode that goes away is gone. So no switch can begin (H41).
  */
 void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 {
 	bool dontcache = READ_ONCE(lower->i_state) & I_DONTCACHE;
+	struct dxs_lingerer *l;
 	bool pinned = false;
 
 	/* A cached file is only in danger if the lower inode is not kept. */
 	if (S_ISREG(lower->i_mode) && (IS_DAX(lower) || dontcache))
 		pinned = dxs_pinned(lower->i_mapping);
 	if (!pinned && !(dontcache && dxs_in_reclaim())) {
-		dxs_lower_release(lower);
+		dxs_write_marked(lower);
+		iput(lower);
 		return;
 	}
-	dxs_linger(sbi, lower, false, pinned ? DXS_LINGER : 0);
-}
-
-/**
- * dxs_shield() - have reclaim spare the folios of a file (H34)
- * @sbi: the mount
- * @lower: its lower inode, in cached mode
- *
- * Context: sleeps. The switch lock is held, until after dxs_unshield().
- */
-void dxs_shield(struct dxs_sb *sbi, struct inode *lower)
-{
-	struct dxs_lingerer *l, *found = NULL;
-
-	/* The one of an earlier switch would lift it at any time. */
-	if (mapping_unevictable(lower->i_mapping)) {
-		mutex_lock(&sbi->linger_lock);
-		list_for_each_entry(l, &sbi->lingering, list)
-			if (l->lower == lower && l->shielded)
-				found = l;
-		if (found)
-			list_del(&found->list);
-		mutex_unlock(&sbi->linger_lock);
-	}
-	mapping_set_unevictable(lower->i_mapping);
-	/* Before the zap, which makes folios that were locked evictable. */
-	smp_mb__after_atomic();
-	if (found) {
-		iput(found->lower);
-		kfree(found);
-	}
-}
-
-/**
- * dxs_unshield() - let reclaim have them again, now or when they are let go
- * @sbi: the mount
- * @lower: its lower inode; nothing is done if it is not shielded
- *
- * Context: sleeps. The switch lock is held.
- */
-void dxs_unshield(struct dxs_sb *sbi, struct inode *lower)
-{
-	struct address_space *mapping = lower->i_mapping;
-
-	if (!mapping_unevictable(mapping))
-		return;
-	if (!IS_DAX(lower) && dxs_held(mapping)) {
-		ihold(lower);
-		dxs_linger(sbi, lower, true, DXS_LINGER);
-	} else {
-		dxs_lift_shield(mapping);
-	}
+	l = kmalloc(sizeof(*l), GFP_NOFS | __GFP_NOFAIL);
+	l->lower = lower;
+	dxs_linger_add(sbi, l);
+	if (pinned)
+		dxs_linger_soon(sbi);
+	else
+		mod_delayed_work(system_unbound_wq, &sbi->linger_work, 0);
 }
 
 /**
@@ -218,6 +172,8 @@ void dxs_linger_init(struct dxs_sb *sbi)
 {
 	mutex_init(&sbi->linger_lock);
 	INIT_LIST_HEAD(&sbi->lingering);
+	mutex_init(&sbi->spare_lock);
+	INIT_LIST_HEAD(&sbi->spared);
 	INIT_DELAYED_WORK(&sbi->linger_work, dxs_linger_look);
 }
 
@@ -232,6 +188,8 @@ void dxs_linger_init(struct dxs_sb *sbi)
 void dxs_linger_end(struct dxs_sb *sbi)
 {
 	cancel_delayed_work_sync(&sbi->linger_work);
+	dxs_spare_look(sbi, true);
 	dxs_linger_drop(sbi, true);
+	mutex_destroy(&sbi->spare_lock);
 	mutex_destroy(&sbi->linger_lock);
 }

@@ -4,6 +4,8 @@
  */
 #include <linux/fs_context.h>
 #include <linux/module.h>
+#include <linux/namei.h>
+#include <linux/random.h>
 
 #include "daxstack.h"
 
@@ -83,18 +85,54 @@ struct vfsmount *dxs_lower_mount(const char *source, const char *type,
 	return ERR_PTR(err);
 }
 
+/*
+ * H52: does the lower filesystem take several names for one? Our dentries would
+ * not, and go on saying that a file is there, or is not, after another of its
+ * names was removed or made.
+ *
+ * XFS does not tell that it ignores the case of ASCII (mkfs.xfs -n version=ci).
+ * Where names are compared otherwise than byte by byte, though, a name that is
+ * not there cannot stay in the dentry cache, since it might be made by another
+ * one: so it is looked if such a name stays.
+ *
+ * Return: 1 if it does, 0 if not, or an errno.
+ */
+static int dxs_lower_folds(struct dentry *root)
+{
+	char name[sizeof("0123456789abcdef")];
+	struct dentry *dentry;
+	int folds;
+
+	if (root->d_flags & (DCACHE_OP_HASH | DCACHE_OP_COMPARE))
+		return 1;
+	/* Without its key ext4 keeps no such name either; XFS encrypts nothing. */
+	if (IS_ENCRYPTED(d_inode(root)))
+		return 0;
+	/* One that is not there. */
+	do {
+		snprintf(name, sizeof(name), "%016llx", get_random_u64());
+		dentry = lookup_one_len_unlocked(name, root, strlen(name));
+		if (IS_ERR(dentry))
+			return PTR_ERR(dentry);
+		folds = d_is_positive(dentry) ? -EEXIST : d_unhashed(dentry);
+		dput(dentry);
+	} while (folds == -EEXIST);
+	return folds;
+}
+
 /**
  * dxs_lower_check() - may we stack on this?
  * @mnt: mount of the lower filesystem
  * @root: what is to be the root of the stack
  *
+ * Context: sleeps.
  * Return: 0, or an errno after saying why in dmesg.
  */
-int dxs_lower_check(const struct vfsmount *mnt, const struct dentry *root)
+int dxs_lower_check(const struct vfsmount *mnt, struct dentry *root)
 {
 	const struct super_block *lower = mnt->mnt_sb;
 	const char *why = NULL;
-	int err = -EINVAL;
+	int err = -EINVAL, folds;
 
 	if (!dxs_lower_supported(lower))
 		why = "is neither ext4 nor xfs";
@@ -112,8 +150,16 @@ int dxs_lower_check(const struct vfsmount *mnt, const struct dentry *root)
 		why = "is stacked too deep";
 		err = -ELOOP;
 	}
-	if (!why)
-		return 0;
+	if (!why) {
+		folds = dxs_lower_folds(root);
+		if (!folds)
+			return 0;
+		why = "ignores case in names";
+		if (folds < 0) {
+			why = "cannot be looked up in";
+			err = folds;
+		}
+	}
 	pr_err("%s: lower filesystem %s %s\n", lower->s_id,
 	       lower->s_type->name, why);
 	return err;

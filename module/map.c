@@ -43,6 +43,30 @@ void dxs_copy_advice(struct file *to, struct file *from)
 	spin_unlock(&to->f_lock);
 }
 
+/*
+ * The file for VMAs is there, unless another was first.
+ *
+ * H39: security modules judge mprotect(2) and remap_file_pages(2) by what they
+ * keep of the VMA's file: who opened it, and what that open was granted. The
+ * first lower file has it from the user's open, and no use for it: nothing that
+ * is done with that file asks them.
+ */
+static bool dxs_publish_map(struct file *file, struct dxs_file *df)
+{
+	bool first;
+
+	spin_lock(&file->f_lock);
+	first = !dxs_mapped_file(file);
+	if (first) {
+		dxs_swap_labels(df->lower, df->map);
+		/* Pairs with the acquire in dxs_mapped_file(). */
+		smp_store_release(&file->private_data,
+				  (void *)df + DXS_MAPPED);
+	}
+	spin_unlock(&file->f_lock);
+	return first;
+}
+
 /* The file for VMAs, made when an open file is mapped for the first time. */
 static struct file *dxs_map_file(struct file *file)
 {
@@ -55,7 +79,7 @@ static struct file *dxs_map_file(struct file *file)
 	df = dxs_alloc_file();
 	if (!df)
 		return ERR_PTR(-ENOMEM);
-	map = dxs_open_lower(file);
+	map = dxs_open_again(file);
 	if (IS_ERR(map)) {
 		dxs_free_file(df);
 		return map;
@@ -69,9 +93,7 @@ static struct file *dxs_map_file(struct file *file)
 
 	df->lower = lower;
 	df->map = map;
-	/* Another may have been first. */
-	if (cmpxchg(&file->private_data, (void *)lower,
-		    (void *)df + DXS_MAPPED) != lower) {
+	if (!dxs_publish_map(file, df)) {
 		fput(map);
 		dxs_free_file(df);
 		return dxs_mapped_file(file)->map;
@@ -93,6 +115,7 @@ static int dxs_map_gated(struct file *map, struct vm_area_struct *vma)
 			return err;
 	}
 	gate = &dxs_gates(inode)->fault;
+	dxs_gate_use(gate);
 	err = dxs_gate_enter(gate);
 	if (err)
 		return err;
@@ -110,6 +133,8 @@ int dxs_mmap(struct file *file, struct vm_area_struct *vma)
 	if (IS_ERR(map))
 		return PTR_ERR(map);
 	dxs_copy_noatime(map, file);
+	/* relatime compares copies (H37). */
+	dxs_refresh(file_inode(file), DXS_COPY_TIMES);
 	vma_set_file(vma, map);
 	return dxs_map_gated(map, vma);
 }

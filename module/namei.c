@@ -19,30 +19,36 @@ static struct inode *dxs_attach(struct dentry *dentry, struct dentry *lower)
 	if (IS_ERR(inode))
 		dput(lower);
 	else
-		dentry->d_fsdata = lower;
+		dxs_set_lower(dentry, lower);
 	return inode;
 }
 
 static struct dentry *dxs_lookup(struct inode *dir, struct dentry *dentry,
 				 unsigned int flags)
 {
-	struct dentry *lower;
-	struct inode *inode;
+	struct inode *inode = NULL;
+	struct dentry *lower, *other;
 
 	lower = lookup_one_len_unlocked(dentry->d_name.name,
 					dxs_lower_dentry(dentry->d_parent),
 					dentry->d_name.len);
 	if (IS_ERR(lower))
 		return lower;
+	dxs_settled(dentry, false);
 	if (d_is_negative(lower)) {
-		dput(lower);
-		return d_splice_alias(NULL, dentry);
+		dxs_set_lower(dentry, lower);
+	} else {
+		inode = dxs_attach(dentry, lower);
+		if (IS_ERR(inode))
+			return ERR_CAST(inode);
+		dxs_refresh(inode, DXS_COPY_ALL);
 	}
-	inode = dxs_attach(dentry, lower);
-	if (IS_ERR(inode))
-		return ERR_CAST(inode);
-	dxs_copy_attr(inode);
-	return d_splice_alias(inode, dentry);
+	other = d_splice_alias(inode, dentry);
+	if (!other)
+		dxs_remember(dentry);
+	if (!IS_ERR(other))
+		dxs_forget_unused(other ?: dentry);
+	return other;
 }
 
 /**
@@ -62,7 +68,7 @@ struct dxs_new {
 	struct dentry *link;
 };
 
-/* Takes back what was made below, for want of an inode of the stack. */
+/* Takes back what was made below, and could not be made what it has to be. */
 static void dxs_unmake(struct inode *lower_dir, struct dentry *lower)
 {
 	if (d_is_dir(lower))
@@ -81,6 +87,7 @@ static int dxs_make(struct inode *dir, struct dentry *dentry,
 	struct dentry *lower;
 	int err;
 
+	dxs_inherit_prepare(dentry->d_parent);
 	err = mnt_want_write(mnt);
 	if (err)
 		return err;
@@ -91,30 +98,34 @@ static int dxs_make(struct inode *dir, struct dentry *dentry,
 		err = PTR_ERR(lower);
 		goto out;
 	}
+	dxs_busy(dentry);
 	err = new->make(lower_dir, lower, new);
-	if (err) {
-		dput(lower);
-		goto out;
-	}
+	if (err)
+		goto out_dput;
 	inode = dxs_attach(dentry, dget(lower));
 	err = PTR_ERR_OR_ZERO(inode);
+	if (!err && !new->link) {
+		err = dxs_inherit_born(inode, dentry);
+		if (err)
+			iput(inode);
+	}
 	if (err) {
 		dxs_unmake(lower_dir, lower);
 		/* In case it is still there. */
 		d_drop(dentry);
 	}
+out_dput:
+	dxs_settled(dentry, !err);
 	dput(lower);
 out:
-	dxs_copy_attr(dir);
+	dxs_refresh(dir, DXS_COPY_SIZE);
 	inode_unlock(lower_dir);
 	mnt_drop_write(mnt);
 	if (err)
 		return err;
-	if (new->link)
-		dxs_copy_attr(inode);
-	else
-		dxs_inherit_born(inode, dentry);
+	dxs_copy_attr(inode);
 	d_instantiate(dentry, inode);
+	dxs_forget_unused(dentry);
 	return 0;
 }
 
@@ -151,8 +162,11 @@ static int dxs_make_link(struct inode *dir, struct dentry *dentry,
 static int dxs_create(struct user_namespace *userns, struct inode *dir,
 		      struct dentry *dentry, umode_t mode, bool excl)
 {
-	return dxs_make(dir, dentry, &(struct dxs_new){
+	int err = dxs_make(dir, dentry, &(struct dxs_new){
 			.make = dxs_make_file, .mode = mode });
+
+	/* It has come below since the VFS looked: open(2) looks again. */
+	return err == -EEXIST && !excl ? -ESTALE : err;
 }
 
 static int dxs_mkdir(struct user_namespace *userns, struct inode *dir,
@@ -183,18 +197,12 @@ static int dxs_link(struct dentry *old, struct inode *dir,
 			.make = dxs_make_link, .link = dxs_lower_dentry(old) });
 }
 
-/* Is the lower name still where the stack saw it? */
-static bool dxs_still_in(const struct dentry *lower,
-			 const struct dentry *lower_parent)
-{
-	return lower->d_parent == lower_parent && !d_unhashed(lower);
-}
-
 static int dxs_remove(struct inode *dir, struct dentry *dentry, bool is_dir)
 {
 	struct dentry *lower_parent = dxs_lower_dentry(dentry->d_parent);
 	struct inode *lower_dir = d_inode(lower_parent);
 	struct vfsmount *mnt = dxs_lower_mnt(dir->i_sb);
+	/* With a reference of ours it stays positive: see dxs_vacate(). */
 	struct dentry *lower = dget(dxs_lower_dentry(dentry));
 	int err;
 
@@ -202,14 +210,26 @@ static int dxs_remove(struct inode *dir, struct dentry *dentry, bool is_dir)
 	if (err)
 		goto out;
 	inode_lock_nested(lower_dir, I_MUTEX_PARENT);
-	if (!dxs_still_in(lower, lower_parent))
+	if (!dxs_same_below(dentry)) {
 		err = -ESTALE;
-	else if (is_dir)
-		err = vfs_rmdir(&init_user_ns, lower_dir, lower);
-	else
-		err = vfs_unlink(&init_user_ns, lower_dir, lower, NULL);
-	dxs_copy_attr(dir);
-	dxs_copy_attr(d_inode(dentry));
+	} else {
+		dxs_busy(dentry);
+		if (is_dir)
+			err = vfs_rmdir(&init_user_ns, lower_dir, lower);
+		else
+			err = vfs_unlink(&init_user_ns, lower_dir, lower, NULL);
+		/*
+		 * Else it stays busy until the VFS has made it negative or
+		 * unhashed it: who found it changed now might drop it when it
+		 * stands for a new file already.
+		 */
+		if (err)
+			dxs_settled(dentry, false);
+		else
+			dxs_vacate(lower);
+	}
+	dxs_refresh(dir, DXS_COPY_SIZE);
+	dxs_copy_nlink(d_inode(dentry));
 	inode_unlock(lower_dir);
 	mnt_drop_write(mnt);
 out:
@@ -247,7 +267,7 @@ static int dxs_rename(struct user_namespace *userns, struct inode *old_dir,
 	if (trap == lower_old)
 		goto out_unlock;
 	err = -ESTALE;
-	if (!dxs_still_in(lower_old, lower_old_dir))
+	if (!dxs_same_below(old))
 		goto out_unlock;
 	lower_new = lookup_one_len(new->d_name.name, lower_new_dir,
 				   new->d_name.len);
@@ -276,13 +296,17 @@ static int dxs_rename(struct user_namespace *userns, struct inode *old_dir,
 	rd.new_dir = d_inode(lower_new_dir);
 	rd.new_dentry = lower_new;
 	rd.flags = flags;
+	dxs_busy(old);
+	dxs_busy(new);
 	err = vfs_rename(&rd);
-	dxs_copy_attr(old_dir);
+	dxs_settled(old, !err);
+	dxs_settled(new, !err && flags & RENAME_EXCHANGE);
+	dxs_refresh(old_dir, DXS_COPY_SIZE);
 	if (new_dir != old_dir)
-		dxs_copy_attr(new_dir);
+		dxs_refresh(new_dir, DXS_COPY_SIZE);
 	dxs_copy_attr(d_inode(old));
 	if (d_really_is_positive(new))
-		dxs_copy_attr(d_inode(new));
+		dxs_copy_nlink(d_inode(new));
 out_dput:
 	dput(lower_new);
 out_unlock:
@@ -303,31 +327,30 @@ static int dxs_tmpfile(struct user_namespace *userns, struct inode *dir,
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct path parent = dxs_lower_path(dentry->d_parent);
-	struct file *lower;
+	struct dentry *lower;
 	struct inode *inode;
 	int err;
 
+	dxs_inherit_prepare(dentry->d_parent);
 	err = mnt_want_write(parent.mnt);
 	if (err)
 		return err;
-	lower = vfs_tmpfile_open(&init_user_ns, &parent, mode,
-				 O_RDWR | (file->f_flags & O_EXCL),
-				 current_cred());
+	lower = dxs_make_tmpfile(&parent, mode, file->f_flags & O_EXCL);
 	if (IS_ERR(lower)) {
 		err = PTR_ERR(lower);
 		goto out;
 	}
-	inode = dxs_attach(dentry, dget(lower->f_path.dentry));
-	fput(lower);
+	inode = dxs_attach(dentry, lower);
 	err = PTR_ERR_OR_ZERO(inode);
+	if (!err) {
+		err = dxs_inherit_born(inode, dentry);
+		if (err)
+			iput(inode);
+	}
 out:
 	mnt_drop_write(parent.mnt);
-	if (!err) {
-		dxs_inherit_born(inode, dentry);
-		/* d_tmpfile() takes the link away that a new inode would have. */
-		set_nlink(inode, 1);
-		d_tmpfile(file, inode);
-	}
+	if (!err)
+		dxs_tmpfile_links(file, inode);
 	return finish_open_simple(file, err);
 }
 
@@ -366,6 +389,8 @@ const struct inode_operations dxs_dir_iops = {
 	.setattr	= dxs_setattr,
 	.listxattr	= dxs_listxattr,
 	.update_time	= dxs_update_time,
+	.get_acl	= dxs_get_acl,
+	.set_acl	= dxs_set_acl,
 	.fiemap		= dxs_dir_fiemap,
 	.fileattr_get	= dxs_fileattr_get,
 	.fileattr_set	= dxs_fileattr_set,
@@ -386,6 +411,8 @@ const struct inode_operations dxs_special_iops = {
 	.setattr	= dxs_setattr,
 	.listxattr	= dxs_listxattr,
 	.update_time	= dxs_update_time,
+	.get_acl	= dxs_get_acl,
+	.set_acl	= dxs_set_acl,
 	.fileattr_get	= dxs_fileattr_get,
 	.fileattr_set	= dxs_fileattr_set,
 };

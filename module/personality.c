@@ -10,11 +10,16 @@
  */
 #include <linux/cred.h>
 #include <linux/namei.h>
+#include <linux/random.h>
 
 #include "daxstack.h"
 
-/* In the root of the stack, for a moment; found again after a power cut. */
-#define DXS_PROBE_NAME ".daxstack-probe"
+/*
+ * In the root of the stack, while the root is locked; found again after a power
+ * cut. Where somebody has taken the name, a number is appended (H53).
+ */
+#define DXS_PROBE_NAME	".daxstack-probe"
+#define DXS_PROBE_LEN	sizeof(DXS_PROBE_NAME "-0123456789abcdef")
 
 /* Sets or clears FS_XFLAG_DAX of the probe directory. */
 static int dxs_probe_flag(struct vfsmount *mnt, struct dentry *dir, bool dax)
@@ -120,39 +125,121 @@ static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 	return err;
 }
 
+/* Left by a power cut? Only root can have made it so. */
+static bool dxs_probe_is_ours(const struct dentry *dentry)
+{
+	const struct inode *inode = d_inode(dentry);
+
+	return d_is_dir(dentry) && uid_eq(inode->i_uid, GLOBAL_ROOT_UID) &&
+		!(inode->i_mode & 0077);
+}
+
+/*
+ * H53: whoever may write to the root may have taken the name, with anything.
+ * That is left alone, and another name is made up, which nobody can know.
+ *
+ * Context: the root is locked.
+ */
 static struct dentry *dxs_probe_mkdir(struct vfsmount *mnt,
 				      struct dentry *root)
 {
 	struct inode *dir = d_inode(root);
+	char name[DXS_PROBE_LEN] = DXS_PROBE_NAME;
 	struct dentry *dentry;
-	int err = 0;
+	int err;
 
-	inode_lock_nested(dir, I_MUTEX_PARENT);
-	dentry = lookup_one_len(DXS_PROBE_NAME, root, strlen(DXS_PROBE_NAME));
-	if (!IS_ERR(dentry) && d_is_negative(dentry))
-		err = vfs_mkdir(mnt_user_ns(mnt), dir, dentry, 0700);
-	inode_unlock(dir);
-	if (err) {
+	dentry = lookup_one_len(name, root, strlen(name));
+	if (IS_ERR(dentry))
+		return dentry;
+	if (d_is_positive(dentry)) {
+		/* Fails if it is not empty, or something is mounted on it. */
+		if (dxs_probe_is_ours(dentry))
+			vfs_rmdir(mnt_user_ns(mnt), dir, dentry);
 		dput(dentry);
-		dentry = ERR_PTR(err);
+		dentry = lookup_one_len(name, root, strlen(name));
+		if (IS_ERR(dentry))
+			return dentry;
 	}
-	return dentry;
+	if (d_is_positive(dentry)) {
+		dput(dentry);
+		snprintf(name, sizeof(name), DXS_PROBE_NAME "-%016llx",
+			 get_random_u64());
+		dentry = lookup_one_len(name, root, strlen(name));
+		if (IS_ERR(dentry))
+			return dentry;
+	}
+	err = vfs_mkdir(mnt_user_ns(mnt), dir, dentry, 0700);
+	if (!err)
+		return dentry;
+	dput(dentry);
+	return ERR_PTR(err);
 }
 
-static void dxs_probe_rmdir(struct vfsmount *mnt, struct dentry *root,
-			    struct dentry *dentry)
+/* Nobody has changed anything else in the root, which was locked since. */
+static void dxs_probe_restore_mtime(struct vfsmount *mnt, struct dentry *root,
+				    struct timespec64 mtime)
 {
+	struct iattr attr = {
+		.ia_valid = ATTR_MTIME | ATTR_MTIME_SET | ATTR_FORCE,
+		.ia_mtime = mtime,
+	};
+	int err = notify_change(mnt_user_ns(mnt), root, &attr, NULL);
+
+	if (err)
+		pr_warn("%s: could not restore the root's mtime: %d\n",
+			mnt->mnt_sb->s_id, err);
+}
+
+/* Learns both modes. Return: 0, or an errno and in @reason what it means. */
+static int dxs_probe_both(struct dxs_sb *sbi, struct dentry *dir,
+			  enum daxstack_reason *reason)
+{
+	int err;
+
+	err = dxs_probe_mode(sbi->lower_mnt, dir, DAXSTACK_CACHED,
+			     &sbi->personality[DAXSTACK_CACHED]);
+	if (err == -EOPNOTSUPP)
+		*reason = DAXSTACK_REASON_DAX_OPTION;
+	else if (err == -ENOTBLK)
+		*reason = DAXSTACK_REASON_INLINE_DATA;
+	if (err)
+		return err;
+	err = dxs_probe_mode(sbi->lower_mnt, dir, DAXSTACK_DAX,
+			     &sbi->personality[DAXSTACK_DAX]);
+	if (err == -EOPNOTSUPP)
+		*reason = DAXSTACK_REASON_NO_DAX;
+	return err;
+}
+
+/*
+ * The root stays locked while the directory is there, so that nobody moves,
+ * removes or replaces it, or anything else whose mtime would be lost.
+ */
+static int dxs_probe_in_root(struct dxs_sb *sbi, enum daxstack_reason *reason)
+{
+	struct vfsmount *mnt = sbi->lower_mnt;
+	struct dentry *root = sbi->lower_root, *dentry;
 	struct inode *dir = d_inode(root);
-	int err = -ENOENT;
+	struct timespec64 mtime;
+	int err, gone;
 
 	inode_lock_nested(dir, I_MUTEX_PARENT);
-	if (dentry->d_parent == root && !d_unhashed(dentry))
-		err = vfs_rmdir(mnt_user_ns(mnt), dir, dentry);
+	mtime = dir->i_mtime;
+	/* Append-only: what is made there cannot be removed. */
+	dentry = IS_APPEND(dir) ? ERR_PTR(-EPERM) : dxs_probe_mkdir(mnt, root);
+	err = PTR_ERR_OR_ZERO(dentry);
+	if (!err) {
+		err = dxs_probe_both(sbi, dentry, reason);
+		gone = vfs_rmdir(mnt_user_ns(mnt), dir, dentry);
+		if (gone)
+			pr_warn("%s: could not remove /%pd: %d\n",
+				mnt->mnt_sb->s_id, dentry, gone);
+		dput(dentry);
+	}
+	if (!timespec64_equal(&mtime, &dir->i_mtime))
+		dxs_probe_restore_mtime(mnt, root, mtime);
 	inode_unlock(dir);
-	dput(dentry);
-	if (err)
-		pr_warn("%s: could not remove /" DXS_PROBE_NAME ": %d\n",
-			mnt->mnt_sb->s_id, err);
+	return err;
 }
 
 /* Return: 0, or an errno and in @reason what it means. */
@@ -160,7 +247,6 @@ static int dxs_probe(struct dxs_sb *sbi, enum daxstack_reason *reason)
 {
 	struct vfsmount *mnt = sbi->lower_mnt;
 	const struct cred *old;
-	struct dentry *dir;
 	int err;
 
 	*reason = DAXSTACK_REASON_NO_PROBE;
@@ -172,25 +258,7 @@ static int dxs_probe(struct dxs_sb *sbi, enum daxstack_reason *reason)
 		return err;
 	/* Whoever switches first need not be able to write to the root. */
 	old = override_creds(sbi->cred);
-	dir = dxs_probe_mkdir(mnt, sbi->lower_root);
-	if (IS_ERR(dir)) {
-		err = PTR_ERR(dir);
-		goto out;
-	}
-	err = dxs_probe_mode(mnt, dir, DAXSTACK_CACHED,
-			     &sbi->personality[DAXSTACK_CACHED]);
-	if (err == -EOPNOTSUPP) {
-		*reason = DAXSTACK_REASON_DAX_OPTION;
-	} else if (err == -ENOTBLK) {
-		*reason = DAXSTACK_REASON_INLINE_DATA;
-	} else if (!err) {
-		err = dxs_probe_mode(mnt, dir, DAXSTACK_DAX,
-				     &sbi->personality[DAXSTACK_DAX]);
-		if (err == -EOPNOTSUPP)
-			*reason = DAXSTACK_REASON_NO_DAX;
-	}
-	dxs_probe_rmdir(mnt, sbi->lower_root, dir);
-out:
+	err = dxs_probe_in_root(sbi, reason);
 	revert_creds(old);
 	mnt_drop_write(mnt);
 	return err;

@@ -84,6 +84,23 @@ enum daxstack_reason dxs_veto(const struct dxs_switch *sw)
 }
 
 /**
+ * dxs_others() - does anybody else have the lower filesystem?
+ * @lower: its superblock
+ *
+ * A freeze holds a reference as another mount does, and shows as well.
+ *
+ * Context: any; the answer lasts while s_umount is held and nothing is frozen.
+ * Return: DAXSTACK_REASON_NONE if it is ours alone.
+ */
+enum daxstack_reason dxs_others(const struct super_block *lower)
+{
+	if (READ_ONCE(lower->s_writers.frozen) != SB_UNFROZEN)
+		return DAXSTACK_REASON_FROZEN;
+	return atomic_read(&lower->s_active) == 1 ?
+		DAXSTACK_REASON_NONE : DAXSTACK_REASON_LOWER_SHARED;
+}
+
+/**
  * dxs_may_switch() - would a switch be tried?
  * @sw: the request
  *
@@ -112,11 +129,11 @@ enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw)
 		return sbi->no_switch;
 	if (IS_SWAPFILE(lower))
 		return DAXSTACK_REASON_SWAPFILE;
+	if (!dxs_has_memory(lower->i_sb))
+		return DAXSTACK_REASON_NO_DAX;
 	if (sw->to == DAXSTACK_DAX)
 		reason = dxs_can_be_dax(sw->lower);
-	if (!reason && atomic_read(&lower->i_sb->s_active) != 1)
-		reason = DAXSTACK_REASON_LOWER_SHARED;
-	return reason ?: dxs_veto(sw);
+	return reason ?: dxs_others(lower->i_sb) ?: dxs_veto(sw);
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 #include <linux/ratelimit.h>
 #include <linux/sched/signal.h>
+#include <linux/wait_bit.h>
 
 #include "daxstack.h"
 #include "trace.h"
@@ -14,6 +15,24 @@
  * again for so long even if the caller did not ask to wait.
  */
 #define DXS_PATIENCE	msecs_to_jiffies(100)
+
+/*
+ * ... and for so long where nothing is switched, only attributes are stored:
+ * without the stack, that waits for a data call for as long as it takes.
+ */
+#define DXS_STORE_PATIENCE	(5 * HZ)
+
+/* How long another switch of the same file is waited for at a time. */
+#define DXS_TURN	msecs_to_jiffies(200)
+
+/*
+ * H49: where a reason may last, at least this part of the time waited so far is
+ * let pass between two attempts, up to DXS_PAUSE_MAX: each is an attempt as a
+ * whole, and there may be many who wait. A brief reason passes, and comes back, in
+ * a moment, which such a pause would miss.
+ */
+#define DXS_PAUSE_PART	8
+#define DXS_PAUSE_MAX	(HZ / 10)
 
 /*
  * Later attempts may take the gates for one part in so many of the time, so
@@ -27,9 +46,11 @@ static bool dxs_may_pass(enum daxstack_reason reason)
 	return reason == DAXSTACK_REASON_MAP_SYNC ||
 		reason == DAXSTACK_REASON_MAPPED ||
 		reason == DAXSTACK_REASON_LOWER_SHARED ||
+		reason == DAXSTACK_REASON_FROZEN ||
 		reason == DAXSTACK_REASON_PINNED ||
 		reason == DAXSTACK_REASON_IO ||
-		reason == DAXSTACK_REASON_WRITEBACK;
+		reason == DAXSTACK_REASON_WRITEBACK ||
+		reason == DAXSTACK_REASON_SWITCHING;
 }
 
 /* ... and those that mostly do so at once. */
@@ -37,17 +58,16 @@ static bool dxs_is_brief(enum daxstack_reason reason)
 {
 	return reason == DAXSTACK_REASON_PINNED ||
 		reason == DAXSTACK_REASON_IO ||
-		reason == DAXSTACK_REASON_WRITEBACK;
+		reason == DAXSTACK_REASON_WRITEBACK ||
+		reason == DAXSTACK_REASON_SWITCHING;
 }
 
 /*
  * What was refused acts when the inode is next loaded, which is when nobody
  * has it any more: it must not stay in the caches then. The switch lock is
  * held.
- *
- * Return: the reason why it was refused, or why the flag was not stored.
  */
-static enum daxstack_reason dxs_defer(struct dxs_switch *sw)
+static enum daxstack_reason dxs_defer_step(struct dxs_switch *sw)
 {
 	enum daxstack_reason reason;
 
@@ -57,12 +77,56 @@ static enum daxstack_reason dxs_defer(struct dxs_switch *sw)
 		return reason;
 	d_mark_dontcache(sw->inode);
 	sw->deferred = true;
-	return sw->reason;
+	return reason;
+}
+
+/*
+ * The lower filesystem takes all of it, as without us, and tells by
+ * I_DONTCACHE if the inode is to be loaded anew for it.
+ */
+static enum daxstack_reason dxs_store_step(struct dxs_switch *sw)
+{
+	int flag = dxs_flag(sw->lower);
+	enum daxstack_reason reason;
+
+	sw->stores = true;
+	sw->err = 0;
+	reason = dxs_persist_alone(sw);
+	if (reason)
+		return reason;
+	if (READ_ONCE(dxs_switch_lower(sw)->i_state) & I_DONTCACHE)
+		d_mark_dontcache(sw->inode);
+	sw->deferred = flag != sw->to && dxs_mode(sw->inode) != sw->to;
+	return reason;
 }
 
 static bool dxs_is_frozen(const struct super_block *sb)
 {
 	return READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN;
+}
+
+/* H42: the holder may flush for long, which this caller did not ask to wait for. */
+static enum daxstack_reason dxs_switch_trylock(struct dxs_inode *di)
+{
+	long left;
+
+	if (mutex_trylock(&di->switch_lock))
+		return DAXSTACK_REASON_NONE;
+	left = ___wait_var_event(&di->switch_lock,
+				 ___wait_cond_timeout(mutex_trylock(&di->switch_lock)),
+				 TASK_INTERRUPTIBLE, 0, DXS_TURN,
+				 __ret = schedule_timeout(__ret));
+	if (left > 0)
+		return DAXSTACK_REASON_NONE;
+	return left ? DAXSTACK_REASON_INTERRUPTED : DAXSTACK_REASON_SWITCHING;
+}
+
+static void dxs_switch_unlock(struct dxs_inode *di)
+{
+	mutex_unlock(&di->switch_lock);
+	/* Pairs with prepare_to_wait_event() in dxs_switch_trylock(). */
+	smp_mb();
+	wake_up_var(&di->switch_lock);
 }
 
 /*
@@ -77,13 +141,15 @@ static void dxs_locked(struct dxs_switch *sw,
 	struct dxs_inode *di = DXS_I(sw->inode);
 
 	/*
-	 * Frozen: s_active is held, so that nothing will come of it, and to wait
-	 * for write access would know no timeout and no signal (H22). A freeze
-	 * that begins just now makes us wait for the thaw, as it does write(2);
-	 * no lock or gate is held yet.
+	 * Frozen: to wait for write access would know no timeout and no signal
+	 * (H22). A freeze that begins just now makes us wait for the thaw, as it
+	 * does write(2); no lock or gate is held yet. A move has its flag stored in any case, and
+	 * waits as the rename itself would have.
 	 */
-	if (dxs_is_frozen(sw->inode->i_sb) || dxs_is_frozen(lower_mnt->mnt_sb)) {
-		reason = DAXSTACK_REASON_LOWER_SHARED;
+	if (sw->cause != DXS_MOVED &&
+	    (dxs_is_frozen(sw->inode->i_sb) ||
+	     dxs_is_frozen(lower_mnt->mnt_sb))) {
+		reason = DAXSTACK_REASON_FROZEN;
 		goto out;
 	}
 	sw->err = sw->mnt ? mnt_want_write(sw->mnt) : 0;
@@ -93,13 +159,12 @@ static void dxs_locked(struct dxs_switch *sw,
 	sw->err = mnt_want_write(lower_mnt);
 	if (sw->err)
 		goto out_mnt;
-	if (mutex_lock_interruptible(&di->switch_lock)) {
-		reason = DAXSTACK_REASON_INTERRUPTED;
-	} else {
+	reason = dxs_switch_trylock(di);
+	if (!reason) {
 		reason = step(sw);
 		if (dxs_mode(sw->inode) == DAXSTACK_CACHED)
 			dxs_wb_release(di);
-		mutex_unlock(&di->switch_lock);
+		dxs_switch_unlock(di);
 	}
 	mnt_drop_write(lower_mnt);
 out_mnt:
@@ -109,28 +174,58 @@ out:
 	sw->reason = reason;
 }
 
+/* Until when a brief reason is waited for by those who did not ask to wait. */
+static unsigned long dxs_patience(const struct dxs_switch *sw)
+{
+	return sw->since + (sw->fa && sw->stores ? DXS_STORE_PATIENCE :
+						   DXS_PATIENCE);
+}
+
 /* Lets some time pass. Return: true if it is worth another attempt. */
-static bool dxs_wait_a_little(struct dxs_switch *sw, unsigned long patience)
+static bool dxs_wait_a_little(struct dxs_switch *sw)
 {
 	enum daxstack_reason reason = sw->reason;
-	unsigned long until = sw->deadline, pause = 1;
+	unsigned long until = sw->deadline, now = jiffies;
+	unsigned long patience = dxs_patience(sw), pause = 1;
 
 	if (!dxs_may_pass(reason))
 		return false;
 	if (dxs_is_brief(reason) && time_before(until, patience))
 		until = patience;
-	if (!sw->forever && time_after_eq(jiffies, until))
+	if (!sw->forever && time_after_eq(now, until))
 		return false;
-	if (dxs_is_brief(reason) && time_after_eq(jiffies, patience)) {
+	if (!dxs_is_brief(reason))
+		pause = clamp((now - sw->since) / DXS_PAUSE_PART, 1ul,
+			      (unsigned long)DXS_PAUSE_MAX);
+	else if (time_after_eq(now, sw->since + DXS_PATIENCE))
 		pause += nsecs_to_jiffies(sw->shut_ns * DXS_DUTY);
-		if (!sw->forever)
-			pause = min(pause, until - jiffies);
-	}
+	if (!sw->forever)
+		pause = min(pause, until - now);
 	schedule_timeout_interruptible(pause);
 	if (!signal_pending(current))
 		return true;
 	sw->reason = DAXSTACK_REASON_INTERRUPTED;
 	return false;
+}
+
+/* Does something with dxs_locked() until it is done, or may wait no longer. */
+static void dxs_insist(struct dxs_switch *sw,
+		       enum daxstack_reason (*step)(struct dxs_switch *sw))
+{
+	dxs_locked(sw, step);
+	sw->since = jiffies;
+	while (sw->reason && dxs_wait_a_little(sw))
+		dxs_locked(sw, step);
+}
+
+/* The flag is stored for the next load; @sw->reason says why it acts only then. */
+static void dxs_defer(struct dxs_switch *sw)
+{
+	enum daxstack_reason why = sw->reason;
+
+	dxs_insist(sw, dxs_defer_step);
+	if (!sw->reason)
+		sw->reason = why;
 }
 
 /*
@@ -148,15 +243,20 @@ static struct file *dxs_open_drain(const struct dxs_switch *sw)
 
 	if (sw->to != DAXSTACK_DAX || IS_DAX(lower) || !lower->i_data.nrpages)
 		return NULL;
-	/* Unlike dentry_open(), it works when the system's files are used up. */
-	file = open_with_fake_path(&path, O_RDONLY | O_LARGEFILE | O_NOATIME |
-				   __FMODE_NONOTIFY, lower, current_cred());
+	/* H39: the private mount's path, and whoever switches. */
+	file = dxs_open_unjudged(DXS_SB(sw->inode->i_sb), &path,
+				 O_RDONLY | O_LARGEFILE | O_NOATIME, lower);
 	return IS_ERR(file) ? NULL : file;
 }
 
 /* One attempt. Folios may have come since an earlier one, which had none to drop. */
 static void dxs_try(struct dxs_switch *sw)
 {
+	/* H44: a file that is not in use costs no grace period. */
+	if (dxs_gates(sw->inode) && !dxs_pace()) {
+		sw->reason = DAXSTACK_REASON_INTERRUPTED;
+		return;
+	}
 	if (!sw->drain)
 		sw->drain = dxs_open_drain(sw);
 	dxs_locked(sw, dxs_attempt);
@@ -196,6 +296,21 @@ static const char *dxs_name(const struct dxs_switch *sw, char *buf)
 	return len > DXS_NAME_MAX ? name + len - DXS_NAME_MAX : name;
 }
 
+/* Is it about attributes that are no switch? */
+static bool dxs_only_attributes(const struct dxs_switch *sw)
+{
+	return sw->fa && sw->stores;
+}
+
+/* What the lower filesystem refuses by itself needs no line in dmesg. */
+static bool dxs_is_lowers_refusal(const struct dxs_switch *sw)
+{
+	return dxs_only_attributes(sw) &&
+		(sw->reason == DAXSTACK_REASON_PERSIST ||
+		 sw->reason == DAXSTACK_REASON_LOWER_SAYS_NO ||
+		 sw->reason == DAXSTACK_REASON_NOT_OWNER);
+}
+
 /*
  * One line in dmesg for each switch, each refusal, and each that is deferred;
  * rationed, for every user may switch his own files as often as he likes.
@@ -211,6 +326,8 @@ static void dxs_report(const struct dxs_switch *sw, int err)
 	char *buf;
 	int len;
 
+	if (err && dxs_is_lowers_refusal(sw))
+		return;
 	if (switched ? !__ratelimit(&switches) :
 		       !(deferred || err) || !__ratelimit(&others))
 		return;
@@ -227,6 +344,10 @@ static void dxs_report(const struct dxs_switch *sw, int err)
 		pr_info("%s: %*pE (inode %lu): flag set for %s, acts when the inode is next loaded: %s\n",
 			id, len, name, sw->inode->i_ino, dxs_mode_name(sw->to),
 			dxs_reason_text(sw->reason));
+	else if (dxs_only_attributes(sw))
+		pr_info("%s: %*pE (inode %lu): attributes not stored: %s (%d)\n",
+			id, len, name, sw->inode->i_ino,
+			dxs_reason_text(sw->reason), err);
 	else
 		pr_info("%s: %*pE (inode %lu): not switched to %s: %s (%d), attempt %u\n",
 			id, len, name, sw->inode->i_ino, dxs_mode_name(sw->to),
@@ -248,11 +369,40 @@ int dxs_switch_end(const struct dxs_switch *sw)
 
 	if (sw->reason && !sw->deferred)
 		err = sw->err ?: dxs_reason_errno(sw->reason);
-	if (err)
+	if (err && !dxs_only_attributes(sw))
 		atomic_inc(&DXS_I(sw->inode)->refusals);
 	dxs_report(sw, err);
 	trace_daxstack_switch_end(sw->inode, sw, err);
 	return err;
+}
+
+/**
+ * dxs_switch_born() - bring a file just made to the mode that it is to have
+ * @sw: the request, of %DXS_BORN; what came of it is filled in
+ *
+ * Nobody uses the file, so that there is nothing to wait for but a moment in
+ * which the lower filesystem is being mounted, or the inode written.
+ *
+ * Context: sleeps. Write access to the lower mount is held, and the lower
+ * directory may be locked.
+ * Return: as dxs_switch(). Where all files have one mode, only the flag changes.
+ */
+int dxs_switch_born(struct dxs_switch *sw)
+{
+	struct dxs_inode *di = DXS_I(sw->inode);
+
+	sw->since = jiffies;
+	do {
+		mutex_lock(&di->switch_lock);
+		sw->reason = dxs_attempt_born(sw);
+		if (sw->reason == DAXSTACK_REASON_DAX_OPTION)
+			sw->reason = dxs_defer_step(sw) ?:
+				DAXSTACK_REASON_DAX_OPTION;
+		if (dxs_mode(sw->inode) == DAXSTACK_CACHED)
+			dxs_wb_release(di);
+		dxs_switch_unlock(di);
+	} while (sw->reason && !sw->deferred && dxs_wait_a_little(sw));
+	return dxs_switch_end(sw);
 }
 
 /* The file is not switched: is its flag stored all the same? */
@@ -267,19 +417,17 @@ static bool dxs_is_deferred(const struct dxs_switch *sw)
  * @sw: the request, see dxs_switch_of(); what came of it is filled in
  *
  * Context: sleeps, for as long as the request allows and dirty pages take to
- * be written; interruptible by signals. The caller may hold the stack's
- * i_rwsem.
+ * be written; interruptible by signals. No lock of the VFS is held (H46).
  * Return: 0 if the file is in mode @sw->to now, or was deferred; else the
  * errno of @sw->reason: nothing has changed.
  */
 int dxs_switch(struct dxs_switch *sw)
 {
 	struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
-	unsigned long patience;
 
 	trace_daxstack_switch_begin(sw->inode, sw->to);
 	if (sw->cause == DXS_ASKED &&
-	    !inode_owner_or_capable(&init_user_ns, sw->inode)) {
+	    !inode_owner_or_capable(&init_user_ns, dxs_switch_lower(sw))) {
 		sw->reason = DAXSTACK_REASON_NOT_OWNER;
 		return dxs_switch_end(sw);
 	}
@@ -289,13 +437,30 @@ int dxs_switch(struct dxs_switch *sw)
 
 	dxs_try(sw);
 	/* From now: a long flush must not use it up. */
-	patience = jiffies + DXS_PATIENCE;
-	while (sw->reason && dxs_wait_a_little(sw, patience))
+	sw->since = jiffies;
+	while (sw->reason && dxs_wait_a_little(sw))
 		dxs_try_again(sw);
 	if (dxs_is_deferred(sw))
-		dxs_locked(sw, dxs_defer);
+		dxs_defer(sw);
 	if (sw->drain)
 		fput(sw->drain);
 	dxs_copy_attr(sw->inode);
+	return dxs_switch_end(sw);
+}
+
+/**
+ * dxs_store() - store attributes, the flag among them, and switch nothing
+ * @sw: the request, see dxs_switch_of(), with @sw->fa
+ *
+ * Context: as dxs_switch(); waits for data calls up to DXS_STORE_PATIENCE.
+ * Return: 0 if they are stored, else an errno: nothing has changed.
+ */
+int dxs_store(struct dxs_switch *sw)
+{
+	dxs_insist(sw, dxs_store_step);
+	dxs_copy_attr(sw->inode);
+	if (!sw->reason && sw->deferred)
+		sw->reason = DXS_SB(sw->inode->i_sb)->dax == DXS_DAX_INODE ?
+			DAXSTACK_REASON_NEVER : DAXSTACK_REASON_DAX_OPTION;
 	return dxs_switch_end(sw);
 }

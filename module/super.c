@@ -173,28 +173,43 @@ static int dxs_show_options(struct seq_file *m, struct dentry *root)
 	return 0;
 }
 
-static void dxs_free_sbi(struct dxs_sb *sbi)
+/* Nothing of the lower filesystem is in use any more. */
+static void dxs_put_lower(struct dxs_sb *sbi)
 {
-	if (!sbi)
-		return;
 	dxs_linger_end(sbi);
 	dput(sbi->lower_root);
+	sbi->lower_root = NULL;
 	if (!IS_ERR_OR_NULL(sbi->lower_mnt)) {
 		if (sbi->from_dir)
 			kern_unmount(sbi->lower_mnt);
 		else
 			mntput(sbi->lower_mnt);
 	}
-	if (sbi->cred)
-		put_cred(sbi->cred);
-	mutex_destroy(&sbi->probe_lock);
-	kfree(sbi);
+	sbi->lower_mnt = NULL;
 }
 
 static void dxs_put_super(struct super_block *sb)
 {
-	dxs_free_sbi(DXS_SB(sb));
-	sb->s_fs_info = NULL;
+	dxs_put_lower(DXS_SB(sb));
+}
+
+static void dxs_free_sbi(struct dxs_sb *sbi)
+{
+	put_cred(sbi->cred);
+	mutex_destroy(&sbi->probe_lock);
+	kfree(sbi);
+}
+
+/* Until it is off the list of superblocks, dxs_test_super() looks at it. */
+static void dxs_kill_sb(struct super_block *sb)
+{
+	struct dxs_sb *sbi = DXS_SB(sb);
+
+	kill_anon_super(sb);
+	/* Not by dxs_put_super() if the mount failed. */
+	if (sbi->lower_mnt)
+		dxs_put_lower(sbi);
+	dxs_free_sbi(sbi);
 }
 
 const struct super_operations dxs_super_ops = {
@@ -217,29 +232,26 @@ const struct super_operations dxs_super_ops = {
  */
 #define DXS_WHEN_FLAGS	(SB_SYNCHRONOUS | SB_DIRSYNC | SB_LAZYTIME)
 
-/* Has the lower filesystem been mounted by others? Then the options are theirs. */
-static bool dxs_lower_shared(const struct dxs_sb *sbi)
+/**
+ * dxs_lower_shared() - has the lower filesystem been mounted by others?
+ * @sbi: the mount
+ *
+ * Then its options are theirs.
+ */
+bool dxs_lower_shared(const struct dxs_sb *sbi)
 {
 	return sbi->from_dir ||
 	       atomic_read(&sbi->lower_mnt->mnt_sb->s_active) != 1;
 }
 
-/* Finds or makes the lower mount that the source names. */
-static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
+/* Makes the lower mount that the source, found at @path, names. */
+static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc,
+			 const struct path *path)
 {
 	struct dxs_opts *opts = fc->fs_private;
-	struct path path;
-	umode_t mode;
 	int err;
 
-	err = kern_path(fc->source, LOOKUP_FOLLOW, &path);
-	if (err) {
-		errorfc(fc, "%s: cannot be found: %d", fc->source, err);
-		return err;
-	}
-	mode = d_inode(path.dentry)->i_mode;
-
-	if (S_ISBLK(mode)) {
+	if (!sbi->from_dir) {
 		sbi->lower_mnt = dxs_lower_mount(fc->source, opts->lower,
 						 dxs_option_name(dxs_daxes,
 								 sbi->dax),
@@ -251,24 +263,18 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc)
 			errorfc(fc, "%s: cannot be mounted as %s: %ld",
 				fc->source, opts->lower ?: "ext4 or xfs",
 				PTR_ERR(sbi->lower_mnt));
-	} else if (S_ISDIR(mode) && opts->dax >= 0) {
+	} else if (opts->dax >= 0) {
 		sbi->lower_mnt = ERR_PTR(-EINVAL);
 		errorfc(fc, "%s is mounted already: dax= is for its own mount to say",
 			fc->source);
-	} else if (S_ISDIR(mode)) {
-		sbi->from_dir = true;
-		sbi->lower_mnt = clone_private_mount(&path);
+	} else {
+		sbi->lower_mnt = clone_private_mount(path);
 		if (!IS_ERR(sbi->lower_mnt))
-			sbi->lower_root = dget(path.dentry);
+			sbi->lower_root = dget(path->dentry);
 		else
 			errorfc(fc, "%s: its mount cannot be cloned: %ld",
 				fc->source, PTR_ERR(sbi->lower_mnt));
-	} else {
-		sbi->lower_mnt = ERR_PTR(-ENOTBLK);
-		errorfc(fc, "%s is neither a block device nor a directory",
-			fc->source);
 	}
-	path_put(&path);
 	if (IS_ERR(sbi->lower_mnt))
 		return PTR_ERR(sbi->lower_mnt);
 
@@ -311,7 +317,12 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 	mutex_init(&sbi->probe_lock);
 	spin_lock_init(&sbi->wb_lock);
 	dxs_linger_init(sbi);
-	sbi->cred = get_current_cred();
+	/* H39: not the mounter's, whom a security module may have restricted. */
+	sbi->cred = prepare_kernel_cred(NULL);
+	if (!sbi->cred) {
+		kfree(sbi);
+		return NULL;
+	}
 	sbi->policy = DXS_SWITCH_LIVE;
 	sbi->inherit = DXS_INHERIT_CREATE;
 	sbi->dax = max(opts->dax, DXS_DAX_INODE);
@@ -321,20 +332,18 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 	return sbi;
 }
 
-static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
+static int dxs_fill_super(struct super_block *sb, struct fs_context *fc,
+			  const struct path *path)
 {
-	struct dxs_sb *sbi = dxs_alloc_sbi(fc->fs_private);
+	struct dxs_sb *sbi = DXS_SB(sb);
 	struct super_block *lower;
 	struct inode *root;
 	int err;
 
-	if (!sbi)
-		return -ENOMEM;
-	err = dxs_get_lower(sbi, fc);
+	err = dxs_get_lower(sbi, fc, path);
 	if (err)
-		goto fail;
+		return err;
 	lower = sbi->lower_mnt->mnt_sb;
-	sb->s_fs_info = sbi;
 
 	sb->s_magic = DAXSTACK_SUPER_MAGIC;
 	sb->s_op = &dxs_super_ops;
@@ -344,10 +353,10 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 		sb->s_export_op = &dxs_export_ops;
 	dxs_quota_init(sb);
 	sbi->wb_err = errseq_sample(&lower->s_wb_err);
-	/* A directory is someone else's too, until they unmount it. */
-	sb->s_d_op = sbi->from_dir ? &dxs_shared_dentry_ops : &dxs_dentry_ops;
+	sb->s_d_op = &dxs_dentry_ops;
 	/* Nothing may stack on us: see dxs_open(). */
 	sb->s_stack_depth = FILESYSTEM_MAX_STACK_DEPTH;
+	uuid_copy(&sb->s_uuid, &lower->s_uuid);
 	sb->s_maxbytes = lower->s_maxbytes;
 	sb->s_blocksize = lower->s_blocksize;
 	sb->s_blocksize_bits = lower->s_blocksize_bits;
@@ -358,15 +367,12 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (sb_rdonly(lower) || __mnt_is_readonly(sbi->lower_mnt))
 		sb->s_flags |= SB_RDONLY;
 
-	err = -ENOMEM;
 	root = dxs_iget(sb, d_inode(sbi->lower_root));
-	if (IS_ERR(root)) {
-		err = PTR_ERR(root);
-		goto fail;
-	}
+	if (IS_ERR(root))
+		return PTR_ERR(root);
 	sb->s_root = d_make_root(root);
 	if (!sb->s_root)
-		goto fail;
+		return -ENOMEM;
 	sb->s_root->d_fsdata = dget(sbi->lower_root);
 
 	if (dxs_learn_personalities(sbi))
@@ -378,18 +384,116 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 			lower->s_type->name, fc->source,
 			dxs_reason_text(sbi->no_switch));
 	return 0;
-fail:
-	sb->s_fs_info = NULL;
-	dxs_free_sbi(sbi);
-	return err;
+}
+
+/* Does @sb stand on the lower filesystem that @fc names? Under sb_lock. */
+static int dxs_test_super(struct super_block *sb, struct fs_context *fc)
+{
+	const struct dxs_sb *new = fc->s_fs_info;
+
+	return DXS_SB(sb)->lower_dev == new->lower_dev;
+}
+
+/*
+ * H50: two superblocks on one lower filesystem would have two inodes of one
+ * file, with locks, leases and notifications of their own. Hard links lead from
+ * any directory to any other, so that one superblock has to do for all of it.
+ *
+ * So the same source once more is the same superblock, as of any filesystem;
+ * all that is asked for has to be as it is there.
+ */
+static int dxs_share_super(struct fs_context *fc, const struct super_block *sb,
+			   const struct path *path, bool from_dir)
+{
+	const struct dxs_opts *opts = fc->fs_private;
+	const struct dxs_sb *sbi = DXS_SB(sb);
+	const struct super_block *lower = sbi->lower_mnt->mnt_sb;
+	bool ro = fc->sb_flags & SB_RDONLY;
+
+	if (opts->lower && strcmp(opts->lower, lower->s_type->name))
+		return invalfc(fc, "%s is %s, not %s", fc->source,
+			       lower->s_type->name, opts->lower);
+	if (sbi->lower_root != (from_dir ? path->dentry : lower->s_root)) {
+		errorfc(fc, "%s: daxstack is mounted on another directory of this filesystem",
+			fc->source);
+		return -EBUSY;
+	}
+	if ((opts->policy >= 0 && opts->policy != READ_ONCE(sbi->policy)) ||
+	    (opts->inherit >= 0 && opts->inherit != READ_ONCE(sbi->inherit)) ||
+	    (opts->dax >= 0 && opts->dax != sbi->dax) ||
+	    fc->sb_flags & DXS_WHEN_FLAGS & ~sb->s_flags) {
+		errorfc(fc, "%s: daxstack is mounted on it with other options: remount that",
+			fc->source);
+		return -EBUSY;
+	}
+	if (from_dir)
+		ro = ro || sb_rdonly(lower) || __mnt_is_readonly(path->mnt);
+	if (ro != sb_rdonly(sb)) {
+		errorfc(fc, "%s: daxstack is mounted on it, %s", fc->source,
+			ro ? "writable" : "read-only");
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int dxs_get_tree_of(struct fs_context *fc, const struct path *path)
+{
+	const struct inode *source = d_inode(path->dentry);
+	bool from_dir = S_ISDIR(source->i_mode);
+	struct super_block *sb;
+	struct dxs_sb *sbi;
+	int err;
+
+	if (!from_dir && !S_ISBLK(source->i_mode)) {
+		errorfc(fc, "%s is neither a block device nor a directory",
+			fc->source);
+		return -ENOTBLK;
+	}
+	sbi = dxs_alloc_sbi(fc->fs_private);
+	if (!sbi)
+		return -ENOMEM;
+	sbi->from_dir = from_dir;
+	sbi->lower_dev = from_dir ? source->i_sb->s_dev : source->i_rdev;
+	fc->s_fs_info = sbi;
+	sb = sget_fc(fc, dxs_test_super, set_anon_super_fc);
+	/* It was taken, or is not needed. */
+	if (fc->s_fs_info)
+		dxs_free_sbi(sbi);
+	fc->s_fs_info = NULL;
+	if (IS_ERR(sb))
+		return PTR_ERR(sb);
+
+	if (sb->s_root) {
+		err = dxs_share_super(fc, sb, path, from_dir);
+	} else {
+		err = dxs_fill_super(sb, fc, path);
+		if (!err)
+			sb->s_flags |= SB_ACTIVE;
+	}
+	if (err) {
+		deactivate_locked_super(sb);
+		return err;
+	}
+	fc->root = dget(sb->s_root);
+	return 0;
 }
 
 static int dxs_get_tree(struct fs_context *fc)
 {
+	struct path path;
+	int err;
+
 	/* An empty path would be found: it is the working directory. */
 	if (!fc->source || !*fc->source)
 		return invalfc(fc, "no source given");
-	return get_tree_nodev(fc, dxs_fill_super);
+	err = kern_path(fc->source, LOOKUP_FOLLOW, &path);
+	if (err) {
+		errorfc(fc, "%s: cannot be found: %d", fc->source, err);
+		return err;
+	}
+	err = dxs_get_tree_of(fc, &path);
+	path_put(&path);
+	return err;
 }
 
 /*
@@ -413,7 +517,7 @@ static int dxs_reconfigure_when(struct fs_context *fc)
 	return 0;
 }
 
-/* Remount: else the stack's own flags; what is below is fixed at mount. */
+/* Remount: the rest of what is below is fixed at mount. */
 static int dxs_reconfigure(struct fs_context *fc)
 {
 	struct super_block *sb = fc->root->d_sb;
@@ -425,14 +529,10 @@ static int dxs_reconfigure(struct fs_context *fc)
 		return invalfc(fc, "lower= is fixed at mount");
 	if (opts->dax >= 0 && opts->dax != DXS_SB(sb)->dax)
 		return invalfc(fc, "dax= is fixed at mount");
-	/* fspick(2) may leave it as it is. */
-	if (sb_rdonly(sb) && fc->sb_flags_mask & ~fc->sb_flags & SB_RDONLY &&
-	    (sb_rdonly(mnt->mnt_sb) || __mnt_is_readonly(mnt))) {
-		errorfc(fc, "lower filesystem is read-only");
-		return -EROFS;
-	}
 	sync_filesystem(sb);
 	err = dxs_reconfigure_when(fc);
+	if (!err)
+		err = dxs_remount_lower(fc);
 	if (err)
 		return err;
 	dxs_apply_opts(DXS_SB(sb), opts);
@@ -477,17 +577,23 @@ static struct file_system_type dxs_fs_type = {
 	.name		= "daxstack",
 	.init_fs_context = dxs_init_fs_context,
 	.parameters	= dxs_params,
-	.kill_sb	= kill_anon_super,
+	.kill_sb	= dxs_kill_sb,
 };
 MODULE_ALIAS_FS("daxstack");
+
+/* For what has to be done by nobody in particular. */
+struct workqueue_struct *dxs_wq;
 
 static int __init dxs_init(void)
 {
 	int err;
 
+	dxs_wq = alloc_workqueue("daxstack", WQ_UNBOUND, 0);
+	if (!dxs_wq)
+		return -ENOMEM;
 	err = dxs_init_inodecache();
 	if (err)
-		return err;
+		goto out_wq;
 	err = dxs_init_filecache();
 	if (err)
 		goto out_inodes;
@@ -500,14 +606,18 @@ out_files:
 	dxs_destroy_filecache();
 out_inodes:
 	dxs_destroy_inodecache();
+out_wq:
+	destroy_workqueue(dxs_wq);
 	return err;
 }
 
 static void __exit dxs_exit(void)
 {
 	unregister_filesystem(&dxs_fs_type);
+	destroy_workqueue(dxs_wq);
 	/* A fault may have left its gate, but not yet our code (H4). */
 	synchronize_rcu_tasks();
+	dxs_pace_end();
 	dxs_destroy_filecache();
 	dxs_destroy_inodecache();
 }

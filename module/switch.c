@@ -7,7 +7,6 @@
  *
  * For the lock order see daxstack.h.
  */
-#include <linux/fadvise.h>
 #include <linux/fiemap.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
@@ -57,17 +56,31 @@ static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
 	return DAXSTACK_REASON_WRITE_ERROR;
 }
 
-/* H34: what somebody holds must not be reclaimed when a zap has unmapped it. */
-static void dxs_spare_held(const struct dxs_switch *sw)
+/*
+ * Steps 2, 6 and 7 on the way to dax: drop the folios that nobody else refers
+ * to; a folio that somebody may still write to (direct I/O or RDMA into a
+ * mapping, vmsplice) must not go (H7), and keeps the mapping from being empty.
+ * Shadow entries, which a DAX mapping would take for its own, go too (H12).
+ */
+static bool dxs_drop_folios(struct dxs_switch *sw,
+			    struct address_space *mapping)
 {
-	if (sw->to == DAXSTACK_DAX)
-		dxs_shield(DXS_SB(sw->inode->i_sb), dxs_switch_lower(sw));
+	bool drained;
+
+	invalidate_mapping_pages(mapping, 0, -1);
+	if (mapping_empty(mapping))
+		return true;
+	/* LRU batches of any CPU may hold some (H48), and so may we (H34). */
+	drained = sw->drain && dxs_drain(sw->drain, DXS_DRAIN);
+	if (dxs_spare_held(sw) || drained)
+		invalidate_mapping_pages(mapping, 0, -1);
+	return mapping_empty(mapping);
 }
 
 /*
  * Step 2: what can be done with everything open, so that the gates are shut for
- * a short time only, however much is dirty, cached or mapped. The later steps
- * do it all again, for what has come back meanwhile. A later attempt only
+ * a short time only, however much is dirty, cached or mapped (H47). The later
+ * steps do it all again, for what has come back meanwhile. A later attempt only
  * flushes: those who use the file would fetch the same pages time and again.
  */
 static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
@@ -78,12 +91,14 @@ static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 	if (reason || sw->attempts || mapping_empty(mapping))
 		return reason;
 	if (dxs_mapped(mapping)) {
-		dxs_spare_held(sw);
+		dxs_spare_locked(sw);
 		unmap_mapping_range(mapping, 0, 0, 0);
+		dxs_spare_held(sw);
 	}
-	/* Drops clean folios that nobody refers to; DAX entries stay. */
-	if (sw->drain)
-		generic_fadvise(sw->drain, 0, 0, POSIX_FADV_DONTNEED);
+	if (sw->to == DAXSTACK_DAX)
+		dxs_drop_folios(sw, mapping);
+	else if (!dxs_drop_entries(mapping))
+		return DAXSTACK_REASON_INTERRUPTED;
 	return reason;
 }
 
@@ -111,12 +126,38 @@ static enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate)
  */
 static enum daxstack_reason dxs_own_lower(struct super_block *lower)
 {
+	enum daxstack_reason reason;
+
 	if (!down_write_trylock(&lower->s_umount))
 		return DAXSTACK_REASON_WRITEBACK;
-	if (atomic_read(&lower->s_active) == 1)
-		return DAXSTACK_REASON_NONE;
-	up_write(&lower->s_umount);
-	return DAXSTACK_REASON_LOWER_SHARED;
+	reason = dxs_others(lower);
+	if (reason)
+		up_write(&lower->s_umount);
+	return reason;
+}
+
+/*
+ * H42: takes the lower i_rwsem, within the time that those inside a gate have,
+ * or says why not.
+ *
+ * A data call may hold it for ever: of one that is to fill memory whose page
+ * fault nobody answers, even a signal to its task does not make it let go. Who
+ * queued for it would wait as long, and could not be killed; and new readers
+ * queue behind a writer.
+ */
+static enum daxstack_reason dxs_lock_lower(struct inode *lower)
+{
+	unsigned long until = jiffies + DXS_DRAIN;
+
+	might_lock(&lower->i_rwsem);
+	while (!inode_trylock(lower)) {
+		if (time_after_eq(jiffies, until))
+			return DAXSTACK_REASON_IO;
+		schedule_timeout_interruptible(1);
+		if (signal_pending(current))
+			return DAXSTACK_REASON_INTERRUPTED;
+	}
+	return DAXSTACK_REASON_NONE;
 }
 
 /* Does the lower inode have blocks, delayed ones too, beyond its size? */
@@ -145,13 +186,16 @@ static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
 		.ia_valid = ATTR_SIZE,
 		.ia_size = i_size_read(lower),
 	};
+	enum daxstack_reason reason;
 	int err;
 
 	if (sw->to != DAXSTACK_DAX || strcmp(lower->i_sb->s_type->name, "xfs"))
 		return DAXSTACK_REASON_NONE;
 	if (!dxs_beyond_eof(lower))
 		return DAXSTACK_REASON_NONE;
-	inode_lock(lower);
+	reason = dxs_lock_lower(lower);
+	if (reason)
+		return reason;
 	err = lower->i_op->setattr(&init_user_ns, sw->lower, &attr);
 	inode_unlock(lower);
 	if (err) {
@@ -171,33 +215,29 @@ static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
  * interrupts off. A grace period waits for both.
  *
  * H33: processors may know a huge entry that page tables have no more.
+ *
+ * H57: so they may any entry of a VMA that is no longer there. munmap clears its
+ * entries, takes it out of the i_mmap, frees page tables, and only then tells the
+ * processors. In cached mode a folio is held for as long (H7); DAX pages are not.
+ *
+ * H34: what somebody holds must not be reclaimed when it is unmapped.
  */
-static void dxs_zap(struct address_space *mapping)
+static void dxs_zap(struct dxs_switch *sw)
 {
-	if (!dxs_mapped(mapping))
+	struct dxs_inode *di = DXS_I(sw->inode);
+	struct address_space *mapping = di->lower->i_mapping;
+	bool dax = IS_DAX(mapping->host);
+
+	if (dxs_mapped(mapping)) {
+		dxs_spare_locked(sw);
+		unmap_mapping_range(mapping, 0, 0, 0);
+	} else if (!dax || !READ_ONCE(di->dax_mapped)) {
 		return;
-	unmap_mapping_range(mapping, 0, 0, 0);
-	if (IS_DAX(mapping->host))
+	}
+	if (dax)
 		dxs_flush_tlbs();
 	synchronize_rcu_expedited();
-}
-
-/*
- * Steps 6 and 7 on the way to dax: drop the folios that nobody else refers
- * to; a folio that somebody may still write to (direct I/O or RDMA into a
- * mapping, vmsplice) must not go (H7), and keeps the mapping from being empty.
- * Shadow entries, which a DAX mapping would take for its own, go too (H12).
- */
-static bool dxs_drop_folios(struct dxs_switch *sw,
-			    struct address_space *mapping)
-{
-	invalidate_mapping_pages(mapping, 0, -1);
-	if (mapping_empty(mapping))
-		return true;
-	/* LRU batches of any CPU may hold some: this also drains those. */
-	if (sw->drain)
-		generic_fadvise(sw->drain, 0, 0, POSIX_FADV_DONTNEED);
-	return mapping_empty(mapping);
+	dxs_spare_held(sw);
 }
 
 /* Steps 6 and 7: nobody holds a page, and the mapping is empty. */
@@ -205,6 +245,9 @@ static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 {
 	struct address_space *mapping = dxs_switch_lower(sw)->i_mapping;
 
+	/* That of an earlier attempt may have been left behind. */
+	if (sw->to == DAXSTACK_DAX && dxs_drains(mapping))
+		return DAXSTACK_REASON_PINNED;
 	if (mapping_empty(mapping))
 		return DAXSTACK_REASON_NONE;
 	if (sw->to == DAXSTACK_DAX)
@@ -217,80 +260,51 @@ static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 					DAXSTACK_REASON_PINNED;
 }
 
-/**
- * dxs_flag() - which mode does the flag of a lower inode ask for?
- * @lower: its dentry
- *
- * Context: sleeps.
- * Return: DAXSTACK_DAX, DAXSTACK_CACHED, or a negative errno.
- */
-int dxs_flag(struct dentry *lower)
-{
-	struct fileattr fa = {};
-	int err = vfs_fileattr_get(lower, &fa);
-
-	if (err)
-		return err;
-	return fa.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED;
-}
-
-/**
- * dxs_store_flag() - store a mode in the flag of a lower inode
- * @lower: its dentry
- * @mode: DAXSTACK_DAX or DAXSTACK_CACHED
- *
- * Context: sleeps. The lower i_rwsem is held for writing, with write access to
- * the lower mount.
- * Return: 0 or a negative errno: the lower filesystem's last word (H18).
- */
-int dxs_store_flag(struct dentry *lower, int mode)
-{
-	struct fileattr fa = {};
-	int err, flag, is;
-
-	err = vfs_fileattr_get(lower, &fa);
-	flag = fa.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED;
-	is = IS_DAX(d_inode(lower)) ? DAXSTACK_DAX : DAXSTACK_CACHED;
-	/* Else the lower filesystem is asked even if nothing is to be stored. */
-	if (err || (flag == mode && is == mode))
-		return err;
-	if (flag != mode) {
-		fa.flags ^= FS_DAX_FL;
-		fa.fsx_xflags ^= FS_XFLAG_DAX;
-	}
-	/* As from FS_IOC_SETFLAGS, which leaves all else alone. */
-	fa.flags_valid = true;
-	fa.fsx_valid = false;
-	return d_inode(lower)->i_op->fileattr_set(&init_user_ns, lower, &fa);
-}
-
 /*
  * Step 8, first half: store the flag, so that a later mount, with or without
- * us, finds the mode that was chosen. This is the last thing that can fail: a
- * flag that is stored is followed by the flip, and needs no undoing (H20).
+ * us, finds the mode that was chosen, and with it all that the same call asks
+ * for (H55). This is the last thing that can fail: a flag that is stored is
+ * followed by the flip, and needs no undoing (H20).
  *
  * Context: the lower i_rwsem is held for writing.
  */
 static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
 {
-	int err = dxs_store_flag(sw->lower, sw->to);
+	bool flag, rest;
+	int err;
 
+	/* The file may have changed hands while the request waited. */
+	if (sw->cause == DXS_ASKED &&
+	    !inode_owner_or_capable(&init_user_ns, dxs_switch_lower(sw)))
+		return DAXSTACK_REASON_NOT_OWNER;
+	err = dxs_fileattr_store(sw->lower, sw->to, sw->fa);
 	if (!err)
 		return DAXSTACK_REASON_NONE;
+	/* What it has against other attributes, only its own errno can tell. */
+	dxs_fileattr_changes(sw, &flag, &rest);
+	if (rest || (sw->fa && sw->stores))
+		sw->err = err;
 	if (err == -EINVAL || err == -EOPNOTSUPP)
 		return DAXSTACK_REASON_LOWER_SAYS_NO;
 	sw->err = err;
 	return DAXSTACK_REASON_PERSIST;
 }
 
-/* Step 8, second half. Nothing can go wrong here. */
-static void dxs_flip(struct dxs_switch *sw)
+/*
+ * Step 8, second half. Nothing can go wrong here, but for a file just made,
+ * while it is being written: see dxs_attempt_born().
+ */
+static bool dxs_flip(struct dxs_switch *sw)
 {
 	struct inode *lower = dxs_switch_lower(sw);
 	const struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
 	struct dxs_inode *di = DXS_I(sw->inode);
 
 	spin_lock(&lower->i_lock);
+	if (sw->cause == DXS_BORN && lower->i_state & I_SYNC) {
+		spin_unlock(&lower->i_lock);
+		return false;
+	}
 	xa_lock_irq(&lower->i_mapping->i_pages);
 	inode_set_flags(lower, sw->to == DAXSTACK_DAX ? S_DAX : 0, S_DAX);
 	lower->i_mapping->a_ops = sbi->personality[sw->to].a_ops;
@@ -299,9 +313,12 @@ static void dxs_flip(struct dxs_switch *sw)
 	lower->i_state &= ~I_DONTCACHE;
 	if (sw->to == DAXSTACK_DAX)
 		di->dax_turns++;
+	else
+		WRITE_ONCE(di->dax_mapped, false);
 	spin_unlock(&lower->i_lock);
 	di->flip_rcu = get_state_synchronize_rcu();
 	sw->switched = true;
+	return true;
 }
 
 /* Steps 5 to 8: everything is shut and locked. */
@@ -337,14 +354,17 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 	reason = dxs_veto(sw);
 	if (!reason) {
 		filemap_invalidate_lock(lower->i_mapping);
-		dxs_zap(lower->i_mapping);
+		dxs_zap(sw);
 		reason = dxs_change(sw);
 		filemap_invalidate_unlock(lower->i_mapping);
 	}
 	if (gates) {
-		/* Without gates, whoever makes them does it. */
-		if (sw->switched)
-			dxs_flip_settle(DXS_I(sw->inode));
+		/*
+		 * Without gates, whoever makes them does it. Who goes by cached mode
+		 * looks for folios, and finds no DAX entry to be one.
+		 */
+		if (sw->switched && sw->to == DAXSTACK_CACHED)
+			synchronize_rcu_expedited();
 		dxs_gate_open(&gates->fault);
 	}
 	return reason;
@@ -360,18 +380,17 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 	unsigned int nofs;
 
 	if (gates) {
+		dxs_pace_spend();
 		reason = dxs_shut_gate(&gates->io);
 		if (reason)
 			goto out;
-		dxs_spare_held(sw);
 	}
 	/* H24: reclaim must not enter a filesystem from here. */
 	nofs = memalloc_nofs_save();
 	reason = dxs_own_lower(lower->i_sb);
 	if (!reason) {
-		reason = dxs_trim_eof(sw);
+		reason = dxs_trim_eof(sw) ?: dxs_lock_lower(lower);
 		if (!reason) {
-			inode_lock(lower);
 			reason = dxs_with_io_shut(sw, gates);
 			inode_unlock(lower);
 		}
@@ -381,7 +400,7 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 	if (gates)
 		dxs_gate_open(&gates->io);
 out:
-	dxs_switching_end(sw->inode, gates);
+	dxs_switching_end(sw->inode);
 	sw->attempts++;
 	sw->shut_ns = ktime_get_ns() - start;
 	return reason;
@@ -403,22 +422,75 @@ static bool dxs_keep_khugepaged_out(struct inode *inode)
 	return di->write_held;
 }
 
+/* With data calls kept out, which hold the lower i_rwsem for long (H42). */
+static enum daxstack_reason dxs_persist_gated(struct dxs_switch *sw)
+{
+	struct inode *lower = dxs_switch_lower(sw);
+	struct dxs_gates *gates = dxs_switching_begin(sw->inode);
+	enum daxstack_reason reason = DAXSTACK_REASON_NONE;
+	u64 start = ktime_get_ns();
+
+	if (gates) {
+		dxs_pace_spend();
+		reason = dxs_shut_gate(&gates->io);
+	}
+	if (!reason) {
+		reason = dxs_lock_lower(lower);
+		if (!reason) {
+			reason = dxs_persist(sw);
+			inode_unlock(lower);
+		}
+		if (gates)
+			dxs_gate_open(&gates->io);
+	}
+	dxs_switching_end(sw->inode);
+	sw->attempts++;
+	sw->shut_ns = ktime_get_ns() - start;
+	return reason;
+}
+
 /**
- * dxs_persist_alone() - store the flag only
+ * dxs_persist_alone() - store the flag, and what else was asked for, only
  * @sw: the request; the file may be in the mode wanted already, or not yet
  *
- * Context: sleeps. The switch lock is held, with write access to the lower mount.
+ * Where flag and mode are as wanted no lock is waited for (H42): a call for
+ * attributes that are set already brings a new ctime, as it does without the
+ * stack, only if that costs no waiting.
+ *
+ * Context: sleeps, for a time that is bounded. The switch lock is held, with
+ * write access to the lower mount.
  * Return: DAXSTACK_REASON_NONE, or why it is not stored.
  */
 enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw)
 {
 	struct inode *lower = dxs_switch_lower(sw);
 	enum daxstack_reason reason;
+	bool flag, rest, stored;
 
-	inode_lock(lower);
-	reason = dxs_persist(sw);
-	inode_unlock(lower);
-	return reason;
+	dxs_fileattr_changes(sw, &flag, &rest);
+	stored = !flag && !rest && dxs_mode(sw->inode) == sw->to;
+	if (stored && !sw->fa)
+		return DAXSTACK_REASON_NONE;
+	if (inode_trylock(lower)) {
+		reason = dxs_persist(sw);
+		inode_unlock(lower);
+		return reason;
+	}
+	return stored ? DAXSTACK_REASON_NONE : dxs_persist_gated(sw);
+}
+
+/* Is there nothing to switch, but something to store? */
+static bool dxs_is_for_storing(const struct dxs_switch *sw)
+{
+	bool flag, rest;
+
+	if (dxs_mode(sw->inode) == sw->to)
+		return true;
+	if (!sw->fa)
+		return false;
+	/* A change of other attributes leaves the mode alone. */
+	dxs_fileattr_changes(sw, &flag, &rest);
+	return rest && !flag;
 }
 
 /**
@@ -435,11 +507,11 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
 	struct dxs_inode *di = DXS_I(sw->inode);
 	enum daxstack_reason reason;
+	int memory;
 
-	/* A file that nobody has seen is empty, unmapped and not open. */
-	sw->policy = sw->cause == DXS_BORN ? DXS_SWITCH_LIVE :
-					     READ_ONCE(sbi->policy);
-	if (dxs_mode(sw->inode) == sw->to)
+	sw->policy = READ_ONCE(sbi->policy);
+	sw->stores = dxs_is_for_storing(sw);
+	if (sw->stores)
 		return dxs_persist_alone(sw);
 	reason = dxs_may_switch(sw);
 	if (reason)
@@ -449,11 +521,78 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 		return DAXSTACK_REASON_WRITEBACK;
 	if (!dxs_keep_khugepaged_out(sw->inode))
 		return DAXSTACK_REASON_LOWER_SHARED;
+	/* Unbound since it was mounted; else it stays bound until we are done. */
+	if (!dxs_memory_hold(di->lower->i_sb, &memory))
+		return DAXSTACK_REASON_NO_DAX;
+	dxs_spare_begin(sw);
 	reason = dxs_prepare(sw);
 	if (!reason)
 		reason = dxs_shut_and_change(sw);
-	dxs_unshield(sbi, di->lower);
+	dxs_spare_end(sw);
+	dxs_memory_release(memory);
 	if (!reason)
 		di->switches++;
+	return reason;
+}
+
+/* The locked part of dxs_attempt_born(). */
+static enum daxstack_reason dxs_change_born(struct dxs_switch *sw)
+{
+	struct inode *lower = dxs_switch_lower(sw);
+	enum daxstack_reason reason = DAXSTACK_REASON_IO;
+
+	inode_lock(lower);
+	if (mapping_empty(lower->i_mapping) && !dxs_mapped(lower->i_mapping))
+		reason = dxs_persist(sw);
+	if (!reason && !dxs_flip(sw))
+		reason = DAXSTACK_REASON_WRITEBACK;
+	inode_unlock(lower);
+	return reason;
+}
+
+/**
+ * dxs_attempt_born() - try once to switch a file that was just made (H56)
+ * @sw: the request, of %DXS_BORN; what came of it is filled in
+ *
+ * Nobody has touched the file: there is nothing to write back, to zap or to
+ * drop. The flusher and sync(2) may have the inode, and are in its a_ops only
+ * while they hold I_SYNC, which dxs_flip() looks at under the same lock; so
+ * s_umount, which keeps new mounts away, is shared with them, and a sync(2) that
+ * takes long keeps no file from being made.
+ *
+ * The flag may be stored before an attempt fails (H20): it has the mode that the
+ * file is to have, and the file goes if it does not get it.
+ *
+ * Context: sleeps. The switch lock is held, with write access to the lower mount.
+ * Return: as dxs_attempt().
+ */
+enum daxstack_reason dxs_attempt_born(struct dxs_switch *sw)
+{
+	struct super_block *lower = dxs_switch_lower(sw)->i_sb;
+	struct dxs_gates *gates;
+	enum daxstack_reason reason;
+
+	sw->policy = DXS_SWITCH_LIVE;
+	if (dxs_mode(sw->inode) == sw->to)
+		return dxs_persist_alone(sw);
+	reason = dxs_may_switch(sw);
+	if (reason)
+		return reason;
+	if (!dxs_wb_hold(DXS_I(sw->inode)))
+		return DAXSTACK_REASON_WRITEBACK;
+
+	gates = dxs_switching_begin(sw->inode);
+	reason = DAXSTACK_REASON_WRITEBACK;
+	if (gates) {
+		/* Somebody was quicker, by a file handle. */
+		reason = DAXSTACK_REASON_IO;
+	} else if (down_read_trylock(&lower->s_umount)) {
+		reason = dxs_others(lower) ?: dxs_change_born(sw);
+		up_read(&lower->s_umount);
+	}
+	dxs_switching_end(sw->inode);
+	sw->attempts++;
+	if (!reason)
+		DXS_I(sw->inode)->switches++;
 	return reason;
 }

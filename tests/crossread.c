@@ -66,7 +66,7 @@ static int make_file(const char *path, uint32_t seed)
 static void test_reads(int fds[2], bool crosswise)
 {
 	const char *what = crosswise ? "crosswise" : "the same file";
-	unsigned int n = crosswise ? 2 : 1, i, done = 0, reasons = 0;
+	unsigned int n = crosswise ? 2 : 1, i, done = 0, reasons = 0, least;
 	pthread_t threads[2];
 	atomic_bool stop = false;
 	double begin = dxs_now();
@@ -99,7 +99,9 @@ static void test_reads(int fds[2], bool crosswise)
 	}
 	dxs_diag("%s: %u of %u switches done, %.2f s", what, done, TIMES,
 		 dxs_now() - begin);
-	if (!dxs_ok(3 * done > 2 * TIMES, "%s: most switches are done", what))
+	/* Where a read takes long, a switch in its midst may give up. */
+	least = dxs_slow() > 1 ? 2 * TIMES / 3 : 5 * TIMES / 6;
+	if (!dxs_ok(done > least, "%s: most switches are done", what))
 		dxs_diag("refused with reasons %#x (a bit for each)", reasons);
 }
 

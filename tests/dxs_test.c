@@ -378,6 +378,28 @@ bool dxs_log_has(const char *text)
 	}
 }
 
+void dxs_expect(const char *pattern)
+{
+	int fd = MUST(open("/dev/kmsg", O_WRONLY | O_CLOEXEC));
+	char *line;
+	int len;
+
+	/*
+	 * A warning, so that the console has it as well (scripts/guest). Each
+	 * write(2) is a line of the log, and a line that does not end is not
+	 * told of yet; stdio wants to seek.
+	 */
+	if (pattern)
+		len = asprintf(&line, "<4>dxs_test: expects: %s\n", pattern);
+	else
+		len = asprintf(&line, "<4>dxs_test: expects no more\n");
+	if (len < 0)
+		abort();
+	MUST(write(fd, line, len));
+	free(line);
+	close(fd);
+}
+
 void dxs_pin(int ends[2], void *page)
 {
 	struct iovec iov = { page, 8 };

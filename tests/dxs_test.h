@@ -92,6 +92,13 @@ bool dxs_fsck(void);
 /* The first line of the kernel's log with @text since the last dxs_log_mark() */
 void dxs_log_mark(void);
 bool dxs_log_has(const char *text);
+/*
+ * From here to dxs_expect(NULL) the kernel may complain in lines that match
+ * @pattern, an extended regular expression; all else that
+ * scripts/console-patterns lists makes the run fail as ever. For what a test
+ * provokes on purpose: as little, and for as short a time, as can be.
+ */
+void dxs_expect(const char *pattern);
 /* A page of a mapping, held by a pipe until dxs_unpin(). Bail out. */
 void dxs_pin(int ends[2], void *page);
 void dxs_unpin(int ends[2]);

@@ -231,6 +231,102 @@ static void test_small_blocks(void)
 	test_no_dax(dxs_pmem, "1 KiB blocks");
 }
 
+/* Does the device look as after an umount? */
+static bool is_clean(void)
+{
+	static char head[16 * KIB];
+
+	if (dxs_on_xfs()) {
+		/* The number of inodes there goes with a clean log. */
+		DXS_RUN_READ(head, sizeof(head), "xfs_db", "-r", "-c", "sb 0",
+			     "-c", "p icount", dxs_pmem);
+		return atoi(head + strcspn(head, "0123456789")) > 200;
+	}
+	DXS_RUN_READ(head, sizeof(head), "dumpe2fs", "-h", dxs_pmem);
+	return strstr(head, "state:         clean") &&
+	       !strstr(head, "needs_recovery");
+}
+
+static void make_files(void)
+{
+	char name[32];
+	int i;
+
+	for (i = 0; i < 256; i++) {
+		snprintf(name, sizeof(name), "stack/many%d", i);
+		close(MUST(open(name, O_WRONLY | O_CREAT, 0644)));
+	}
+}
+
+/* Remounts reach a lower filesystem that nobody else has. */
+static void test_remount_lower(void)
+{
+	int fd;
+
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
+	make_files();
+	fd = MUST(open("stack/file", O_RDWR | O_CREAT, 0644));
+	dxs_pwrite(fd, "hello", 6, 0);
+	dxs_ok(!is_clean(), "in use: not clean");
+	close(fd);
+	fd = MUST(open("stack", O_TMPFILE | O_RDWR, 0644));
+	dxs_errno(EBUSY, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,ro"),
+		  "remount,ro with a file without a name");
+	close(fd);
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,ro"),
+		  "remount,ro again");
+	dxs_ok(is_clean(), "remount,ro: clean");
+	dxs_errno(EROFS, ERR(unlink("stack/file")), "remount,ro: unlink");
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,rw"),
+		  "remount,rw of that");
+	test_works("remount,rw of that");
+	dxs_umount_stack();
+
+	if (!dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "ro"),
+		       "begun read-only"))
+		return;
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,rw"),
+		  "begun read-only, remount,rw");
+	test_works("begun read-only, remount,rw");
+	fd = MUST(open("stack/file", O_RDWR));
+	dxs_to(fd, DAXSTACK_DAX, "begun read-only, remount,rw");
+	dxs_to(fd, DAXSTACK_CACHED, "begun read-only, remount,rw");
+	close(fd);
+	MUST(unlink("stack/file"));
+	dxs_umount_stack();
+
+	/* A device that says no. */
+	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "ro"),
+		  "read-only, again");
+	MUST(DXS_RUN("blockdev", "--setro", dxs_pmem) ? -1 : 0);
+	dxs_errno(EACCES, ERR(mount(NULL, "stack", NULL, MS_REMOUNT, "")),
+		  "a read-only device, remount,rw");
+	MUST(DXS_RUN("blockdev", "--setrw", dxs_pmem) ? -1 : 0);
+	dxs_errno(0, ERR(mount(NULL, "stack", NULL, MS_REMOUNT, "")),
+		  "no longer read-only, remount,rw");
+	dxs_umount_stack();
+
+	/* Somebody else's. */
+	dxs_mount_lower();
+	MUST(mount(NULL, "lower", NULL, MS_REMOUNT | MS_RDONLY, ""));
+	dxs_errno(0, dxs_mount("lower", "stack", "daxstack", "ro"),
+		  "a read-only directory");
+	dxs_errno(EROFS, ERR(mount(NULL, "stack", NULL, MS_REMOUNT, "")),
+		  "a read-only directory, remount,rw");
+	dxs_umount_stack();
+	MUST(mount(NULL, "lower", NULL, MS_REMOUNT, ""));
+	dxs_errno(0, dxs_mount("lower", "stack", "daxstack", "rw"),
+		  "a directory that is writable again");
+	dxs_errno(0, ERR(mount(NULL, "stack", NULL, MS_REMOUNT | MS_RDONLY, "")),
+		  "a directory, remount,ro");
+	dxs_errno(0, ERR(mkdir("lower/still", 0755)),
+		  "a directory, remount,ro: not of the others");
+	dxs_umount_stack();
+	dxs_umount_lower();
+	dxs_fsck();
+}
+
 static void test_read_only(void)
 {
 	int fd;
@@ -524,6 +620,7 @@ int main(void)
 	test_probe();
 	test_read_only();
 	test_remount();
+	test_remount_lower();
 	test_sync();
 	test_layers();
 	test_loop();

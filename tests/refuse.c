@@ -8,11 +8,13 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/uio.h>
@@ -80,24 +82,70 @@ static void test_lower_shared(void)
 {
 	int fd = make_file("stack/shared", DAXSTACK_CACHED);
 	char options[32];
-	int err;
+	int lower, err;
 
 	dxs_mount_lower();
 	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_LOWER_SHARED,
 		"mounted elsewhere");
 	dxs_errno(EBUSY, dxs_set_xflag(fd, DAXSTACK_DAX),
 		  "mounted elsewhere: EBUSY from FSSETXATTR as well");
+	lower = MUST(open("lower", O_RDONLY));
+	MUST(ioctl(lower, FIFREEZE, 0));
+	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_FROZEN, "frozen");
+	MUST(ioctl(lower, FITHAW, 0));
+	close(lower);
+	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_LOWER_SHARED, "thawed");
 	dxs_umount_lower();
 	switches(fd, DAXSTACK_DAX, "no longer mounted elsewhere");
 
+	/* The same superblock once more is nobody else (H50). */
 	snprintf(options, sizeof(options), "lower=%s", dxs_fs);
 	err = dxs_mount(dxs_pmem, "lower", "daxstack", options);
-	if (dxs_errno(0, err, "a second stack on the device")) {
-		refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_LOWER_SHARED,
-			"a second stack");
+	if (dxs_errno(0, err, "the stack mounted once more")) {
+		switches(fd, DAXSTACK_CACHED, "the stack mounted once more");
 		dxs_umount_lower();
-		switches(fd, DAXSTACK_CACHED, "without a second stack");
+		switches(fd, DAXSTACK_DAX, "the stack mounted only once");
 	}
+	close(fd);
+}
+
+/* The command tells where. */
+static void test_elsewhere(void)
+{
+	static const char *const command[] = {
+		"daxstack", "set", "dax", "stack/elsewhere", NULL
+	};
+	int fd = make_file("stack/elsewhere", DAXSTACK_CACHED);
+	int ready[2], done[2];
+	char out[1000], c;
+	pid_t pid;
+
+	dxs_mount_lower();
+	dxs_is(1, dxs_run_read(out, sizeof(out), command),
+	       "mounted elsewhere: status of the command");
+	if (!dxs_ok(strstr(out, "is mounted on ") && strstr(out, "/lower"),
+		    "mounted elsewhere: it says where"))
+		dxs_diag("seen: %s", out);
+	dxs_umount_lower();
+
+	MUST(pipe(ready));
+	MUST(pipe(done));
+	pid = MUST(fork());
+	if (!pid) {
+		MUST(unshare(CLONE_NEWNS));
+		MUST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+		dxs_mount_lower();
+		MUST(write(ready[1], "", 1));
+		_exit(read(done[0], &c, 1) != 1);
+	}
+	MUST(read(ready[0], &c, 1));
+	dxs_run_read(out, sizeof(out), command);
+	if (!dxs_ok(strstr(out, "/lower (as process "),
+		    "mounted where others see it: it says who"))
+		dxs_diag("seen: %s", out);
+	MUST(write(done[1], "", 1));
+	MUST(waitpid(pid, NULL, 0));
+	switches(fd, DAXSTACK_DAX, "no longer mounted where others see it");
 	close(fd);
 }
 
@@ -302,6 +350,43 @@ static void test_arguments(void)
 	close(fd);
 }
 
+/* Who uses a file, and how much of it is cached, is not for everybody. */
+static void test_state_withheld(void)
+{
+	int fd = make_file("stack/secret", DAXSTACK_CACHED);
+	void *map = MUST(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0));
+	struct daxstack_state state;
+
+	dxs_remount("switch=unmapped");
+	MUST(seteuid(NOBODY));
+	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)),
+		  "state, of somebody else's file");
+	MUST(seteuid(0));
+	dxs_is(0, state.pages, "... pages");
+	dxs_is(DAXSTACK_STATE_WITHHELD, state.flags, "... flags");
+	dxs_is(DAXSTACK_REASON_NOT_OWNER, state.reason, "... reason");
+
+	MUST(fchmod(fd, 0666));
+	MUST(seteuid(NOBODY));
+	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)),
+		  "state, of a file that may be written to");
+	MUST(seteuid(0));
+	dxs_is(LEN / PAGE, state.pages, "... pages");
+	dxs_is(DAXSTACK_STATE_MAPPED | DAXSTACK_STATE_GATED, state.flags,
+	       "... flags");
+	dxs_is(DAXSTACK_REASON_MAPPED, state.reason, "... reason");
+
+	MUST(fchmod(fd, 0600));
+	MUST(fchown(fd, NOBODY, -1));
+	MUST(seteuid(NOBODY));
+	MUST(ioctl(fd, DAXSTACK_IOC_STATE, &state));
+	MUST(seteuid(0));
+	dxs_is(LEN / PAGE, state.pages, "state, of one's own file");
+	dxs_remount("switch=live");
+	MUST(munmap(map, PAGE));
+	close(fd);
+}
+
 /* Asking for the mode that it has already. */
 static void test_same_mode(void)
 {
@@ -475,6 +560,7 @@ int main(void)
 	dxs_mkfs(NULL);
 	dxs_mount_stack();
 	test_lower_shared();
+	test_elsewhere();
 	test_map_sync();
 	test_not_owner();
 	test_not_regular();
@@ -483,6 +569,7 @@ int main(void)
 	test_pinned(DAXSTACK_DAX, false);
 	test_pinned(DAXSTACK_DAX, true);
 	test_arguments();
+	test_state_withheld();
 	test_same_mode();
 	test_journal_data();
 	test_swap();

@@ -3,9 +3,10 @@
 #
 # In blocks marked "console", a line "# COMMAND" is run, all in one shell, and
 # the lines after it are what it prints on both outputs; "..." stands for
-# anything within a line. On XFS, ext4 in them is read as xfs.
+# anything within a line. On XFS, ext4 in them is read as xfs. A document without
+# examples is wrong, and so are ends of lines that hide them.
 #
-# guest: --timeout 120 --add docs/semantics.md:/usr/local/share/daxstack/
+# guest: --timeout 240 --add docs/semantics.md:/usr/local/share/daxstack/
 set -u
 doc=/usr/local/share/daxstack/semantics.md
 work=$(mktemp -d)
@@ -23,6 +24,26 @@ text=${text//\/dev\/pmem0/$PMEM}
 
 n=0
 failed=0
+wrong()
+{
+	n=$((n + 1))
+	failed=1
+	echo "not ok $n - $*"
+}
+
+# alike PATTERN TEXT: line by line.
+alike()
+{
+	local patterns lines i
+	mapfile -t patterns <<<"$1"
+	mapfile -t lines <<<"$2"
+	[ ${#patterns[@]} = ${#lines[@]} ] || return
+	for i in "${!lines[@]}"; do
+		# shellcheck disable=SC2053 # a pattern it is
+		[[ ${lines[i]} == ${patterns[i]} ]] || return
+	done
+}
+
 check()
 {
 	local name=$1 expected seen pattern
@@ -35,8 +56,7 @@ check()
 	fi
 	pattern=$(sed 's/[][*?\\]/\\&/g; s/\.\.\./*/g' <<<"$expected")
 	n=$((n + 1))
-	# shellcheck disable=SC2053 # a pattern it is
-	if [[ $seen == $pattern ]]; then
+	if alike "$pattern" "$seen"; then
 		echo "ok $n - $name"
 	else
 		echo "not ok $n - $name"
@@ -69,6 +89,7 @@ finish()
 }
 while IFS= read -r line; do
 	case $line in
+	*$'\r'*) wrong "a line that ends as on other systems: ${line%$'\r'}" ;;
 	'```console') inside=1 ;;
 	'```')
 		finish
@@ -84,5 +105,7 @@ while IFS= read -r line; do
 	esac
 done <<<"$text"
 wait
+[ $inside = 0 ] || wrong "an example without an end"
+[ $n -gt 0 ] || wrong "no examples in $doc"
 echo "1..$n"
 exit $failed

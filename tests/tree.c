@@ -214,7 +214,7 @@ static void test_mount(void)
 	make_file(TREE "/empty-dir/file", 10);
 	SET_PRINTS(0, "switched 6, already dax 1\ndirectories: 4\n"
 		   "no mode (symlinks, devices, ...): 5\n"
-		   "left out, on other filesystems: 1\n",
+		   "left out, mounted in the tree: 1\n",
 		   "a mount in the tree", "dax", TREE);
 	MUST(umount(TREE "/empty-dir"));
 	SET_PRINTS(0, "switched 6, already cached 1\n" REST,

@@ -224,7 +224,7 @@ static void test_freeze(void)
 		dxs_sleep_ms(300);
 		dxs_is(0, waitpid(pid, &status, WNOHANG), "a write waits");
 		dxs_ok(right_bytes(fd), "a read does not");
-		dxs_refused(fd, !mode, DAXSTACK_REASON_LOWER_SHARED, "frozen");
+		dxs_refused(fd, !mode, DAXSTACK_REASON_FROZEN, "frozen");
 		refused += dxs_mode(fd) == mode;
 		dxs_errno(0, ERR(ioctl(root, FITHAW, 0)), "FITHAW");
 		MUST(waitpid(pid, &status, 0));
@@ -359,6 +359,43 @@ static void test_quota(void)
 
 /* --- Ioctls that are about the filesystem, side by side with the lower one. */
 
+/* An ioctl as a 32-bit program makes it. Return: 0, an errno, -1: cannot be made. */
+static int ioctl32(int fd, unsigned int cmd, int *number)
+{
+	int *low = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			     MAP_ANONYMOUS | MAP_32BIT, -1, 0));
+	pid_t pid = MUST(fork());
+	int status;
+	long ret;
+
+	if (!pid) {
+		__asm__ volatile("int $0x80" : "=a"(ret)
+				 : "a"(54L), "b"((long)fd), "c"((long)cmd),
+				   "d"(low)
+				 : "memory", "r8", "r9", "r10", "r11");
+		if (!ret && *low != *number)
+			ret = -EINVAL;
+		_exit(-(int)ret);
+	}
+	MUST(waitpid(pid, &status, 0));
+	MUST(munmap(low, PAGE));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The generation of a file, asked for by a 32-bit program. */
+static int ask_version32(const char *mount, const char *name)
+{
+	char path[64];
+	int fd, err, version = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", mount, name);
+	fd = MUST(open(path, O_RDONLY));
+	MUST(ioctl(fd, FS_IOC_GETVERSION, &version));
+	err = ioctl32(fd, FS_IOC32_GETVERSION, &version);
+	close(fd);
+	return err;
+}
+
 struct answers {
 	int trim;
 	int version_err;
@@ -366,6 +403,8 @@ struct answers {
 	int label_err;
 	char label[FSLABEL_MAX];
 	int dir_version_err;
+	int version32;
+	int dir_version32;
 	int unknown;
 	struct statfs stat;
 };
@@ -382,12 +421,22 @@ static struct answers ask(const char *mount)
 	a.trim = ERR(ioctl(dir, FITRIM, &range));
 	a.version_err = ERR(ioctl(fd, FS_IOC_GETVERSION, &a.version));
 	a.dir_version_err = ERR(ioctl(dir, FS_IOC_GETVERSION, &version));
+	a.version32 = ask_version32(mount, "file");
+	a.dir_version32 = ask_version32(mount, ".");
 	a.label_err = ERR(ioctl(dir, FS_IOC_GETFSLABEL, a.label));
 	a.unknown = ERR(ioctl(dir, _IO('X', 77), 0));
 	MUST(fstatfs(dir, &a.stat));
 	close(fd);
 	close(dir);
 	return a;
+}
+
+static void is_same32(int lower, int stack, const char *name)
+{
+	if (lower < 0)
+		dxs_skip("the kernel runs no 32-bit programs", "%s", name);
+	else
+		dxs_errno(lower, stack, "%s", name);
 }
 
 static void test_ioctls(void)
@@ -412,6 +461,9 @@ static void test_ioctls(void)
 	dxs_is(lower.version, stack.version, "FS_IOC_GETVERSION");
 	dxs_errno(lower.dir_version_err, stack.dir_version_err,
 		  "FS_IOC_GETVERSION, directory");
+	is_same32(lower.version32, stack.version32, "FS_IOC32_GETVERSION");
+	is_same32(lower.dir_version32, stack.dir_version32,
+		  "FS_IOC32_GETVERSION, directory");
 	dxs_errno(lower.label_err, stack.label_err, "FS_IOC_GETFSLABEL");
 	dxs_str("daxlabel", stack.label, "the new label");
 	dxs_str("daxlabel", lower.label, "the lower filesystem's, too");
@@ -422,6 +474,51 @@ static void test_ioctls(void)
 	dxs_ok(!memcmp(&lower.stat.f_fsid, &stack.stat.f_fsid,
 		       sizeof(lower.stat.f_fsid)), "f_fsid");
 	dxs_fsck();
+}
+
+/* --- The UUID of the filesystem, by which IMA's rules can name it. */
+
+static bool log_has(const char *path)
+{
+	char line[4096];
+	bool found = false;
+	FILE *f = fopen("/sys/kernel/security/ima/ascii_runtime_measurements",
+			"re");
+
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f))
+		found = strstr(line, path);
+	fclose(f);
+	return found;
+}
+
+static void test_uuid(void)
+{
+	static const char name[] = "IMA finds a file by the filesystem's UUID";
+	char uuid[64], rule[128];
+	int fd, err;
+
+	mount("securityfs", "/sys/kernel/security", "securityfs", 0, NULL);
+	fd = open("/sys/kernel/security/ima/policy", O_WRONLY);
+	if (fd < 0) {
+		dxs_skip("no IMA, or it has its rules", "%s", name);
+		return;
+	}
+	if (DXS_RUN_READ(uuid, sizeof(uuid), "blkid", "-p", "-s", "UUID", "-o",
+			 "value", dxs_pmem))
+		dxs_bail("blkid");
+	*strchrnul(uuid, '\n') = 0;
+	snprintf(rule, sizeof(rule),
+		 "measure func=FILE_CHECK mask=MAY_READ fsuuid=%s\n", uuid);
+	err = ERR(write(fd, rule, strlen(rule)));
+	close(fd);
+	dxs_errno(0, err, "a rule for IMA");
+	dxs_mount_stack();
+	close(make_file("stack/measured"));
+	close(MUST(open("stack/measured", O_RDONLY)));
+	dxs_ok(log_has("stack/measured"), "%s", name);
+	dxs_umount_stack();
 }
 
 /* --- As many links as a file can have: too many to be made one by one. */
@@ -461,6 +558,51 @@ static void test_links(void)
 	dxs_fsck();
 }
 
+/*
+ * --- The driver of the device is unbound, mounted or not: its memory goes.
+ *
+ * The last test here: the lower filesystem, alone as well, cannot evict an inode
+ * with DAX entries any more, so that nothing can be unmounted.
+ */
+static void test_unbound(void)
+{
+	char device[256], path[512];
+	struct daxstack_state state;
+	int fd, driver;
+	uint8_t *map;
+
+	if (dxs_slow() > 1) {
+		dxs_skip("debug kernels look for leaks with all unmounted",
+			 "unbound");
+		return;
+	}
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
+	/* It stays mounted there until the guest ends. */
+	MUST(mount("stack", "/mnt", NULL, MS_BIND, NULL));
+	fd = make_file("stack/unbound");
+	dxs_to(fd, DAXSTACK_DAX, "unbound");
+	map = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	map[0] = 1;
+	MUST(munmap(map, PAGE));
+	MUST(fsync(fd));
+	MUST(syncfs(fd));
+
+	snprintf(path, sizeof(path), "/sys/block/%s/device", dxs_pmem + 5);
+	if (!realpath(path, device))
+		dxs_bail("%s: %m", path);
+	snprintf(path, sizeof(path), "%s/driver/unbind", device);
+	driver = MUST(open(path, O_WRONLY));
+	MUST(write(driver, strrchr(device, '/') + 1,
+		   strlen(strrchr(device, '/') + 1)));
+	close(driver);
+	dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_NO_DAX, "unbound");
+	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)),
+		  "unbound: state");
+	dxs_is(DAXSTACK_DAX, state.mode, "unbound: still in dax mode");
+	dxs_is(DAXSTACK_REASON_NO_DAX, state.reason, "unbound: reason");
+}
+
 int main(void)
 {
 	dxs_begin();
@@ -471,5 +613,7 @@ int main(void)
 	test_freeze_race();
 	test_ioctls();
 	test_quota();
+	test_uuid();
+	test_unbound();
 	return dxs_done();
 }

@@ -5,6 +5,7 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <getopt.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -67,6 +68,27 @@ int tool_usage_error(const char *title, const char *fmt, ...)
 }
 
 /**
+ * tool_bad_option - say that an option is none, after getopt_long() returned ?
+ * @title: the command
+ * @argv: its arguments
+ *
+ * Instead of getopt_long(), which prints them as they are (opterr).
+ *
+ * Return: the exit status.
+ */
+int tool_bad_option(const char *title, char **argv)
+{
+	const char short_name[] = { optopt, 0 };
+
+	/* Of a long one that getopt_long() does not know, nothing is left here. */
+	if (!optopt || !strncmp(argv[optind - 1], "--", 2))
+		return tool_usage_error(title, "'%s' is no option, or lacks its value",
+					name_shown(argv[optind - 1]));
+	return tool_usage_error(title, "'-%s' is no option, or lacks its value",
+				name_shown(short_name));
+}
+
+/**
  * tool_help - answer --help of a subcommand
  * @cmd: the subcommand
  *
@@ -98,7 +120,7 @@ static int run(int argc, char **argv)
 		argv[1] = (*cmd)->title;
 		return (*cmd)->run(argc - 1, argv + 1);
 	}
-	return tool_usage_error(title, "'%s' is no %s", argv[1],
+	return tool_usage_error(title, "'%s' is no %s", name_shown(argv[1]),
 				*argv[1] == '-' ? "option" : "command");
 }
 
@@ -125,6 +147,10 @@ static int close_stdout(int status)
 
 int main(int argc, char **argv)
 {
+	int status;
+
 	setlocale(LC_ALL, "");
-	return close_stdout(run(argc, argv));
+	status = close_stdout(run(argc, argv));
+	signals_raise();
+	return status;
 }

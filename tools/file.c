@@ -1,106 +1,173 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A file on a daxstack mount, and the words for what the kernel says of it.
+ * Files that belong to others: looked at without being opened, then opened
+ * again as the very objects that were looked at.
+ *
+ * Opening a fifo takes what its writer writes, opening a device is a call of
+ * its driver, and a name may stand for another file from one moment to the
+ * next. So a name is only resolved to an O_PATH descriptor, which opens
+ * nothing. What it refers to decides whether the file is opened; and that is
+ * done by way of the descriptor, not by the name.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "daxstack.h"
-#include "tool.h"
+#include "file.h"
 
-/* By number: the enum is made from the same list. */
-static const char *const reason_texts[] = {
-#define REASON_TEXT_(name, err, text) text,
-	DAXSTACK_REASONS(REASON_TEXT_)
-};
+/* Linux 6.1's: older headers lack them. */
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID	0x1000U
+#endif
+#ifndef STATX_ATTR_DAX
+#define STATX_ATTR_DAX	0x00200000
+#endif
 
-/*
- * NULL if @fd is on a daxstack mount, else why not. Of many files in a row,
- * most are on the same.
+/**
+ * file_identify - what file a descriptor refers to
+ * @fd: open, or O_PATH
+ * @id: filled in
+ *
+ * Return: 0 or a negative errno.
  */
-static const char *not_on_daxstack(int fd, struct stat *st)
+int file_identify(int fd, struct file_id *id)
 {
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		  STATX_TYPE | STATX_MODE | STATX_INO | STATX_MNT_ID, &stx) < 0)
+		return -errno;
+	*id = (struct file_id){
+		.mode = stx.stx_mode,
+		.dax = stx.stx_attributes & STATX_ATTR_DAX,
+		.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
+		.ino = stx.stx_ino,
+		.mnt = stx.stx_mask & STATX_MNT_ID ? stx.stx_mnt_id : 0,
+	};
+	return 0;
+}
+
+/**
+ * file_look - find out what a name stands for, without opening it
+ * @dir: where the name is looked up, or AT_FDCWD
+ * @name: a path
+ * @flags: O_NOFOLLOW if a symbolic link is itself meant
+ * @id: filled in
+ *
+ * Nothing is mounted on the way, and nobody is told: no lease is broken.
+ * Return: an O_PATH descriptor for the caller to close, or a negative errno.
+ */
+int file_look(int dir, const char *name, int flags, struct file_id *id)
+{
+	int look = openat(dir, name, O_PATH | O_CLOEXEC | flags);
+	int err;
+
+	if (look < 0)
+		return -errno;
+	err = file_identify(look, id);
+	if (!err)
+		return look;
+	close(look);
+	return err;
+}
+
+/**
+ * file_is_same - whether it was the same file both times
+ * @a: of the first look
+ * @b: of the second
+ */
+bool file_is_same(const struct file_id *a, const struct file_id *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->mnt == b->mnt &&
+		(a->mode & S_IFMT) == (b->mode & S_IFMT);
+}
+
+/**
+ * file_has_ioctls - whether there is an ioctl for a file of this type
+ * @id: of the file
+ *
+ * Others are never opened: an ioctl on a device node goes to the driver,
+ * whatever the filesystem.
+ */
+bool file_has_ioctls(const struct file_id *id)
+{
+	return S_ISREG(id->mode) || S_ISDIR(id->mode);
+}
+
+/**
+ * file_foreign - whether a file is not daxstack's
+ * @look: descriptor of the file, also O_PATH
+ * @id: of it
+ *
+ * Return: NULL if it is on a daxstack mount, else what to tell the user; valid
+ * until the next strerror().
+ */
+const char *file_foreign(int look, const struct file_id *id)
+{
+	/* Of many files in a row, most are on the same. */
 	static bool known;
 	static dev_t dev;
 	struct statfs fs;
 
-	if (fstat(fd, st) < 0)
-		return strerror(errno);
-	if (known && st->st_dev == dev)
+	if (known && id->dev == dev)
 		return NULL;
-	if (fstatfs(fd, &fs) < 0)
+	if (fstatfs(look, &fs) < 0)
 		return strerror(errno);
 	if (fs.f_type != DAXSTACK_SUPER_MAGIC)
 		return "not on a daxstack mount";
 	known = true;
-	dev = st->st_dev;
+	dev = id->dev;
 	return NULL;
 }
 
-/**
- * file_open - open a file or directory of a daxstack mount
- * @path: its name; symbolic links are followed
- * @st: filled in
- * @why: on failure, what to tell the user; valid until the next strerror()
- *
- * Nothing is created, and nothing waits for the other end of a fifo.
- * Return: a descriptor for the caller to close, or -1.
- */
-int file_open(const char *path, struct stat *st, const char **why)
+/* The kernel's own /proc/self/fd, or -ENOSYS: what else is there may lead astray. */
+static int descriptors(void)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	static int fds = -1;
+	struct statfs fs;
 
-	if (fd < 0) {
-		*why = strerror(errno);
-		return -1;
-	}
-	*why = not_on_daxstack(fd, st);
-	if (*why) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	if (fds >= 0)
+		return fds;
+	fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fds < 0)
+		return -ENOSYS;
+	if (!fstatfs(fds, &fs) && fs.f_type == PROC_SUPER_MAGIC)
+		return fds;
+	close(fds);
+	fds = -1;
+	return -ENOSYS;
 }
 
 /**
- * file_is_regular - whether daxstack's ioctls may be sent to a file
- * @st: of the file
+ * file_open - open a file that was looked at, for ioctls
+ * @look: descriptor of file_look(), stays open
+ * @id: of it; file_has_ioctls()
  *
- * An ioctl on a device node goes to the driver, whatever the filesystem.
- */
-bool file_is_regular(const struct stat *st)
-{
-	return S_ISREG(st->st_mode);
-}
-
-/**
- * mode_name - a mode as it is typed and shown
- * @mode: DAXSTACK_DAX or DAXSTACK_CACHED
- */
-const char *mode_name(unsigned int mode)
-{
-	return mode == DAXSTACK_DAX ? "dax" : "cached";
-}
-
-/**
- * reason_text - a reason in words
- * @reason: enum daxstack_reason
+ * The file is opened by its descriptor, so that it is that file, whatever its
+ * name stands for by now.
  *
- * Return: the text, valid until the next call; NULL for DAXSTACK_REASON_NONE.
+ * Return: a descriptor for the caller to close, or a negative errno:
+ * -EWOULDBLOCK if somebody holds a lease on it, who was asked to give it up by
+ * this call; -ENOSYS without /proc.
  */
-const char *reason_text(unsigned int reason)
+int file_open(int look, const struct file_id *id)
 {
-	static char unknown[40];
+	char number[16];
+	int fds = descriptors();
+	int fd;
 
-	if (reason == DAXSTACK_REASON_NONE)
-		return NULL;
-	if (reason < DAXSTACK_REASON_COUNT)
-		return reason_texts[reason];
-	/* The module is newer than this program. */
-	snprintf(unknown, sizeof(unknown), "unknown reason %u", reason);
-	return unknown;
+	if (fds < 0)
+		return fds;
+	if (!file_has_ioctls(id))
+		return -EINVAL;
+	snprintf(number, sizeof(number), "%d", look);
+	fd = openat(fds, number, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }

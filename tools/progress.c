@@ -7,6 +7,7 @@
  * There is one terminal, and so one bar. Whoever prints a line calls
  * progress_hide() before; the bar comes back when it is next due.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -59,7 +60,7 @@ static int usable_columns(void)
 static void put(const char *text, size_t len)
 {
 	/* A terminal that is gone is no error: nothing depends on it. */
-	if (write(STDERR_FILENO, text, len) < 0)
+	if (write(STDERR_FILENO, text, len) < 0 && errno != EINTR)
 		bar.on = false;
 }
 

@@ -2,6 +2,7 @@
 /*
  * daxstack set: switch files to a mode. Here: the command line.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -50,15 +51,19 @@ static const char set_help[] =
 
 static int set_path(const struct set_options *opt, const char *path)
 {
-	struct stat st;
+	struct file_id id;
+	int look = file_look(AT_FDCWD, path, 0, &id);
 	const char *why;
-	int fd = file_open(path, &st, &why);
 	int status;
 
-	if (fd < 0)
-		return apply_failed(opt, path, why).status;
-	status = apply(opt, path, fd, &st).status;
-	close(fd);
+	if (look < 0)
+		return apply_failed(opt, path, strerror(-look)).status;
+	why = file_foreign(look, &id);
+	if (why)
+		status = apply_failed(opt, path, why).status;
+	else
+		status = apply(opt, path, look, &id, NULL).status;
+	close(look);
 	return status;
 }
 
@@ -66,7 +71,7 @@ static int set_paths(const struct set_options *opt, char *const *paths)
 {
 	int status = TOOL_OK;
 
-	while (*paths)
+	while (*paths && !signals_ended())
 		status = tool_worse(status, set_path(opt, *paths++));
 	return status;
 }
@@ -127,7 +132,7 @@ static int bad_timeout(const char *title, const char *timeout)
 {
 	return tool_usage_error(title,
 				"'%s' is no timeout: seconds from 0 to 2147483.647, or inf",
-				timeout);
+				name_shown(timeout));
 }
 
 /* What follows the options. */
@@ -140,7 +145,7 @@ static int parse_operands(int argc, char **argv, struct set_options *opt)
 		return tool_usage_error(argv[0], "mode missing: dax or cached");
 	if (!parse_mode(argv[optind], &opt->mode))
 		return tool_usage_error(argv[0], "'%s' is no mode: dax or cached",
-					argv[optind]);
+					name_shown(argv[optind]));
 	if (++optind == argc)
 		return tool_usage_error(argv[0], "FILE missing");
 	return TOOL_OK;
@@ -160,6 +165,7 @@ static int set_run(int argc, char **argv)
 	int status;
 	int c;
 
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "Rt:qvh", options, NULL)) != -1) {
 		switch (c) {
 		case 'R':
@@ -178,7 +184,7 @@ static int set_run(int argc, char **argv)
 		case 'h':
 			return tool_help(&set_command);
 		default:
-			return tool_try_help(argv[0]);
+			return tool_bad_option(argv[0], argv);
 		}
 	}
 	status = parse_operands(argc, argv, &opt);
@@ -187,6 +193,7 @@ static int set_run(int argc, char **argv)
 
 	/* With a timeout it may take long: do not keep the lines back. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	signals_catch();
 	return (opt.recursive ? tree_set : set_paths)(&opt, argv + optind);
 }
 

@@ -4,36 +4,60 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <libsmartcols.h>
 #include <linux/fs.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daxstack.h"
+#include "file.h"
 #include "tool.h"
 
-enum { FILE_, MODE, FLAG, MAPPED, PAGES, SWITCHES, REFUSALS, REASON };
-
-static const struct {
-	const char *name;	/* lower case: the key in JSON */
-	int flags;
-	int json;
-} columns[] = {
-	[FILE_]	   = { "FILE", 0, SCOLS_JSON_STRING },
-	[MODE]	   = { "MODE", 0, SCOLS_JSON_STRING },
-	[FLAG]	   = { "FLAG", 0, SCOLS_JSON_BOOLEAN },
-	[MAPPED]   = { "MAPPED", 0, SCOLS_JSON_STRING },
-	[PAGES]	   = { "PAGES", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[SWITCHES] = { "SWITCHES", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[REFUSALS] = { "REFUSALS", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[REASON]   = { "REASON", 0, SCOLS_JSON_STRING },
+/**
+ * struct row - what is shown of a file
+ * @file: its name
+ * @mode: dax or cached
+ * @flag: FS_XFLAG_DAX is set
+ * @mapped: no, yes, sync
+ * @reason: why a switch would be refused
+ * @counted: the numbers are known
+ * @withheld: who uses the file is not for the caller to know
+ * @pages: in the mapping
+ * @switches: since the inode was loaded
+ * @refusals: since then
+ *
+ * NULL is what is not known, or what a directory has not.
+ */
+struct row {
+	const char *file;
+	const char *mode;
+	const bool *flag;
+	const char *mapped;
+	const char *reason;
+	bool counted;
+	bool withheld;
+	uint64_t pages;
+	uint64_t switches;
+	uint64_t refusals;
 };
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+/**
+ * struct output - where rows go: one of them
+ * @table: for people
+ * @files: a JSON array
+ */
+struct output {
+	struct libscols_table *table;
+	json_t *files;
+};
 
 static const char status_help[] =
 "Usage: daxstack status [OPTION]... FILE...\n"
@@ -50,9 +74,13 @@ static const char status_help[] =
 "  REFUSALS  how often a switch was refused since then\n"
 "  REASON    why a switch to the other mode would be refused at once, empty if\n"
 "            it would be tried\n"
-"A directory only has a FLAG: new files inherit it.\n"
+"MAPPED and PAGES are \"-\", in JSON null, for those who may not write to FILE.\n"
+"A directory only has a FLAG: new files inherit it. Of a file that somebody else\n"
+"holds a lease on, only MODE is shown: to ask for more would break the lease.\n"
 "\n"
-"  -J, --json        JSON with the same keys in lower case\n"
+"  -J, --json        JSON with the same keys in lower case. A name that is not\n"
+"                    UTF-8 has U+FFFD for what is none, and all its bytes in\n"
+"                    hexadecimal as file_hex, which is null else\n"
 "  -n, --noheadings  leave out the headings\n"
 "  -h, --help        show this\n"
 "\n"
@@ -68,18 +96,44 @@ static const char status_help[] =
 "  daxstack status -J /mnt/x/* | jq -r '.files[] |\n"
 "          select(.mode == \"cached\" and .flag).file'\n";
 
-static struct libscols_line *new_line(struct libscols_table *table)
-{
-	struct libscols_line *line = scols_table_new_line(table, NULL);
+/* --- As a table. */
 
-	if (!line)
+enum { FILE_, MODE, FLAG, MAPPED, PAGES, SWITCHES, REFUSALS, REASON };
+
+static const struct {
+	const char *name;
+	int flags;
+} columns[] = {
+	[FILE_]	   = { "FILE" },
+	[MODE]	   = { "MODE" },
+	[FLAG]	   = { "FLAG" },
+	[MAPPED]   = { "MAPPED" },
+	[PAGES]	   = { "PAGES", SCOLS_FL_RIGHT },
+	[SWITCHES] = { "SWITCHES", SCOLS_FL_RIGHT },
+	[REFUSALS] = { "REFUSALS", SCOLS_FL_RIGHT },
+	[REASON]   = { "REASON" },
+};
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct libscols_table *new_table(bool noheadings)
+{
+	struct libscols_table *table = scols_new_table();
+	size_t i;
+
+	if (!table)
 		err(TOOL_FAILED, "table");
-	return line;
+	scols_table_enable_noheadings(table, noheadings);
+	for (i = 0; i < ARRAY_SIZE(columns); i++)
+		if (!scols_table_new_column(table, columns[i].name, 0,
+					    columns[i].flags))
+			err(TOOL_FAILED, "table");
+	return table;
 }
 
 static void put_text(struct libscols_line *line, int column, const char *text)
 {
-	if (scols_line_set_data(line, column, text))
+	if (text && scols_line_set_data(line, column, text))
 		err(TOOL_FAILED, "table");
 }
 
@@ -91,10 +145,101 @@ static void put_number(struct libscols_line *line, int column, uint64_t number)
 	put_text(line, column, text);
 }
 
-/* Begins with y or n, by which libsmartcols tells true from false. */
 static const char *yes_no(bool yes)
 {
 	return yes ? "yes" : "no";
+}
+
+/* Names are escaped where they are printed. */
+static void add_line(struct libscols_table *table, const struct row *row)
+{
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+
+	if (!line)
+		err(TOOL_FAILED, "table");
+	put_text(line, FILE_, row->file);
+	put_text(line, MODE, row->mode);
+	if (row->flag)
+		put_text(line, FLAG, yes_no(*row->flag));
+	put_text(line, MAPPED, row->withheld ? "-" : row->mapped);
+	if (row->withheld)
+		put_text(line, PAGES, "-");
+	else if (row->counted)
+		put_number(line, PAGES, row->pages);
+	if (row->counted) {
+		put_number(line, SWITCHES, row->switches);
+		put_number(line, REFUSALS, row->refusals);
+	}
+	put_text(line, REASON, row->reason);
+}
+
+/* --- As JSON. */
+
+static void put_json(json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, value))
+		errx(TOOL_FAILED, "JSON: out of memory");
+}
+
+static json_t *json_text(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+static json_t *json_number(bool known, uint64_t number)
+{
+	return known ? json_integer(number) : json_null();
+}
+
+static void put_json_name(json_t *object, const char *name)
+{
+	bool exact;
+	char *utf8 = name_utf8(name, &exact);
+	char *hex = exact ? NULL : name_hex(name);
+
+	put_json(object, "file", json_string(utf8));
+	put_json(object, "file_hex", json_text(hex));
+	free(utf8);
+	free(hex);
+}
+
+static void add_object(json_t *files, const struct row *row)
+{
+	json_t *object = json_object();
+
+	if (json_array_append_new(files, object))
+		errx(TOOL_FAILED, "JSON: out of memory");
+	put_json_name(object, row->file);
+	put_json(object, "mode", json_text(row->mode));
+	put_json(object, "flag",
+		 row->flag ? json_boolean(*row->flag) : json_null());
+	put_json(object, "mapped",
+		 json_text(row->withheld ? NULL : row->mapped));
+	put_json(object, "pages",
+		 json_number(row->counted && !row->withheld, row->pages));
+	put_json(object, "switches", json_number(row->counted, row->switches));
+	put_json(object, "refusals", json_number(row->counted, row->refusals));
+	put_json(object, "reason", json_text(row->reason));
+}
+
+/* In ASCII: names may have characters in them that a terminal obeys. */
+static bool print_json(json_t *files)
+{
+	json_t *all = json_pack("{s:O}", "files", files);
+
+	return !all ||
+		json_dumpf(all, stdout, JSON_INDENT(3) | JSON_ENSURE_ASCII) ||
+		putchar('\n') == EOF;
+}
+
+/* --- Files. */
+
+static void add_row(struct output *output, const struct row *row)
+{
+	if (output->files)
+		add_object(output->files, row);
+	else
+		add_line(output->table, row);
 }
 
 static const char *mapped_name(unsigned int flags)
@@ -104,103 +249,116 @@ static const char *mapped_name(unsigned int flags)
 	return yes_no(flags & DAXSTACK_STATE_MAPPED);
 }
 
-static int show_file(struct libscols_table *table, const char *path, int fd)
+static int show_file(struct output *output, const char *path, int fd)
 {
-	struct libscols_line *line;
+	struct row row = { .file = path, .counted = true };
 	struct daxstack_state state;
-	const char *reason;
+	bool flag;
 
 	if (ioctl(fd, DAXSTACK_IOC_STATE, &state) < 0)
 		return -errno;
-	line = new_line(table);
-	put_text(line, FILE_, path);
-	put_text(line, MODE, mode_name(state.mode));
-	put_text(line, FLAG, yes_no(state.flags & DAXSTACK_STATE_FLAG));
-	put_text(line, MAPPED, mapped_name(state.flags));
-	put_number(line, PAGES, state.pages);
-	put_number(line, SWITCHES, state.switches);
-	put_number(line, REFUSALS, state.refusals);
-	reason = reason_text(state.reason);
-	if (reason)
-		put_text(line, REASON, reason);
+	flag = state.flags & DAXSTACK_STATE_FLAG;
+	row.mode = mode_name(state.mode);
+	row.flag = &flag;
+	row.mapped = mapped_name(state.flags);
+	row.withheld = state.flags & DAXSTACK_STATE_WITHHELD;
+	row.pages = state.pages;
+	row.switches = state.switches;
+	row.refusals = state.refusals;
+	row.reason = reason_text(state.reason);
+	add_row(output, &row);
 	return 0;
 }
 
-static int show_directory(struct libscols_table *table, const char *path,
-			  int fd)
+static int show_directory(struct output *output, const char *path, int fd)
 {
-	struct libscols_line *line;
+	struct row row = { .file = path };
 	struct fsxattr fsx;
+	bool flag;
 
 	if (ioctl(fd, FS_IOC_FSGETXATTR, &fsx) < 0)
 		return -errno;
-	line = new_line(table);
-	put_text(line, FILE_, path);
-	put_text(line, FLAG, yes_no(fsx.fsx_xflags & FS_XFLAG_DAX));
+	flag = fsx.fsx_xflags & FS_XFLAG_DAX;
+	row.flag = &flag;
+	add_row(output, &row);
 	return 0;
 }
 
-/* NULL if a line was added to @table, else why not. */
-static const char *show_opened(struct libscols_table *table, const char *path,
-			       int fd, const struct stat *st)
+/* What can be told of a file that is not opened. */
+static void show_leased(struct output *output, const char *path,
+			const struct file_id *id)
 {
-	int error;
+	const struct row row = {
+		.file = path,
+		.mode = mode_name(id->dax ? DAXSTACK_DAX : DAXSTACK_CACHED),
+		.reason = LEASE_TEXT,
+	};
 
-	if (S_ISDIR(st->st_mode))
-		error = show_directory(table, path, fd);
-	else if (file_is_regular(st))
-		error = show_file(table, path, fd);
-	else
+	add_row(output, &row);
+}
+
+/* NULL if a row was added to @output, else why not. */
+static const char *show_looked_at(struct output *output, const char *path,
+				  int look, const struct file_id *id)
+{
+	const char *why = file_foreign(look, id);
+	int fd, error;
+
+	if (why)
+		return why;
+	if (!file_has_ioctls(id))
 		return reason_text(DAXSTACK_REASON_NOT_REGULAR);
+	/* To look at a file must not cost others their leases. */
+	fd = S_ISREG(id->mode) && file_is_leased(id) ? -EWOULDBLOCK :
+						       file_open(look, id);
+	if (fd == -EWOULDBLOCK) {
+		show_leased(output, path, id);
+		return NULL;
+	}
+	if (fd == -ENOSYS)
+		return NO_PROC_TEXT;
+	if (fd < 0)
+		return strerror(-fd);
+	error = (S_ISDIR(id->mode) ? show_directory : show_file)(output, path,
+								 fd);
+	close(fd);
 	return error ? strerror(-error) : NULL;
 }
 
-static int show_path(struct libscols_table *table, const char *path)
+static int show_path(struct output *output, const char *path)
 {
-	struct stat st;
+	struct file_id id;
+	int look = file_look(AT_FDCWD, path, 0, &id);
 	const char *why;
-	int fd = file_open(path, &st, &why);
 
-	if (fd >= 0) {
-		why = show_opened(table, path, fd, &st);
-		close(fd);
+	if (look >= 0) {
+		why = show_looked_at(output, path, look, &id);
+		close(look);
+	} else {
+		why = strerror(-look);
 	}
 	if (!why)
 		return TOOL_OK;
-	warnx("%s: %s", path, why);
+	warnx("%s: %s", name_shown(path), why);
 	return TOOL_FAILED;
-}
-
-static struct libscols_table *new_table(bool json, bool noheadings)
-{
-	struct libscols_table *table = scols_new_table();
-	struct libscols_column *column;
-	size_t i;
-
-	if (!table || scols_table_set_name(table, "files"))
-		err(TOOL_FAILED, "table");
-	scols_table_enable_json(table, json);
-	scols_table_enable_noheadings(table, noheadings);
-	for (i = 0; i < ARRAY_SIZE(columns); i++) {
-		column = scols_table_new_column(table, columns[i].name, 0,
-						columns[i].flags);
-		if (!column)
-			err(TOOL_FAILED, "table");
-		scols_column_set_json_type(column, columns[i].json);
-	}
-	return table;
 }
 
 static int show_paths(char **paths, bool json, bool noheadings)
 {
-	struct libscols_table *table = new_table(json, noheadings);
+	struct output output = { .table = new_table(noheadings) };
 	int status = TOOL_OK;
 
+	if (json) {
+		output.files = json_array();
+		if (!output.files)
+			errx(TOOL_FAILED, "JSON: out of memory");
+	}
 	while (*paths)
-		status = tool_worse(status, show_path(table, *paths++));
-	if (scols_print_table(table))
+		status = tool_worse(status, show_path(&output, *paths++));
+	if (json ? print_json(output.files) : scols_print_table(output.table))
 		status = tool_worse(status, TOOL_WRITE);
-	scols_unref_table(table);
+	json_decref(output.files);
+	scols_unref_table(output.table);
 	return status;
 }
 
@@ -216,6 +374,7 @@ static int status_run(int argc, char **argv)
 	bool noheadings = false;
 	int c;
 
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "Jnh", options, NULL)) != -1) {
 		switch (c) {
 		case 'J':
@@ -227,7 +386,7 @@ static int status_run(int argc, char **argv)
 		case 'h':
 			return tool_help(&status_command);
 		default:
-			return tool_try_help(argv[0]);
+			return tool_bad_option(argv[0], argv);
 		}
 	}
 	if (optind == argc)

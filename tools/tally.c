@@ -107,7 +107,7 @@ void tally_print(struct tally *tally, unsigned int mode)
 	print_unless_zero("directories", outcomes[SET_DIRECTORY]);
 	print_unless_zero("no mode (symlinks, devices, ...)",
 			  outcomes[SET_SKIPPED]);
-	print_unless_zero("left out, on other filesystems",
+	print_unless_zero("left out, mounted in the tree",
 			  outcomes[SET_ELSEWHERE]);
 }
 

@@ -6,7 +6,6 @@
 #define TOOL_H
 
 #include <stdbool.h>
-#include <sys/stat.h>
 
 /* Exit statuses. With several files the highest wins. */
 enum tool_status {
@@ -37,6 +36,7 @@ extern const struct tool_command status_command;
 int tool_try_help(const char *title);
 int tool_usage_error(const char *title, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+int tool_bad_option(const char *title, char **argv);
 int tool_help(const struct tool_command *cmd);
 
 static inline int tool_worse(int a, int b)
@@ -44,9 +44,21 @@ static inline int tool_worse(int a, int b)
 	return a > b ? a : b;
 }
 
-int file_open(const char *path, struct stat *st, const char **why);
-bool file_is_regular(const struct stat *st);
 const char *mode_name(unsigned int mode);
 const char *reason_text(unsigned int reason);
+
+const char *name_shown(const char *name);
+char *name_utf8(const char *name, bool *exact);
+char *name_hex(const char *name);
+
+/* What a refusal by a lease is called: the kernel has no reason for it. */
+#define LEASE_TEXT	"another process holds a lease on the file"
+#define NO_PROC_TEXT	"cannot be opened safely: /proc is not mounted"
+
+void signals_catch(void);
+bool signals_ended(void);
+void signals_raise(void);
+
+char *elsewhere(int fd);
 
 #endif /* TOOL_H */

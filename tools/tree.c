@@ -1,137 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * daxstack set --recursive: whole trees.
- *
- * The walk stands in the directory whose entries it visits, which keeps the
- * names short to look up, and cannot be led elsewhere by somebody who puts a
- * symbolic link in place of a directory further up.
  */
-#include <err.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "set.h"
 #include "tool.h"
 
 /**
- * struct tree - a walk
+ * struct tree - what came of trees
  * @opt: what to do
  * @tally: what came of it
  * @status: the worst so far
- * @fts: where it is
- * @dev: of the operand, which is on a daxstack mount
  */
 struct tree {
 	const struct set_options *opt;
 	struct tally tally;
 	int status;
-	FTS *fts;
-	dev_t dev;
 };
-
-static FTS *tree_open(char *path, int options)
-{
-	char *const paths[] = { path, NULL };
-
-	return fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_XDEV |
-			options, NULL);
-}
-
-/* Goes back to the working directory, by which the next tree is found. */
-static void tree_close(FTS *fts)
-{
-	if (fts_close(fts) < 0)
-		err(TOOL_FAILED, "cannot return to the working directory");
-}
-
-/* Directories are visited again afterwards, or when they cannot be read. */
-static bool is_first_visit(const FTSENT *ent)
-{
-	return ent->fts_info != FTS_DP && ent->fts_info != FTS_DNR;
-}
 
 static struct set_result nothing(enum set_outcome outcome)
 {
 	return (struct set_result){ .outcome = outcome };
-}
-
-static struct set_result failed(const struct tree *tree, FTSENT *ent,
-				const char *why)
-{
-	/* Not to be told the same of a directory twice. */
-	fts_set(tree->fts, ent, FTS_SKIP);
-	return apply_failed(tree->opt, ent->fts_path, why);
-}
-
-static struct set_result failed_with(const struct tree *tree, FTSENT *ent,
-				     int error)
-{
-	/* Removed since its name was read, as happens in a tree in use. */
-	if (error == ENOENT && ent->fts_level > FTS_ROOTLEVEL)
-		return nothing(SET_NOTHING);
-	return failed(tree, ent, strerror(error));
-}
-
-/* Also finds out whether daxstack's ioctls may be sent to this tree at all. */
-static struct set_result visit_operand(struct tree *tree, FTSENT *ent)
-{
-	struct set_result result;
-	struct stat st;
-	const char *why;
-	int fd = file_open(ent->fts_accpath, &st, &why);
-
-	if (fd < 0)
-		return failed(tree, ent, why);
-	tree->dev = st.st_dev;
-	result = apply(tree->opt, ent->fts_path, fd, &st);
-	close(fd);
-	return result;
-}
-
-/*
- * What fts knows of an entry is a moment old, and good enough: asking again
- * would cost more than it tells.
- */
-static struct set_result visit_entry(const struct tree *tree, FTSENT *ent)
-{
-	struct set_result result;
-	int fd;
-
-	if (ent->fts_statp->st_dev != tree->dev)
-		return nothing(SET_ELSEWHERE);
-	fd = open(ent->fts_accpath, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-		  O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return failed_with(tree, ent, errno);
-	result = apply(tree->opt, ent->fts_path, fd, ent->fts_statp);
-	close(fd);
-	return result;
-}
-
-static struct set_result visit(struct tree *tree, FTSENT *ent)
-{
-	switch (ent->fts_info) {
-	case FTS_D:
-	case FTS_F:
-		if (ent->fts_level == FTS_ROOTLEVEL)
-			return visit_operand(tree, ent);
-		return visit_entry(tree, ent);
-	case FTS_DNR:
-	case FTS_ERR:
-	case FTS_NS:
-		return failed_with(tree, ent, ent->fts_errno);
-	case FTS_SLNONE:
-		return failed_with(tree, ent, ENOENT);
-	case FTS_DC:
-		/* A directory that is also mounted below itself. */
-		return nothing(SET_NOTHING);
-	default:
-		return nothing(SET_SKIPPED);
-	}
 }
 
 static void add(struct tree *tree, const struct set_result *result)
@@ -140,81 +36,148 @@ static void add(struct tree *tree, const struct set_result *result)
 	tree->status = tool_worse(tree->status, result->status);
 }
 
-/* A directory that the walk was in has been moved elsewhere; or no memory. */
-static struct set_result ended_early(const struct tree *tree, const char *path,
-				     int error)
+/* By what the directory says of an entry. DT_UNKNOWN: it does not. */
+static bool may_have_flag(unsigned char type)
 {
-	static char why[128];
-
-	snprintf(why, sizeof(why), "walk ended early: %s", strerror(error));
-	return apply_failed(tree->opt, path, why);
+	return type == DT_REG || type == DT_DIR || type == DT_UNKNOWN;
 }
 
-static void walk(struct tree *tree)
+static struct set_result set_looked_at(const struct tree *tree,
+				       struct walk *walk, int look,
+				       const struct file_id *id, int *opened)
+{
+	if (!walk_may_enter(walk, id))
+		return nothing(SET_ELSEWHERE);
+	if (!file_has_ioctls(id))
+		return nothing(SET_SKIPPED);
+	return apply(tree->opt, walk_path(walk), look, id,
+		     S_ISDIR(id->mode) ? opened : NULL);
+}
+
+static struct set_result set_named(const struct tree *tree, struct walk *walk,
+				   int dir, const char *name, int *opened)
 {
 	struct set_result result;
-	FTSENT *ent;
+	struct file_id id;
+	int look = file_look(dir, name, O_NOFOLLOW, &id);
 
-	while ((ent = fts_read(tree->fts))) {
-		if (ent->fts_info == FTS_DP)
-			continue;
-		result = visit(tree, ent);
-		add(tree, &result);
-		if (is_first_visit(ent))
-			progress_step(result.outcome == SET_REFUSED);
-	}
+	/* Removed since its name was read, as happens in a tree in use. */
+	if (look == -ENOENT)
+		return nothing(SET_NOTHING);
+	if (look < 0)
+		return apply_failed(tree->opt, walk_path(walk),
+				    strerror(-look));
+	result = set_looked_at(tree, walk, look, &id, opened);
+	close(look);
+	return result;
 }
 
-static void set_tree(struct tree *tree, char *path)
+static int set_entry(struct walk *walk, int dir, const char *name,
+		     unsigned char type)
+{
+	struct tree *tree = walk_data(walk);
+	struct set_result result = nothing(SET_SKIPPED);
+	int opened = -1;
+
+	if (may_have_flag(type))
+		result = set_named(tree, walk, dir, name, &opened);
+	add(tree, &result);
+	progress_step(result.outcome == SET_REFUSED);
+	return opened;
+}
+
+static void set_lost(struct walk *walk, const char *why)
+{
+	struct tree *tree = walk_data(walk);
+	struct set_result result = apply_failed(tree->opt, walk_path(walk),
+						why);
+
+	add(tree, &result);
+}
+
+static struct set_result set_operand(struct tree *tree, const char *path,
+				     int *opened)
 {
 	struct set_result result;
-
-	tree->fts = tree_open(path, 0);
-	if (!tree->fts) {
-		result = apply_failed(tree->opt, path, strerror(errno));
-		add(tree, &result);
-		return;
-	}
-	walk(tree);
-	/* It was zero at the end of the tree. */
-	if (errno) {
-		result = ended_early(tree, path, errno);
-		add(tree, &result);
-	}
-	tree_close(tree->fts);
-}
-
-static bool can_enter(const FTSENT *ent)
-{
+	struct file_id id;
+	int look = file_look(AT_FDCWD, path, 0, &id);
 	const char *why;
-	struct stat st;
-	int fd = file_open(ent->fts_accpath, &st, &why);
 
-	if (fd < 0)
-		return false;
-	close(fd);
-	return true;
+	if (look < 0)
+		return apply_failed(tree->opt, path, strerror(-look));
+	why = file_foreign(look, &id);
+	if (why)
+		result = apply_failed(tree->opt, path, why);
+	else if (!file_has_ioctls(&id))
+		result = nothing(SET_SKIPPED);
+	else
+		result = apply(tree->opt, path, look, &id,
+			       S_ISDIR(id.mode) ? opened : NULL);
+	close(look);
+	return result;
 }
 
-/*
- * Takes the same way as the walk proper. It reads names only, which is little
- * beside the work that follows.
- */
-static void count_tree(char *path)
+static void set_tree(struct tree *tree, const char *path)
 {
-	FTS *fts = tree_open(path, FTS_NOSTAT);
-	FTSENT *ent;
+	static const struct walk_ops ops = {
+		.entry = set_entry,
+		.lost = set_lost,
+	};
+	int dir = -1;
+	struct set_result result = set_operand(tree, path, &dir);
 
-	if (!fts)
+	add(tree, &result);
+	progress_step(result.outcome == SET_REFUSED);
+	if (dir >= 0)
+		walk_tree(&ops, tree, path, dir);
+}
+
+/* --- The way once before, for the progress to know how much there is. */
+
+static int count_entry(struct walk *walk, int dir, const char *name,
+		       unsigned char type)
+{
+	struct file_id id;
+	int fd = -1;
+	int look;
+
+	progress_step(false);
+	if (type != DT_DIR && type != DT_UNKNOWN)
+		return -1;
+	look = file_look(dir, name, O_NOFOLLOW, &id);
+	if (look < 0)
+		return -1;
+	if (S_ISDIR(id.mode) && walk_may_enter(walk, &id))
+		fd = file_open(look, &id);
+	close(look);
+	return fd;
+}
+
+static void count_lost(struct walk *walk, const char *why)
+{
+	(void)walk;
+	(void)why;
+}
+
+/* It reads names only, which is little beside the work that follows. */
+static void count_tree(const char *path)
+{
+	static const struct walk_ops ops = {
+		.entry = count_entry,
+		.lost = count_lost,
+	};
+	struct file_id id;
+	int look = file_look(AT_FDCWD, path, 0, &id);
+	int dir = -1;
+
+	progress_step(false);
+	if (look < 0)
 		return;
-	while ((ent = fts_read(fts))) {
-		if (ent->fts_level == FTS_ROOTLEVEL && ent->fts_info == FTS_D &&
-		    !can_enter(ent))
-			fts_set(fts, ent, FTS_SKIP);
-		if (is_first_visit(ent))
-			progress_step(false);
-	}
-	tree_close(fts);
+	if (S_ISDIR(id.mode) && !file_foreign(look, &id))
+		dir = file_open(look, &id);
+	close(look);
+	if (dir >= 0)
+		walk_tree(&ops, NULL, path, dir);
 }
 
 /**
@@ -223,7 +186,8 @@ static void count_tree(char *path)
  * @paths: the trees, ending with NULL; symbolic links are followed here only
  *
  * A directory comes before what is in it: what is made there meanwhile
- * inherits its flag. Ends with a summary on stdout, unless quiet.
+ * inherits its flag. Ends with a summary on stdout, unless quiet, also if a
+ * signal ends it early.
  *
  * Return: enum tool_status.
  */
@@ -237,11 +201,14 @@ int tree_set(const struct set_options *opt, char *const *paths)
 			count_tree(*path);
 		progress_counted();
 	}
-	for (path = paths; *path; path++)
+	for (path = paths; *path && !signals_ended(); path++)
 		set_tree(&tree, *path);
 	progress_end();
-	if (!opt->quiet)
+	if (!opt->quiet) {
 		tally_print(&tree.tally, opt->mode);
+		if (signals_ended())
+			puts("interrupted: the rest was not tried");
+	}
 	tally_free(&tree.tally);
 	return tree.status;
 }

@@ -80,7 +80,7 @@ static int freeze_once(void (*suspend)(int control, bool on), int control,
 	dxs_sleep_ms(bs_random(10));
 	suspend(control, true);
 	*refused += dxs_switch(fd, !dxs_mode(fd), 20, &sw) == EBUSY &&
-		(sw.reason == DAXSTACK_REASON_LOWER_SHARED ||
+		(sw.reason == DAXSTACK_REASON_FROZEN ||
 		 sw.reason == DAXSTACK_REASON_WRITEBACK);
 	MUST(kill(pid, SIGKILL));
 	status = bs_wait(pid);

@@ -20,6 +20,10 @@
 /* As EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN have it, which are the same. */
 #define SHUTDOWN	_IOR('X', 125, __u32)
 
+/* What they say to it. */
+#define ASKED_OF_EXT4	"EXT4-fs .*: shut down requested|Aborting journal on device"
+#define ASKED_OF_XFS	"XFS .*(: User initiated shutdown|xfs_fs_goingdown)"
+
 static const struct way {
 	const char *name;
 	__u32 flag;
@@ -242,6 +246,7 @@ static void test_way(const struct way *way)
 		wait_for(&writer[i].done, 20);
 		wait_for(&switcher[i].done, 2);
 	}
+	dxs_expect(dxs_on_xfs() ? ASKED_OF_XFS : ASKED_OF_EXT4);
 	shut_down(way);
 	for (i = 0; i < 2; i++) {
 		wait_for(&writer[i].failed, 5);
@@ -265,6 +270,7 @@ static void test_way(const struct way *way)
 	dxs_ok(open("stack/new", O_CREAT | O_RDWR, 0644) < 0,
 	       "%s: no file can be made", way->name);
 	dxs_umount_stack();
+	dxs_expect(NULL);
 
 	/* The log is replayed. */
 	dxs_mount_stack();

@@ -343,6 +343,7 @@ static void fuzz_state(void)
 	unsigned int flags = world.flag ? DAXSTACK_STATE_FLAG : 0;
 	bool mapped = world.map || w.own_map, stranger = one_in(4);
 	struct daxstack_state out;
+	unsigned int reason;
 	int err;
 
 	if (mapped)
@@ -359,13 +360,24 @@ static void fuzz_state(void)
 	take_arg(&w, &out);
 	if (!fuzz_errno(w.writable ? 0 : EFAULT, err) || err)
 		return;
+	reason = expected_reason(!world.mode, mapped);
+	if (stranger) {
+		flags &= DAXSTACK_STATE_FLAG;
+		flags |= DAXSTACK_STATE_WITHHELD;
+		if (reason == DAXSTACK_REASON_MAPPED ||
+		    reason == DAXSTACK_REASON_MAP_SYNC)
+			reason = DAXSTACK_REASON_NOT_OWNER;
+		fuzz_check(!out.pages && !(out.flags & DAXSTACK_STATE_GATED),
+			   "told a stranger: pages %llu, flags %#x",
+			   (unsigned long long)out.pages, out.flags);
+	}
 	fuzz_check((int)out.mode == world.mode &&
 		   (out.flags & ~DAXSTACK_STATE_GATED) == flags,
 		   "mode %u, flags %#x", out.mode, out.flags);
-	fuzz_check(out.reason == expected_reason(!world.mode, mapped),
-		   "reason %s", dxs_reason_name(out.reason));
+	fuzz_check(out.reason == reason, "reason %s",
+		   dxs_reason_name(out.reason));
 	fuzz_check(!out.pad && !out.reserved[0] && !out.reserved[1] &&
-		   !out.reserved[2] && !out.reserved[3], "reserved is not 0");
+		   !out.reserved[2], "reserved is not 0");
 }
 
 /* --- Other descriptors, other numbers. */

@@ -35,6 +35,9 @@ static struct {
 	bool dir;
 } mounted;
 
+/* With STACK: what its superblock has, and so each mount of it. */
+static struct wanted shared;
+
 /* The inputs, for the report. */
 static char inputs[700];
 
@@ -198,8 +201,14 @@ static int expect_mount(const struct wanted *w)
 		return EINVAL;		/* no lower filesystem */
 	if (dir)
 		return other || w->dax ? EINVAL : 0;
+	/* The same superblock: what is given has to be as it is there. */
+	if (besides == STACK && !other)
+		return (w->policy && strcmp(w->policy, shared.policy)) ||
+			(w->inherit && strcmp(w->inherit, shared.inherit)) ||
+			(w->dax && strcmp(w->dax, shared.dax)) ||
+			(w->ro == 1) != shared.ro ? EBUSY : 0;
 	/* Its other mount has the say. */
-	if (besides != NOTHING && (other || w->dax || w->ro == 1))
+	if (besides == LOWER && (other || w->dax || w->ro == 1))
 		return EBUSY;
 	return other ? EINVAL : 0;
 }
@@ -208,11 +217,16 @@ static void now_mounted(const struct wanted *w)
 {
 	mounted.is = *w;
 	mounted.is.lower = dxs_fs;
+	mounted.dir = !strcmp(w->source, "lower");
+	if (besides == STACK) {
+		mounted.is = shared;
+		mounted.lower_ro = false;
+		return;
+	}
 	mounted.is.policy = w->policy ?: "live";
 	mounted.is.inherit = w->inherit ?: "create";
 	mounted.is.dax = w->dax ?: "inode";
 	mounted.is.ro = w->ro == 1;
-	mounted.dir = !strcmp(w->source, "lower");
 	mounted.lower_ro = mounted.is.ro && !mounted.dir;
 }
 
@@ -231,6 +245,8 @@ static void now_remounted(const struct wanted *w)
 	mounted.is.inherit = w->inherit ?: mounted.is.inherit;
 	if (w->ro >= 0)
 		mounted.is.ro = w->ro;
+	if (besides == STACK)
+		shared = mounted.is;
 }
 
 /* The options of the superblock on "other", and how many mounts there are. */
@@ -262,8 +278,8 @@ static unsigned int expected_reason(void)
 		return DAXSTACK_REASON_DAX_OPTION;
 	if (!strcmp(mounted.is.policy, "never"))
 		return DAXSTACK_REASON_NEVER;
-	return besides == NOTHING ? DAXSTACK_REASON_NONE :
-				    DAXSTACK_REASON_LOWER_SHARED;
+	return besides == LOWER ? DAXSTACK_REASON_LOWER_SHARED :
+				  DAXSTACK_REASON_NONE;
 }
 
 /* Is what is mounted as the options said? */
@@ -522,6 +538,8 @@ void fuzz_mounts(int cases)
 		dxs_mount_lower();
 	else if (besides == STACK)
 		dxs_mount_stack();
+	shared = (struct wanted){ .lower = dxs_fs, .policy = "live",
+				  .inherit = "create", .dax = "inode" };
 	mounts = read_mounts(options, sizeof(options));
 	while (cases-- > 0)
 		fuzz_mount(mounts);

@@ -52,6 +52,39 @@ struct hazard_switches {
 struct hazard_switches hazard_switch(int fd, double seconds, int count,
 				     int timeout_ms);
 
+/* rights.c */
+
+/* Prints whose rights it has: "hazards --rights". Return: the exit status. */
+int rights_main(void);
+/* This program, at @path. */
+void rights_program(const char *path);
+/* Does not return: has the program say which rights it has. */
+void rights_exec(const char *path);
+/* In a child: becomes user and group @id, and ends the child if it cannot. */
+void rights_user(uid_t id);
+/* In a child: in a new user namespace with a map that it may make itself. */
+void rights_nest(const char *map);
+/*
+ * Calls @step(@arg) in a child, in a new user namespace with these maps of users
+ * and groups if @map is not NULL, as root.
+ * Return: what it printed; valid until the next call.
+ */
+const char *rights_run(const char *map, void (*step)(void *arg), void *arg);
+
+/*
+ * A sync(2) of the stack that takes seconds, by a process of its own, and its
+ * end. Return: the process, 0 if writes cannot be slowed down.
+ */
+pid_t hazard_slow_sync(void);
+void hazard_slow_sync_end(pid_t pid, const char *name);
+
+/*
+ * A page whose fault waits until somebody fills it. Return: its userfaultfd, or
+ * -1 if there are none.
+ */
+int hazard_missing_page(uint8_t **page);
+void hazard_fill_page(int uffd, uint8_t *page);
+
 /* faults.c */
 void h2_write_faults(void);
 void h3_waiting_faults(void);
@@ -82,5 +115,42 @@ void h21_untouched(void);
 void h22_stuck_reader(void);
 void h23_slow_sync(void);
 void h35_splices(void);
+
+/* attrs.c */
+void h36_racing_copies(void);
+void h37_changed_below(void);
+
+/* xattrs.c */
+void h38_translated_once(void);
+
+/* lsm.c */
+void h39_judged_anew(void);
+
+/* stale.c */
+void h57_unmapped_before_flush(void);
+
+/* gates.c */
+void h40_gates_stay_shut(void);
+void h41_looks(void);
+
+/* reclaim.c */
+void h43_starved(void);
+void h44_too_often(void);
+
+/* owners.c */
+void h50_second_mount(void);
+void h51_changed_below(void);
+void h52_folded_names(void);
+void h53_probe_name(void);
+void h54_removed_key(void);
+void h56_born_otherwise(void);
+
+/* requests.c */
+void h42_only_stores(void);
+void h45_write_faults(void);
+void h46_vfs_locks(void);
+void h48_kept_processor(void);
+void h49_pollers(void);
+void h55_attributes(void);
 
 #endif /* HAZARDS_H */

@@ -42,6 +42,27 @@ static const struct {
 	{ "H33", h33_untold },
 	{ "H34", h34_held },
 	{ "H35", h35_splices },
+	{ "H36", h36_racing_copies },
+	{ "H37", h37_changed_below },
+	{ "H38", h38_translated_once },
+	{ "H39", h39_judged_anew },
+	{ "H40", h40_gates_stay_shut },
+	{ "H41", h41_looks },
+	{ "H42", h42_only_stores },
+	{ "H43", h43_starved },
+	{ "H44", h44_too_often },
+	{ "H45", h45_write_faults },
+	{ "H46", h46_vfs_locks },
+	{ "H48", h48_kept_processor },
+	{ "H49", h49_pollers },
+	{ "H50", h50_second_mount },
+	{ "H51", h51_changed_below },
+	{ "H52", h52_folded_names },
+	{ "H53", h53_probe_name },
+	{ "H54", h54_removed_key },
+	{ "H55", h55_attributes },
+	{ "H56", h56_born_otherwise },
+	{ "H57", h57_unmapped_before_flush },
 };
 
 int hazard_file(const char *path, size_t len, int mode)
@@ -143,6 +164,8 @@ int main(int argc, char **argv)
 {
 	size_t i;
 
+	if (argc == 2 && !strcmp(argv[1], "--rights"))
+		return rights_main();
 	dxs_begin();
 	for (i = 0; i < ARRAY_SIZE(hazards); i++) {
 		if (!wanted(hazards[i].name, argc, argv))

@@ -149,8 +149,7 @@ static void read_and_time(void *arg)
 	dxs_sleep_ms(1);
 }
 
-/* A page whose fault waits until somebody fills it. Return: its userfaultfd. */
-static int missing_page(uint8_t **page)
+int hazard_missing_page(uint8_t **page)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
@@ -167,6 +166,15 @@ static int missing_page(uint8_t **page)
 	return uffd;
 }
 
+void hazard_fill_page(int uffd, uint8_t *page)
+{
+	struct uffdio_zeropage fill = {
+		.range = { .start = (uintptr_t)page, .len = PAGE },
+	};
+
+	MUST(ioctl(uffd, UFFDIO_ZEROPAGE, &fill));
+}
+
 static void stuck_reader(int mode)
 {
 	const char *const name = dxs_mode_name(mode);
@@ -174,13 +182,12 @@ static void stuck_reader(int mode)
 	struct reader reader = { .fd = fd };
 	struct stall stall = { .fd = fd };
 	struct hazard_thread other;
-	struct uffdio_zeropage fill = { 0 };
 	struct daxstack_switch sw;
 	pthread_t thread;
 	double begin;
 	int err;
 
-	uffd = missing_page(&reader.buf);
+	uffd = hazard_missing_page(&reader.buf);
 	if (uffd < 0) {
 		dxs_skip("no userfaultfd", "H22, %s", name);
 		close(fd);
@@ -203,9 +210,7 @@ static void stuck_reader(int mode)
 		 stall.worst * 1000);
 	dxs_ok(stall.worst < 1, "H22, %s: others are not held up", name);
 
-	fill.range.start = (uintptr_t)reader.buf;
-	fill.range.len = PAGE;
-	MUST(ioctl(uffd, UFFDIO_ZEROPAGE, &fill));
+	hazard_fill_page(uffd, reader.buf);
 	pthread_join(thread, NULL);
 	dxs_is(PAGE, reader.got, "H22, %s: the reader ends", name);
 	dxs_errno(0, dxs_switch(fd, !mode, 500, NULL),
@@ -254,14 +259,8 @@ static void sync_slowly(void)
 	_exit(0);
 }
 
-void h23_slow_sync(void)
+pid_t hazard_slow_sync(void)
 {
-	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), status;
-	struct stall stall = { .fd = fd };
-	struct hazard_thread reader;
-	struct daxstack_switch sw;
-	double begin, took, end, worst = 0;
-	int busy = 0, done = 0;
 	char limit[64];
 	struct stat st;
 	pid_t pid;
@@ -271,15 +270,39 @@ void h23_slow_sync(void)
 		 major(st.st_rdev), minor(st.st_rdev));
 	if (!put("/sys/fs/cgroup/cgroup.subtree_control", "+memory +io") ||
 	    (mkdir(CGROUP, 0755) && errno != EEXIST) ||
-	    !put(CGROUP "/io.max", limit)) {
-		dxs_skip("no throttling of writes", "H23");
-		close(fd);
-		return;
-	}
+	    !put(CGROUP "/io.max", limit))
+		return 0;
 	pid = MUST(fork());
 	if (!pid)
 		sync_slowly();
 	dxs_sleep_ms(500);
+	return pid;
+}
+
+void hazard_slow_sync_end(pid_t pid, const char *name)
+{
+	int status;
+
+	MUST(waitpid(pid, &status, 0));
+	dxs_is(0, status, "%s: it ends", name);
+	MUST(rmdir(CGROUP));
+}
+
+void h23_slow_sync(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), status;
+	struct stall stall = { .fd = fd };
+	struct hazard_thread reader;
+	struct daxstack_switch sw;
+	double begin, took, end, worst = 0;
+	int busy = 0, done = 0;
+	pid_t pid = hazard_slow_sync();
+
+	if (!pid) {
+		dxs_skip("no throttling of writes", "H23");
+		close(fd);
+		return;
+	}
 	hazard_start(&reader, read_and_time, &stall);
 	begin = dxs_now();
 	for (end = begin + 1.5; dxs_now() < end; dxs_sleep_ms(10)) {
@@ -296,8 +319,7 @@ void h23_slow_sync(void)
 	hazard_stop(&reader);
 	dxs_is(0, MUST(waitpid(pid, &status, WNOHANG)),
 	       "H23: the sync goes on all the while");
-	MUST(waitpid(pid, &status, 0));
-	dxs_is(0, status, "H23: it ends");
+	hazard_slow_sync_end(pid, "H23");
 	dxs_diag("sync took %.1f s or more; %d switches, %d busy, "
 		 "worst %.0f ms; worst read %.0f ms",
 		 dxs_now() - begin, done, busy, worst * 1000,
@@ -308,7 +330,6 @@ void h23_slow_sync(void)
 	dxs_errno(0, dxs_switch(fd, !dxs_mode(fd), 2000, NULL),
 		  "H23: switched when sync(2) is through");
 	close(fd);
-	MUST(rmdir(CGROUP));
 }
 
 /* --- H35: splices into the stack, and into the lower filesystem elsewhere. */

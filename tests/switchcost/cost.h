@@ -70,6 +70,9 @@ uint64_t cost_of_flag(const char *where, int to);
 
 /* The short form: tests. */
 void check_bounds(void);
+
+/* walks.c */
+void check_walks(void);
 /* The long form: JSON, all of it. */
 void print_sweeps(void);
 /* How long a reader waits during so many switches. */

@@ -51,9 +51,11 @@ static bool plausible(enum policy policy, unsigned int reason, int to)
 {
 	switch (reason) {
 	case DAXSTACK_REASON_PINNED:
-	case DAXSTACK_REASON_IO:
 	case DAXSTACK_REASON_WRITEBACK:
 		return policy != NEVER;
+	/* To store the flag needs the lower i_rwsem and its turn, too (H42). */
+	case DAXSTACK_REASON_IO:
+	case DAXSTACK_REASON_SWITCHING:
 	case DAXSTACK_REASON_INTERRUPTED:
 		return true;
 	case DAXSTACK_REASON_MAP_SYNC:

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copies of attributes. The lower inode has the attributes; the stack's inode
+ * has copies of those that the VFS reads without asking us, and decides by:
+ * whose rights a program gets, what may be overwritten, where a file ends.
+ * docs/design.md lists who reads what. Nothing else writes the copies.
+ *
+ * H36: load and store are one, under i_lock. A copy that began after a change
+ * has it, and is not followed by an older one; set_nlink() counts the unlinked
+ * inodes of the superblock right.
+ *
+ * What is decided together is copied together. A program gets the rights of its
+ * owner by i_mode, i_uid and i_gid, which execve(2) reads one after the other
+ * under the stack's i_rwsem, and chown(2) changes below one after the other under
+ * the lower one. So owner and group of a regular file are copied, and S_ISUID and
+ * S_ISGID are set, with both held only. Who has not got them takes the two bits
+ * away where the copies differ, which is always safe, and leaves the rest to
+ * somebody who can; at the latest ->open does it, which execve(2) calls before it
+ * looks. Whoever asks for a mode is told the lower inode's.
+ */
+#include "daxstack.h"
+
+#define DXS_SXID	(S_ISUID | S_ISGID)
+
+/* Others read and change the lower inode meanwhile: nothing for KCSAN. */
+static bool __no_kcsan dxs_same_owner(const struct inode *inode,
+				      const struct inode *lower)
+{
+	return uid_eq(inode->i_uid, lower->i_uid) &&
+		gid_eq(inode->i_gid, lower->i_gid);
+}
+
+static void __no_kcsan dxs_copy_who(struct inode *inode,
+				    const struct inode *lower, bool locked)
+{
+	unsigned int flags = READ_ONCE(lower->i_flags) & DXS_COPIED_FLAGS;
+	umode_t mode = READ_ONCE(lower->i_mode);
+
+	if ((inode->i_flags & DXS_COPIED_FLAGS) != flags)
+		inode_set_flags(inode, flags, DXS_COPIED_FLAGS);
+	if (locked || !S_ISREG(mode)) {
+		inode->i_uid = lower->i_uid;
+		inode->i_gid = lower->i_gid;
+	} else if (dxs_same_owner(inode, lower)) {
+		/* What is set in both may stay. */
+		mode &= ~DXS_SXID | inode->i_mode;
+	} else {
+		mode &= ~DXS_SXID;
+	}
+	WRITE_ONCE(inode->i_mode, mode);
+}
+
+static void __no_kcsan dxs_copy_data(struct inode *inode,
+				     const struct inode *lower)
+{
+	inode->i_mtime = lower->i_mtime;
+	inode->i_ctime = lower->i_ctime;
+	inode->i_atime = lower->i_atime;
+	inode->i_blocks = lower->i_blocks;
+	inode->i_bytes = lower->i_bytes;
+	i_size_write(inode, i_size_read(lower));
+}
+
+static void dxs_copy_links(struct inode *inode, const struct inode *lower)
+{
+	unsigned int links = READ_ONCE(lower->i_nlink);
+
+	/* See dxs_tmpfile_links(). */
+	if (DXS_I(inode)->links_fixed)
+		return;
+	if (inode->i_nlink != links)
+		set_nlink(inode, links);
+}
+
+static void dxs_copy(struct inode *inode, bool locked, bool referenced)
+{
+	const struct inode *lower = dxs_lower_inode(inode);
+	struct dxs_inode *di = DXS_I(inode);
+
+	spin_lock(&inode->i_lock);
+	WRITE_ONCE(di->copying, true);
+	/* Seen to be in here by dxs_copies_fresh() before anything is loaded. */
+	smp_mb();
+	dxs_copy_who(inode, lower, locked);
+	dxs_copy_data(inode, lower);
+	/* The superblock counts inodes without links until they are evicted. */
+	if (referenced)
+		dxs_copy_links(inode, lower);
+	/* Pairs with the acquire in dxs_copies_fresh(). */
+	smp_store_release(&di->copying, false);
+	spin_unlock(&inode->i_lock);
+}
+
+/**
+ * dxs_copy_attr() - bring the VFS's copies up to date
+ * @inode: of the stack, referenced
+ *
+ * Context: does not sleep; i_lock is not held, the i_rwsem of either inode may
+ * be.
+ */
+void dxs_copy_attr(struct inode *inode)
+{
+	struct inode *lower = dxs_lower_inode(inode);
+
+	dxs_copy(inode, false, true);
+	if (likely(!dxs_who_differs(inode, lower)) || !inode_trylock(inode))
+		return;
+	if (inode_trylock_shared(lower)) {
+		dxs_copy(inode, true, true);
+		inode_unlock_shared(lower);
+	}
+	inode_unlock(inode);
+}
+
+/**
+ * dxs_copy_nlink() - the same after a name went, for the number of links only
+ * @inode: of the stack, referenced
+ *
+ * Context: does not sleep; i_lock is not held.
+ */
+void dxs_copy_nlink(struct inode *inode)
+{
+	struct dxs_inode *di = DXS_I(inode);
+
+	spin_lock(&inode->i_lock);
+	WRITE_ONCE(di->copying, true);
+	/* As in dxs_copy(). */
+	smp_mb();
+	dxs_copy_links(inode, di->lower);
+	/* As above. */
+	smp_store_release(&di->copying, false);
+	spin_unlock(&inode->i_lock);
+}
+
+/**
+ * dxs_copy_new() - the same for an inode that nobody else has yet
+ * @inode: of the stack, I_NEW
+ *
+ * Context: does not sleep.
+ */
+void dxs_copy_new(struct inode *inode)
+{
+	struct inode *lower = dxs_lower_inode(inode);
+
+	/* The owner first, then what is copied by rule (H36). */
+	inode->i_mode = 0;
+	inode->i_uid = lower->i_uid;
+	inode->i_gid = lower->i_gid;
+	dxs_copy_who(inode, lower, false);
+	dxs_copy_data(inode, lower);
+	dxs_copy_links(inode, lower);
+}
+
+/**
+ * dxs_copy_attr_locked() - the same, for who has the locks
+ * @inode: of the stack, referenced
+ *
+ * Context: does not sleep; i_lock is not held. The i_rwsem is held for writing,
+ * the lower one for reading at least.
+ */
+void dxs_copy_attr_locked(struct inode *inode)
+{
+	dxs_copy(inode, true, true);
+}
+
+/**
+ * __dxs_refresh_rcu() - the same, for who has no reference
+ * @inode: of the stack, which may be evicted meanwhile
+ *
+ * Context: RCU read side.
+ */
+void __dxs_refresh_rcu(struct inode *inode)
+{
+	dxs_copy(inode, false, false);
+}
+
+/* All of what is decided together, as it is at one moment. */
+static noinline int dxs_copy_with_locks(struct inode *inode)
+{
+	struct inode *lower = dxs_lower_inode(inode);
+
+	if (down_write_killable(&inode->i_rwsem))
+		return -EINTR;
+	if (down_read_killable(&lower->i_rwsem)) {
+		inode_unlock(inode);
+		return -EINTR;
+	}
+	dxs_copy_attr_locked(inode);
+	inode_unlock_shared(lower);
+	inode_unlock(inode);
+	return 0;
+}
+
+/**
+ * dxs_refresh_open() - bring the copies up to date for who opens a file
+ * @inode: of the stack, a regular file
+ *
+ * Context: sleeps, seldom; no i_rwsem is held.
+ * Return: 0 or -EINTR.
+ */
+int dxs_refresh_open(struct inode *inode)
+{
+	if (likely(dxs_copies_fresh(inode, DXS_COPY_WHO | DXS_COPY_SIZE)))
+		return 0;
+	dxs_copy_attr(inode);
+	if (likely(!dxs_who_differs(inode, dxs_lower_inode(inode))))
+		return 0;
+	return dxs_copy_with_locks(inode);
+}
+
+/**
+ * dxs_tmpfile_links() - d_tmpfile() for an inode without links
+ * @file: being opened with O_TMPFILE
+ * @inode: of the stack; others may have it by its handle
+ *
+ * d_tmpfile() takes the link away that a new inode would have.
+ *
+ * Context: sleeps not.
+ */
+void dxs_tmpfile_links(struct file *file, struct inode *inode)
+{
+	struct dxs_inode *di = DXS_I(inode);
+
+	spin_lock(&inode->i_lock);
+	di->links_fixed = true;
+	set_nlink(inode, 1);
+	spin_unlock(&inode->i_lock);
+	d_tmpfile(file, inode);
+	spin_lock(&inode->i_lock);
+	di->links_fixed = false;
+	spin_unlock(&inode->i_lock);
+	dxs_copy_attr(inode);
+}

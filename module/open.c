@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Opening lower files, and what security modules make of it.
+ *
+ * A user's open is judged on the stack's file, and once more when the stack's
+ * ->open opens the lower file that belongs to it: by the same task, for the same
+ * path, with the same answer. Lower files that are opened at another time, or by
+ * a path of the private mount, must not be judged (H39): the task may have been
+ * restricted since (Landlock) or be another one, the file may have been renamed
+ * or removed, and the private mount's paths lead nowhere, which both Landlock and
+ * AppArmor refuse. These files are opened with the kernel's own credentials.
+ */
+#include <linux/cred.h>
+
+#include "daxstack.h"
+
+/**
+ * dxs_open_lower() - the lower file of an open file of the stack
+ * @file: being opened
+ *
+ * It carries the stack's path and the opener's credentials, and raises no
+ * events of its own.
+ *
+ * Context: sleeps.
+ * Return: a file or an ERR_PTR.
+ */
+struct file *dxs_open_lower(struct file *file)
+{
+	return open_with_fake_path(&file->f_path, dxs_lower_flags(file),
+				   dxs_lower_inode(file_inode(file)),
+				   file->f_cred);
+}
+
+/**
+ * dxs_open_unjudged() - a lower file that no security module has a say in
+ * @sbi: the mount
+ * @path: that the file is to carry, of the stack or of the private mount
+ * @flags: as for open(2)
+ * @lower: the lower inode
+ *
+ * H39: for use by the stack itself, on behalf of whoever had a file open or was
+ * allowed to switch it. It does not count among the system's open files and
+ * raises no events.
+ *
+ * Context: sleeps.
+ * Return: a file or an ERR_PTR.
+ */
+struct file *dxs_open_unjudged(const struct dxs_sb *sbi,
+			       const struct path *path, int flags,
+			       struct inode *lower)
+{
+	const struct cred *old = override_creds(sbi->cred);
+	struct file *file;
+
+	file = open_with_fake_path(path, flags | __FMODE_NONOTIFY, lower,
+				   sbi->cred);
+	revert_creds(old);
+	return file;
+}
+
+/**
+ * dxs_open_again() - a second lower file of an open file of the stack
+ * @file: open, for how long does not matter
+ *
+ * It has the opener's credentials. What security modules keep of an open file it
+ * has to get from the first lower file: see dxs_swap_labels().
+ *
+ * Context: sleeps; may be called with mmap_lock held.
+ * Return: a file or an ERR_PTR.
+ */
+struct file *dxs_open_again(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	struct file *again;
+
+	again = dxs_open_unjudged(DXS_SB(inode->i_sb), &file->f_path,
+				  dxs_lower_flags(file),
+				  dxs_lower_inode(inode));
+	if (IS_ERR(again))
+		return again;
+	put_cred(again->f_cred);
+	again->f_cred = get_cred(file->f_cred);
+	return again;
+}
+
+/**
+ * dxs_make_tmpfile() - a new lower file without a name
+ * @parent: the lower directory
+ * @mode: as given by the VFS
+ * @flags: O_EXCL if it is never to get a name, or 0
+ *
+ * The lower ->tmpfile wants an open file to put the inode in. Opened with O_PATH
+ * it is not opened for data, which keeps security modules from judging it by the
+ * private mount's path (H39), while the inode gets owner, label and quota from
+ * the caller. The file that the user gets is opened later, by the stack's path.
+ *
+ * Context: sleeps; write access to the lower mount is held.
+ * Return: a referenced lower dentry, or an ERR_PTR.
+ */
+struct dentry *dxs_make_tmpfile(const struct path *parent, umode_t mode,
+				int flags)
+{
+	struct dentry *dentry;
+	struct file *file;
+
+	file = vfs_tmpfile_open(&init_user_ns, parent, mode, O_PATH | flags,
+				current_cred());
+	if (IS_ERR(file))
+		return ERR_CAST(file);
+	/* An open with O_PATH forgets that the file is not counted. */
+	file->f_mode |= FMODE_NOACCOUNT | FMODE_NONOTIFY;
+	dentry = dget(file->f_path.dentry);
+	fput(file);
+	return dentry;
+}

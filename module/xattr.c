@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Extended attributes: the lower inode's, as they are stored.
+ *
+ * H38: the VFS asks who may, and translates, on the stack's inode: posix ACLs and
+ * the root of security.capability from and to the caller's user namespace. The
+ * handler is below that, and is also called by those who want what is stored
+ * (execve(2), for one) or who need not ask (chown(2) that takes capabilities
+ * away, security modules). So nothing here asks or translates once more: with
+ * vfs_getxattr() of the lower inode a program's capabilities, stored for the root
+ * of some namespace, would be told execve(2) as if they were the initial one's.
+ */
+#include <linux/fsnotify.h>
+#include <linux/security.h>
+#include <linux/xattr.h>
+
+#include "daxstack.h"
+
+ssize_t dxs_listxattr(struct dentry *dentry, char *list, size_t size)
+{
+	struct dentry *lower = dxs_lower_dentry(dentry);
+
+	return d_inode(lower)->i_op->listxattr(lower, list, size);
+}
+
+static int dxs_xattr_get(const struct xattr_handler *handler,
+			 struct dentry *dentry, struct inode *inode,
+			 const char *name, void *buffer, size_t size)
+{
+	return __vfs_getxattr(dxs_lower_dentry(dentry), dxs_lower_inode(inode),
+			      name, buffer, size);
+}
+
+/*
+ * The VFS has decided by copies that were not what the lower inode says (H37). Then
+ * it is decided once more, and about the owner of a sticky directory or of a
+ * file with capabilities as well.
+ *
+ * Context: the lower i_rwsem is held.
+ */
+static int dxs_xattr_judge(struct inode *lower, const char *name)
+{
+	if (IS_IMMUTABLE(lower) || IS_APPEND(lower))
+		return -EPERM;
+	if (!strcmp(name, XATTR_NAME_CAPS))
+		return capable_wrt_inode_uidgid(&init_user_ns, lower,
+						CAP_SETFCAP) ? 0 : -EPERM;
+	if (strncmp(name, XATTR_USER_PREFIX, XATTR_USER_PREFIX_LEN))
+		return 0;
+	if (S_ISDIR(lower->i_mode) && lower->i_mode & S_ISVTX &&
+	    !inode_owner_or_capable(&init_user_ns, lower))
+		return -EPERM;
+	return inode_permission(&init_user_ns, lower, MAY_WRITE);
+}
+
+/* Context: the lower i_rwsem is held for writing. */
+static int dxs_xattr_store(struct dentry *lower, const char *name,
+			   const void *value, size_t size, int flags)
+{
+	struct inode *inode = d_inode(lower);
+	int err;
+
+	if (!value)
+		return __vfs_removexattr(&init_user_ns, lower, name);
+	if (!strncmp(name, XATTR_SECURITY_PREFIX, XATTR_SECURITY_PREFIX_LEN))
+		inode->i_flags &= ~S_NOSEC;
+	err = __vfs_setxattr(&init_user_ns, lower, inode, name, value, size,
+			     flags);
+	/* What security modules keep of a label they keep for each inode. */
+	if (!err &&
+	    !strncmp(name, XATTR_SECURITY_PREFIX, XATTR_SECURITY_PREFIX_LEN) &&
+	    security_ismaclabel(name + XATTR_SECURITY_PREFIX_LEN))
+		security_inode_notifysecctx(inode, (void *)value, size);
+	return err;
+}
+
+static int dxs_xattr_set_lower(struct inode *inode, struct dentry *lower,
+			       const char *name, const void *value,
+			       size_t size, int flags)
+{
+	struct inode *delegated = NULL;
+	int err;
+
+	do {
+		inode_lock(d_inode(lower));
+		err = 0;
+		if (unlikely(dxs_who_differs(inode, d_inode(lower))))
+			err = dxs_xattr_judge(d_inode(lower), name);
+		if (!err)
+			err = try_break_deleg(d_inode(lower), &delegated);
+		if (!err)
+			err = dxs_xattr_store(lower, name, value, size, flags);
+		inode_unlock(d_inode(lower));
+		dxs_copy_attr(inode);
+	} while (delegated && !(err = break_deleg_wait(&delegated)));
+	if (!err)
+		fsnotify_xattr(lower);
+	return err;
+}
+
+static int dxs_xattr_set(const struct xattr_handler *handler,
+			 struct user_namespace *userns,
+			 struct dentry *dentry, struct inode *inode,
+			 const char *name, const void *value, size_t size,
+			 int flags)
+{
+	struct vfsmount *mnt = dxs_lower_mnt(dentry->d_sb);
+	int err;
+
+	err = mnt_want_write(mnt);
+	if (err)
+		return err;
+	err = dxs_xattr_set_lower(inode, dxs_lower_dentry(dentry), name, value,
+				  size, flags);
+	mnt_drop_write(mnt);
+	return err;
+}
+
+static const struct xattr_handler dxs_xattr_handler = {
+	.prefix	= "",	/* every name */
+	.get	= dxs_xattr_get,
+	.set	= dxs_xattr_set,
+};
+
+const struct xattr_handler *dxs_xattr_handlers[] = {
+	&dxs_xattr_handler,
+	NULL
+};

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The command daxstack, run by root on files whose owners do what they like:
+ * fifos and devices, names with escapes in them, leases, directories that are
+ * moved while a tree is walked.
+ *
+ * Usage: command [PART...]	special lease names walk signals frozen [all]
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} parts[] = {
+	{ "special", test_special },
+	{ "lease", test_lease },
+	{ "names", test_names },
+	{ "walk", test_walk },
+	{ "signals", test_signals },
+	{ "frozen", test_frozen },
+};
+
+void make_file(const char *path)
+{
+	int fd = MUST(open(path, O_RDWR | O_CREAT | O_EXCL, 0644));
+
+	dxs_pwrite(fd, "data", 4, 0);
+	close(fd);
+}
+
+int mode_of(const char *path)
+{
+	int fd = MUST(open(path, O_RDONLY));
+	int mode = dxs_mode(fd);
+
+	close(fd);
+	return mode;
+}
+
+void set_mode(const char *path, int mode)
+{
+	int fd = MUST(open(path, O_RDONLY));
+	int error = dxs_switch(fd, mode, 0, NULL);
+
+	if (error)
+		dxs_bail("%s: not switched: %s", path, strerror(error));
+	close(fd);
+}
+
+int occurrences(const char *text, const char *part)
+{
+	int found = 0;
+
+	while ((text = strstr(text, part))) {
+		found++;
+		text += strlen(part);
+	}
+	return found;
+}
+
+bool is_plain(const char *text)
+{
+	for (; *text; text++)
+		if (*text != '\n' && (*text < ' ' || *text > '~'))
+			return false;
+	return true;
+}
+
+static bool wanted(const char *name, char **argv)
+{
+	if (!*argv)
+		return true;
+	for (; *argv; argv++)
+		if (!strcmp(*argv, name))
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	double start;
+	size_t i;
+
+	(void)argc;
+	dxs_begin();
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (!wanted(parts[i].name, argv + 1))
+			continue;
+		start = dxs_now();
+		parts[i].run();
+		dxs_diag("%s: %.1f s", parts[i].name, dxs_now() - start);
+	}
+	dxs_umount_stack();
+	dxs_fsck();
+	return dxs_done();
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hazards of gates that are made, and of looks at a mapping, while switches come
+ * and go. Each has a patch in tests/mutants/ that makes room for what is meant.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hazards.h"
+
+#define LEN	(64 * PAGE)
+
+static void drop_inodes(void)
+{
+	int fd = MUST(open("/proc/sys/vm/drop_caches", O_WRONLY)), i;
+
+	for (i = 0; i < 2; i++)
+		MUST(write(fd, "2", 1));
+	close(fd);
+}
+
+/* --- H40: gates that are made shut, between two switches. */
+
+/* Does it end within so many seconds? If not, it is killed. */
+static bool ends(pid_t pid, double seconds)
+{
+	double end = dxs_now() + seconds;
+	int status;
+
+	while (dxs_now() < end) {
+		if (MUST(waitpid(pid, &status, WNOHANG)) == pid)
+			return !status;
+		dxs_sleep_ms(5);
+	}
+	kill(pid, SIGKILL);
+	MUST(waitpid(pid, &status, 0));
+	return false;
+}
+
+/* When it is told to, by a pipe: soon, for a grace period may be over. */
+static pid_t read_when_told(int fd, int ends[2])
+{
+	uint8_t byte;
+	pid_t pid;
+
+	MUST(pipe(ends));
+	pid = MUST(fork());
+	if (!pid)
+		_exit(read(ends[0], &byte, 1) != 1 ||
+		      pread(fd, &byte, 1, 0) != 1);
+	return pid;
+}
+
+static pid_t read_one(int fd)
+{
+	int ends[2];
+	pid_t pid = read_when_told(fd, ends);
+
+	MUST(write(ends[1], "", 1));
+	close(ends[0]);
+	close(ends[1]);
+	return pid;
+}
+
+static pid_t fault_one(int fd)
+{
+	pid_t pid = MUST(fork());
+	volatile uint8_t *map;
+
+	if (pid)
+		return pid;
+	map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		_exit(1);
+	map[PAGE] = map[0];
+	_exit(0);
+}
+
+static pid_t switch_one(int fd)
+{
+	pid_t pid = MUST(fork());
+
+	if (!pid)
+		_exit(dxs_switch(fd, !dxs_mode(fd), 0, NULL) ? 1 : 0);
+	return pid;
+}
+
+/*
+ * A file that nobody has touched turns dax; its first reader makes the gates,
+ * shut; the next switch begins, and is refused, before it comes to faults, since
+ * the lower filesystem is mounted elsewhere meanwhile.
+ */
+void h40_gates_stay_shut(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), i;
+	int refused = 0, stuck = 0, status, told[2];
+	pid_t reader, switcher;
+
+	close(fd);
+	for (i = 0; i < 4 && !stuck; i++) {
+		drop_inodes();
+		fd = MUST(open("stack/file", O_RDWR));
+		reader = read_when_told(fd, told);
+		dxs_to(fd, !dxs_mode(fd), "H40: the first switch");
+		MUST(write(told[1], "", 1));
+		dxs_sleep_ms(100);
+		switcher = switch_one(fd);
+		dxs_sleep_ms(600);
+		dxs_mount_lower();
+		MUST(waitpid(switcher, &status, 0));
+		refused += !!status;
+		stuck += !ends(reader, 20 * dxs_slow());
+		dxs_umount_lower();
+		close(told[0]);
+		close(told[1]);
+		stuck += !ends(read_one(fd), 20 * dxs_slow());
+		stuck += !ends(fault_one(fd), 20 * dxs_slow());
+		close(fd);
+	}
+	dxs_diag("%d of %d second switches were refused", refused, i);
+	dxs_is(0, stuck, "H40: calls and faults that wait for ever");
+}
+
+/* --- H41: a lower inode that lingers is looked at, opened again, and switched. */
+
+void h41_looks(void)
+{
+	uint8_t *map;
+	int fd, i, pins[2];
+
+	for (i = 0; i < 2; i++) {
+		fd = hazard_file("stack/file", LEN, DAXSTACK_DAX);
+		map = hazard_map(fd, LEN);
+		map[2 * PAGE] = map[2 * PAGE];
+		dxs_pin(pins, map + 2 * PAGE);
+		munmap(map, LEN);
+		close(fd);
+		sync();
+		drop_inodes();
+		/* The worker looks after a second. */
+		dxs_sleep_ms(1300);
+		fd = MUST(open("stack/file", O_RDWR));
+		dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_PINNED,
+			    "H41: it lingers");
+		dxs_unpin(pins);
+		dxs_errno(0, dxs_switch(fd, DAXSTACK_CACHED, 5000, NULL),
+			  "H41: switched while it is looked at");
+		hazard_bytes(fd, LEN, "H41");
+		/* It has seen folios now. */
+		dxs_sleep_ms(2500);
+		close(fd);
+		MUST(unlink("stack/file"));
+	}
+}

@@ -1,0 +1,669 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hazards of requests: what they wait for, and who waits for them.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hazards.h"
+
+#define LEN	(64 * PAGE)
+
+static bool put(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+	close(fd);
+	return done;
+}
+
+static int set_flags(int fd, int set, int clear)
+{
+	int flags;
+
+	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	flags = (flags | set) & ~clear;
+	return ERR(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+}
+
+static bool has_flag(int fd, int flag)
+{
+	int flags;
+
+	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	return flags & flag;
+}
+
+static void stay_on(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	MUST(sched_setaffinity(0, sizeof(cpus), &cpus));
+}
+
+/* Does a child end within so many seconds? Its status is in @status then. */
+static bool ends(pid_t pid, double seconds, int *status)
+{
+	double until = dxs_now() + seconds * dxs_slow();
+
+	for (;;) {
+		if (MUST(waitpid(pid, status, WNOHANG)) == pid)
+			return true;
+		if (dxs_now() > until)
+			return false;
+		dxs_sleep_ms(10);
+	}
+}
+
+/* --- H42: a request that only stores, behind a call that does not end. */
+
+enum call { SWITCH_SAME, SWITCH_STORES, CHATTR_SAME, CHATTR_OTHER };
+
+static const struct {
+	const char *name;
+	const char *option;
+	int expected;	/* errno, or -1: it waits, to be killed */
+} calls[] = {
+	[SWITCH_SAME] = { "the mode that it is in", "switch=live", 0 },
+	[SWITCH_STORES] = { "the flag alone, with a timeout", "switch=never",
+			    -1 },
+	[CHATTR_SAME] = { "chattr of what is set", "switch=live", 0 },
+	[CHATTR_OTHER] = { "chattr of something else", "switch=live", -1 },
+};
+
+static int make_call(enum call call, int fd, int mode)
+{
+	switch (call) {
+	case SWITCH_SAME:
+		return dxs_switch(fd, mode, 1000, NULL);
+	case SWITCH_STORES:
+		return dxs_switch(fd, !mode, 500, NULL);
+	case CHATTR_SAME:
+		return dxs_set_xflag(fd, mode);
+	default:
+		return set_flags(fd, FS_NODUMP_FL, 0);
+	}
+}
+
+struct reader {
+	int fd;
+	uint8_t *buf;
+	atomic_bool done;
+};
+
+static void *read_into_nothing(void *arg)
+{
+	struct reader *reader = arg;
+
+	dxs_pread(reader->fd, reader->buf, PAGE, 0);
+	reader->done = true;
+	return NULL;
+}
+
+/* Does a new reader get on? It is a process: a thread could not be given up. */
+static void read_meanwhile(int fd, const char *name, const char *call)
+{
+	pid_t pid = MUST(fork());
+	uint8_t byte;
+	int status;
+
+	if (!pid)
+		_exit(pread(fd, &byte, 1, 0) != 1);
+	if (!dxs_ok(ends(pid, 5, &status), "H42, %s, %s: new readers get on",
+		    name, call))
+		dxs_diag("process %d is left behind", pid);
+}
+
+static void call_behind(enum call call, int fd, int mode, bool holds_lock)
+{
+	const char *const name = dxs_mode_name(mode);
+	const char *const what = calls[call].name;
+	int status = 0, expected = calls[call].expected;
+	bool ended;
+	pid_t pid;
+
+	dxs_remount(calls[call].option);
+	pid = MUST(fork());
+	if (!pid)
+		_exit(make_call(call, fd, mode));
+	if (call == SWITCH_STORES) {
+		/* It ends by its timeout; how, depends on the lock. */
+		ended = ends(pid, 10, &status);
+		dxs_ok(ended, "H42, %s, %s: ends by itself", name, what);
+		if (ended)
+			dxs_errno(holds_lock ? EBUSY : 0, WEXITSTATUS(status),
+				  "H42, %s, %s", name, what);
+	} else if (!expected) {
+		ended = ends(pid, 10, &status);
+		dxs_ok(ended, "H42, %s, %s: waits for nothing", name, what);
+		if (ended)
+			dxs_is(0, status, "H42, %s, %s: and succeeds", name,
+			       what);
+	} else {
+		dxs_sleep_ms(500);
+		read_meanwhile(fd, name, what);
+		kill(pid, SIGKILL);
+		ended = ends(pid, 10, &status);
+		dxs_ok(ended, "H42, %s, %s: can be killed", name, what);
+	}
+	if (!ended)
+		kill(pid, SIGKILL);
+}
+
+static void behind_reader(int mode)
+{
+	int fd = hazard_file("stack/file", LEN, mode), uffd;
+	struct reader reader = { .fd = fd };
+	/* Which readers hold the lower i_rwsem. */
+	bool holds = mode == DAXSTACK_DAX || dxs_on_xfs();
+	enum call call;
+	pthread_t thread;
+
+	uffd = hazard_missing_page(&reader.buf);
+	if (uffd < 0) {
+		dxs_skip("no userfaultfd", "H42, %s", dxs_mode_name(mode));
+		close(fd);
+		return;
+	}
+	if (pthread_create(&thread, NULL, read_into_nothing, &reader))
+		dxs_bail("cannot make a thread");
+	dxs_sleep_ms(200);
+	for (call = 0; call < ARRAY_SIZE(calls); call++)
+		call_behind(call, fd, mode, holds);
+	dxs_is(false, reader.done, "H42: the reader is stuck all the while");
+	hazard_fill_page(uffd, reader.buf);
+	pthread_join(thread, NULL);
+	/* Whoever could not be killed. */
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	dxs_remount("switch=live");
+	dxs_errno(0, set_flags(fd, 0, FS_NODUMP_FL),
+		  "H42, %s: afterwards all is well", dxs_mode_name(mode));
+	munmap(reader.buf, PAGE);
+	close(uffd);
+	close(fd);
+}
+
+/* Two switches of one file: the second one does not wait for long. */
+static void behind_switch(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), err;
+	struct daxstack_switch first, second = {};
+	double begin, done, ended;
+	int ends_of[2];
+	pid_t pid;
+
+	MUST(pipe(ends_of));
+	pid = MUST(fork());
+	if (!pid) {
+		err = dxs_switch(fd, DAXSTACK_DAX, 2000, &first);
+		ended = dxs_now();
+		MUST(write(ends_of[1], &ended, sizeof(ended)));
+		_exit(err);
+	}
+	dxs_sleep_ms(200);
+	begin = dxs_now();
+	err = dxs_switch(fd, DAXSTACK_DAX, 0, &second);
+	done = dxs_now();
+	MUST(read(ends_of[0], &ended, sizeof(ended)));
+	dxs_diag("the second: %s, reason %s; %.3f s, the first ended at %.3f s",
+		 strerror(err), dxs_reason_name(second.reason), done - begin,
+		 ended - begin);
+	/* The first takes long with a mutant only: else it is through, or soon. */
+	dxs_ok(begin > ended || done - begin < 0.5 * dxs_slow() ||
+	       done - begin < (ended - begin) / 2,
+	       "H42: a second switch does not wait for the first one");
+	if (err)
+		dxs_str("SWITCHING", dxs_reason_name(second.reason),
+			"H42: the reason");
+	MUST(waitpid(pid, NULL, 0));
+	close(ends_of[0]);
+	close(ends_of[1]);
+	close(fd);
+}
+
+void h42_only_stores(void)
+{
+	behind_reader(DAXSTACK_CACHED);
+	behind_reader(DAXSTACK_DAX);
+	behind_switch();
+}
+
+/* --- H45: a write fault that meets the shut gate, over and over. */
+
+struct toucher {
+	volatile uint8_t *map;
+	atomic_bool stop;
+	long steps;
+	long faults;
+};
+
+static long my_faults(void)
+{
+	struct rusage usage;
+
+	MUST(getrusage(RUSAGE_THREAD, &usage));
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/* Reads each page, so that it is mapped for reading, and then writes to each. */
+static void *touch(void *arg)
+{
+	struct toucher *toucher = arg;
+	int i;
+
+	stay_on(0);
+	toucher->faults = -my_faults();
+	while (!toucher->stop) {
+		for (i = 0; i < LEN / PAGE; i++)
+			(void)toucher->map[i * PAGE];
+		for (i = 0; i < LEN / PAGE; i++)
+			toucher->map[i * PAGE] = dxs_byte(1, i * PAGE);
+		toucher->steps += 2 * LEN / PAGE;
+		MUST(msync((void *)toucher->map, LEN, MS_SYNC));
+	}
+	toucher->faults += my_faults();
+	return NULL;
+}
+
+/* A step takes a fault or two, which a switch may have taken once more. */
+#define FAULTS_PER_STEP	4
+
+void h45_write_faults(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
+	struct toucher toucher = { .map = hazard_map(fd, LEN) };
+	struct hazard_switches all;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, touch, &toucher))
+		dxs_bail("cannot make a thread");
+	all = hazard_switch(fd, 5, 20, 1000);
+	toucher.stop = true;
+	pthread_join(thread, NULL);
+	dxs_diag("%d switches, %ld faults for %ld steps", all.done,
+		 toucher.faults, toucher.steps);
+	dxs_ok(all.done > 0, "H45: switched while somebody writes");
+	dxs_ok(toucher.steps > 0, "H45: who gets on");
+	dxs_ok(toucher.faults <= FAULTS_PER_STEP *
+	       (toucher.steps + 2 * LEN / PAGE),
+	       "H45: no fault is taken over and over");
+	MUST(munmap((void *)toucher.map, LEN));
+	hazard_bytes(fd, LEN, "H45");
+	close(fd);
+}
+
+/* --- H46: a long flush, and those who need the locks of the VFS. */
+
+#define CGROUP	"/sys/fs/cgroup/h46"
+#define SLOW	(6 * MIB)
+
+static bool begin_throttling(void)
+{
+	char limit[64];
+	struct stat st;
+
+	MUST(stat(dxs_pmem, &st));
+	snprintf(limit, sizeof(limit), "%u:%u wbps=2097152",
+		 major(st.st_rdev), minor(st.st_rdev));
+	return put("/sys/fs/cgroup/cgroup.subtree_control", "+memory +io") &&
+		(!mkdir(CGROUP, 0755) || errno == EEXIST) &&
+		put(CGROUP "/io.max", limit);
+}
+
+/* What takes long, and the name of the file that it is done to. */
+static int slow_chattr(int fd)
+{
+	return dxs_set_xflag(fd, DAXSTACK_DAX);
+}
+
+static int slow_rename(int fd)
+{
+	int err = ERR(rename("stack/slow", "stack/dir/slow"));
+
+	/* When it returns, the file is switched. */
+	return err ?: dxs_mode(fd) == DAXSTACK_DAX ? 0 : 200;
+}
+
+/* In a cgroup whose writes are slow: dirties a file, and has it flushed. */
+static void flush_slowly(int (*slow)(int fd), int tell)
+{
+	static uint8_t buf[SLOW];
+	char pid[16];
+	double ended;
+	int fd, err;
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	if (!put(CGROUP "/cgroup.procs", pid))
+		_exit(201);
+	fd = open("stack/slow", O_RDWR | O_CREAT, 0644);
+	if (fd < 0 || write(fd, buf, SLOW) != SLOW)
+		_exit(202);
+	MUST(write(tell, "x", 1));
+	err = slow(fd);
+	ended = dxs_now();
+	MUST(write(tell, &ended, sizeof(ended)));
+	_exit(err);
+}
+
+static void beside(int (*slow)(int fd), int (*quick)(void), const char *name)
+{
+	double begin, done, ended;
+	int tell[2], status;
+	pid_t pid;
+	char x;
+
+	MUST(pipe(tell));
+	pid = MUST(fork());
+	if (!pid)
+		flush_slowly(slow, tell[1]);
+	close(tell[1]);
+	MUST(read(tell[0], &x, 1));
+	dxs_sleep_ms(500);
+	begin = dxs_now();
+	dxs_errno(0, quick(), "H46, %s: another call succeeds", name);
+	done = dxs_now();
+	if (read(tell[0], &ended, sizeof(ended)) != sizeof(ended))
+		ended = 0;
+	dxs_diag("after %.3f s; the flush ended after %.3f s", done - begin,
+		 ended - begin);
+	dxs_ok(done - begin < (ended - begin) / 2,
+	       "H46, %s: without waiting for the flush", name);
+	MUST(waitpid(pid, &status, 0));
+	dxs_is(0, status, "H46, %s: it succeeds as well", name);
+	close(tell[0]);
+}
+
+static int unlink_it(void)
+{
+	return ERR(unlink("stack/slow"));
+}
+
+static int make_another(void)
+{
+	return ERR(mknod("stack/dir/other", S_IFREG | 0644, 0));
+}
+
+void h46_vfs_locks(void)
+{
+	int dir;
+
+	MUST(mkdir("stack/dir", 0755));
+	dir = MUST(open("stack/dir", O_RDONLY));
+	MUST(dxs_set_xflag(dir, DAXSTACK_DAX));
+	close(dir);
+	if (!begin_throttling()) {
+		dxs_skip("no throttling of writes", "H46");
+		return;
+	}
+	beside(slow_chattr, unlink_it, "chattr");
+	dxs_remount("inherit=move");
+	beside(slow_rename, make_another, "rename");
+	dxs_remount("inherit=create");
+	MUST(rmdir(CGROUP));
+}
+
+/* --- H48: a processor that a real-time task keeps to itself. */
+
+struct hog {
+	int fd;
+	atomic_bool ready;
+	atomic_bool stop;
+};
+
+/* Has a page of the file in the batch of its processor, and lets go of neither. */
+static void *hog_processor(void *arg)
+{
+	const struct sched_param first = { .sched_priority = 50 };
+	struct hog *hog = arg;
+	uint8_t byte;
+
+	stay_on(1);
+	MUST(sched_setscheduler(0, SCHED_FIFO, &first));
+	dxs_pread(hog->fd, &byte, 1, 0);
+	hog->ready = true;
+	while (!hog->stop)
+		;
+	return NULL;
+}
+
+void h48_kept_processor(void)
+{
+	struct hog hog = { .fd = hazard_file("stack/file", LEN,
+					     DAXSTACK_CACHED) };
+	struct daxstack_switch sw;
+	pthread_t thread;
+	cpu_set_t cpus;
+	int status;
+	pid_t pid;
+
+	MUST(sched_getaffinity(0, sizeof(cpus), &cpus));
+	if (!CPU_ISSET(0, &cpus) || !CPU_ISSET(1, &cpus))
+		dxs_bail("there are not two processors");
+	stay_on(0);
+	if (!put("/proc/sys/kernel/sched_rt_runtime_us", "-1"))
+		dxs_bail("cannot let real-time tasks have it all");
+	if (posix_fadvise(hog.fd, 0, 0, POSIX_FADV_DONTNEED) ||
+	    posix_fadvise(hog.fd, 0, 0, POSIX_FADV_RANDOM))
+		dxs_bail("posix_fadvise: %m");
+	if (pthread_create(&thread, NULL, hog_processor, &hog))
+		dxs_bail("cannot make a thread");
+	while (!hog.ready)
+		dxs_sleep_ms(1);
+	pid = MUST(fork());
+	if (!pid)
+		_exit(dxs_switch(hog.fd, DAXSTACK_DAX, 200, &sw) != EBUSY ||
+		      sw.reason != DAXSTACK_REASON_PINNED);
+	if (dxs_ok(ends(pid, 10, &status), "H48: the switch gives up"))
+		dxs_is(0, status, "H48: busy, a page is held");
+	hog.stop = true;
+	pthread_join(thread, NULL);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	put("/proc/sys/kernel/sched_rt_runtime_us", "950000");
+	MUST(sched_setaffinity(0, sizeof(cpus), &cpus));
+	dxs_to(hog.fd, DAXSTACK_CACHED, "H48: and back");
+	dxs_errno(0, dxs_switch(hog.fd, DAXSTACK_DAX, 5000, NULL),
+		  "H48: switched when the processor is free");
+	hazard_bytes(hog.fd, LEN, "H48");
+	close(hog.fd);
+}
+
+/* --- H49: who waits, sleeps. */
+
+/* How often the calling task was given a processor. */
+static long my_turns(void)
+{
+	char buf[128] = "";
+	long turns;
+	int fd = MUST(open("/proc/thread-self/schedstat", O_RDONLY));
+
+	MUST(read(fd, buf, sizeof(buf) - 1));
+	close(fd);
+	if (sscanf(buf, "%*u %*u %ld", &turns) != 1)
+		dxs_bail("/proc/thread-self/schedstat: %s", buf);
+	return turns;
+}
+
+struct poller {
+	atomic_bool stop;
+	long turns;
+};
+
+/* What a wait costs that looks every tick. */
+static void *look_often(void *arg)
+{
+	struct poller *poller = arg;
+
+	poller->turns = -my_turns();
+	while (!poller->stop)
+		poll(NULL, 0, 4);
+	poller->turns += my_turns();
+	return NULL;
+}
+
+void h49_pollers(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_DAX);
+	struct poller poller = {};
+	struct daxstack_switch sw;
+	pthread_t thread;
+	uint8_t *map;
+	long turns;
+
+	dxs_remount("switch=unmapped");
+	map = hazard_map(fd, LEN);
+	if (pthread_create(&thread, NULL, look_often, &poller))
+		dxs_bail("cannot make a thread");
+	turns = -my_turns();
+	dxs_errno(EBUSY, dxs_switch(fd, DAXSTACK_CACHED, 3000, &sw),
+		  "H49: a switch waits for 3 s");
+	turns += my_turns();
+	poller.stop = true;
+	pthread_join(thread, NULL);
+	dxs_str("MAPPED", dxs_reason_name(sw.reason), "H49: for a mapping");
+	dxs_diag("%ld turns; who looks every tick has %ld", turns,
+		 poller.turns);
+	dxs_ok(turns * 4 < poller.turns, "H49: and sleeps most of the time");
+	MUST(munmap(map, LEN));
+	dxs_remount("switch=live");
+	close(fd);
+}
+
+/* --- H55: attributes that are set with the flag. */
+
+/* Immutable files cannot be changed further, the flag included. */
+static void with_immutable(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
+
+	dxs_errno(0, set_flags(fd, FS_DAX_FL | FS_IMMUTABLE_FL, 0),
+		  "H55: immutable and dax in one call");
+	dxs_ok(has_flag(fd, FS_IMMUTABLE_FL) && dxs_xflag(fd),
+	       "H55: both flags");
+	dxs_is(DAXSTACK_DAX, dxs_mode(fd), "H55: the mode");
+	dxs_errno(0, set_flags(fd, 0, FS_DAX_FL | FS_IMMUTABLE_FL),
+		  "H55: neither, in one call");
+	dxs_ok(!has_flag(fd, FS_IMMUTABLE_FL) && !dxs_xflag(fd),
+	       "H55: no flag");
+	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "H55: the mode again");
+	hazard_bytes(fd, LEN, "H55");
+	close(fd);
+}
+
+static uint32_t extent_size(int fd)
+{
+	struct fsxattr fsx;
+
+	MUST(ioctl(fd, FS_IOC_FSGETXATTR, &fsx));
+	return fsx.fsx_extsize;
+}
+
+struct grower {
+	int fd;
+	atomic_bool stop;
+};
+
+/* When the hint is there, or after a while, the file gets extents. */
+static void *grow(void *arg)
+{
+	struct grower *grower = arg;
+	double until = dxs_now() + 0.05;
+
+	while (!grower->stop && !extent_size(grower->fd) &&
+	       dxs_now() < until)
+		;
+	dxs_pwrite(grower->fd, "x", 1, 8 * PAGE);
+	MUST(fsync(grower->fd));
+	return NULL;
+}
+
+/* XFS: the hint can only be changed while there are no extents. */
+static void with_hint(void)
+{
+	int fd = MUST(open("stack/hint", O_RDWR | O_CREAT, 0644)), pin[2], err;
+	struct grower grower = { .fd = fd };
+	struct fsxattr fsx;
+	pthread_t thread;
+	uint8_t *map;
+
+	MUST(ftruncate(fd, LEN));
+	map = MUST(mmap(NULL, LEN, PROT_READ, MAP_SHARED, fd, 0));
+	dxs_pin(pin, map);
+	MUST(ioctl(fd, FS_IOC_FSGETXATTR, &fsx));
+	fsx.fsx_xflags |= FS_XFLAG_DAX | FS_XFLAG_EXTSIZE;
+	fsx.fsx_extsize = 64 * KIB;
+	if (pthread_create(&thread, NULL, grow, &grower))
+		dxs_bail("cannot make a thread");
+	err = ERR(ioctl(fd, FS_IOC_FSSETXATTR, &fsx));
+	grower.stop = true;
+	pthread_join(thread, NULL);
+	dxs_ok(err, "H55: flag and hint are refused");
+	dxs_is(0, extent_size(fd), "H55: no hint stays");
+	dxs_ok(!dxs_xflag(fd), "H55: no flag stays");
+	dxs_unpin(pin);
+	MUST(munmap(map, LEN));
+	close(fd);
+	MUST(unlink("stack/hint"));
+
+	fd = MUST(open("stack/hint", O_RDWR | O_CREAT, 0644));
+	dxs_errno(0, ERR(ioctl(fd, FS_IOC_FSSETXATTR, &fsx)),
+		  "H55: both, of an empty file");
+	dxs_is(64 * KIB, extent_size(fd), "H55: the hint");
+	dxs_is(DAXSTACK_DAX, dxs_mode(fd), "H55: and the mode");
+	close(fd);
+}
+
+/* ext4 stores the flags before it finds that it has no projects. */
+static void with_project(const char *option)
+{
+	int fd = hazard_file("stack/project", LEN, DAXSTACK_CACHED);
+	struct fsxattr fsx;
+
+	dxs_remount(option);
+	MUST(ioctl(fd, FS_IOC_FSGETXATTR, &fsx));
+	fsx.fsx_xflags |= FS_XFLAG_DAX | FS_XFLAG_NODUMP;
+	fsx.fsx_projid = 77;
+	dxs_errno(EOPNOTSUPP, ERR(ioctl(fd, FS_IOC_FSSETXATTR, &fsx)),
+		  "H55, %s: flags and a project are refused", option);
+	dxs_ok(!has_flag(fd, FS_NODUMP_FL) && !dxs_xflag(fd),
+	       "H55, %s: no flag stays", option);
+	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "H55, %s: the mode", option);
+	close(fd);
+	fd = MUST(open("stack/project", O_RDWR));
+	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "H55, %s: the mode, later",
+	       option);
+	dxs_remount("switch=live");
+	hazard_bytes(fd, LEN, "H55");
+	close(fd);
+}
+
+void h55_attributes(void)
+{
+	with_immutable();
+	if (dxs_on_xfs()) {
+		with_hint();
+	} else {
+		with_project("switch=live");
+		with_project("switch=never");
+	}
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Names of files, as they are shown. Their owners chose them: they may have
+ * line ends in them, and what terminals obey.
+ */
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+#include <wctype.h>
+
+#include "tool.h"
+
+/* Longer ones are shown without their middle. */
+#define SHOWN_MAX	4096
+#define ELLIPSIS	"[...]"
+
+/* Marks that turn the direction of what is written after them. */
+static bool is_direction_mark(wchar_t c)
+{
+	return c == 0x061c || (c >= 0x200e && c <= 0x200f) ||
+		(c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/* How many bytes at @s a terminal may get as they are, 0 if the first must not. */
+static size_t harmless(const char *s, size_t len)
+{
+	mbstate_t state = { 0 };
+	wchar_t c;
+	size_t n;
+
+	/* What is escaped is told from what looks like it. */
+	if (s[0] == '\\' && len > 1 && s[1] == 'x')
+		return 0;
+	n = mbrtowc(&c, s, len, &state);
+	if (n == (size_t)-1 || n == (size_t)-2 || !n)
+		return 0;
+	return iswprint(c) && !is_direction_mark(c) ? n : 0;
+}
+
+static char *show(char *to, const char *s, size_t len)
+{
+	size_t n;
+
+	for (; len; s += n, len -= n) {
+		n = harmless(s, len);
+		if (n) {
+			to = mempcpy(to, s, n);
+		} else {
+			to += sprintf(to, "\\x%02x", (unsigned char)*s);
+			n = 1;
+		}
+	}
+	return to;
+}
+
+/**
+ * name_shown - a name for messages, in one line and harmless to terminals
+ * @name: any bytes
+ *
+ * What the locale has no printable character for, and a backslash before an x,
+ * becomes \xHH for each byte: as in tables of libsmartcols.
+ *
+ * Return: the text, valid until the next call.
+ */
+const char *name_shown(const char *name)
+{
+	static char shown[4 * SHOWN_MAX + sizeof(ELLIPSIS)];
+	size_t len = strlen(name);
+	size_t half = len <= SHOWN_MAX ? len : SHOWN_MAX / 2;
+	char *end = show(shown, name, half);
+
+	if (half < len) {
+		end = stpcpy(end, ELLIPSIS);
+		end = show(end, name + len - half, half);
+	}
+	*end = 0;
+	return shown;
+}
+
+/* How many bytes of @s are one character in UTF-8, 0 if they are none. */
+static size_t utf8_len(const unsigned char *s)
+{
+	static const unsigned int least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned int c, n, i;
+
+	if (*s < 0x80)
+		return 1;
+	if (*s < 0xc2 || *s > 0xf4)
+		return 0;
+	n = *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4;
+	c = *s & (0x7f >> n);
+	for (i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	return n;
+}
+
+/**
+ * name_utf8 - a name as UTF-8
+ * @name: any bytes
+ * @exact: set to whether it is one already
+ *
+ * Bytes that belong to no character become U+FFFD.
+ * Return: allocated.
+ */
+char *name_utf8(const char *name, bool *exact)
+{
+	char *utf8 = malloc(3 * strlen(name) + 1);
+	char *to = utf8;
+	size_t n;
+
+	if (!utf8)
+		err(TOOL_FAILED, "name");
+	*exact = true;
+	for (; *name; name += n) {
+		n = utf8_len((const unsigned char *)name);
+		if (n) {
+			to = mempcpy(to, name, n);
+		} else {
+			to = stpcpy(to, "\xef\xbf\xbd");
+			*exact = false;
+			n = 1;
+		}
+	}
+	*to = 0;
+	return utf8;
+}
+
+/**
+ * name_hex - a name as hexadecimal digits, two for each byte
+ * @name: any bytes
+ *
+ * Return: allocated.
+ */
+char *name_hex(const char *name)
+{
+	char *hex = malloc(2 * strlen(name) + 1);
+	char *to = hex;
+
+	if (!hex)
+		err(TOOL_FAILED, "name");
+	*to = 0;
+	for (; *name; name++)
+		to += sprintf(to, "%02X", (unsigned char)*name);
+	return hex;
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * daxstack set --recursive: the way through a tree whose owners rename,
+ * remove and nest as they like meanwhile.
+ *
+ * The walk goes by descriptors: a directory that is renamed is still the one
+ * that it entered. The descriptors of a deep tree are not all kept: where one is
+ * missing on the way back, ".." of the directory below leads there, or else the
+ * names from the top; if neither does, the directory was moved, and the rest of
+ * it is left out, but not what is beside it.
+ *
+ * Entries are visited as they are read, so that memory does not grow with the
+ * size of a directory.
+ */
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "set.h"
+#include "tool.h"
+
+enum {
+	KEEP_TOP = 16,		/* levels that are kept open, where users differ */
+	KEEP_BOTTOM = 16,	/* ... and where the walk is */
+	DEPTH_MAX = 65536,	/* deeper trees are left out: for each, memory */
+};
+
+/**
+ * struct level - a directory that the walk is in
+ * @dir: open, at the next entry; NULL if it is not kept
+ * @id: which directory it is
+ * @len: of its path
+ * @pos: the next entry, while @dir is NULL
+ */
+struct level {
+	DIR *dir;
+	struct file_id id;
+	size_t len;
+	long pos;
+};
+
+/**
+ * struct walk - a walk
+ * @ops: what is done
+ * @data: for @ops
+ * @top: the operand
+ * @path: of what is visited
+ * @size: allocated for @path
+ * @levels: from the operand down
+ * @depth: how many
+ * @allocated: how many there is room for
+ */
+struct walk {
+	const struct walk_ops *ops;
+	void *data;
+	struct file_id top;
+	char *path;
+	size_t size;
+	struct level *levels;
+	size_t depth;
+	size_t allocated;
+};
+
+/**
+ * walk_path - the path of the entry that is visited, from the operand
+ * @walk: the walk
+ */
+const char *walk_path(const struct walk *walk)
+{
+	return walk->path;
+}
+
+/**
+ * walk_data - what walk_tree() was given
+ * @walk: the walk
+ */
+void *walk_data(const struct walk *walk)
+{
+	return walk->data;
+}
+
+/**
+ * walk_may_enter - is a file part of the tree, not something mounted there?
+ * @walk: the walk
+ * @id: of the file
+ */
+bool walk_may_enter(const struct walk *walk, const struct file_id *id)
+{
+	return id->dev == walk->top.dev && id->mnt == walk->top.mnt;
+}
+
+static void set_path(struct walk *walk, size_t len, const char *name)
+{
+	size_t name_len = strlen(name);
+
+	if (len + 1 + name_len >= walk->size) {
+		walk->size = 2 * (len + 1 + name_len + 1);
+		walk->path = realloc(walk->path, walk->size);
+		if (!walk->path)
+			err(TOOL_FAILED, "path");
+	}
+	if (len && name_len && walk->path[len - 1] != '/')
+		walk->path[len++] = '/';
+	memcpy(walk->path + len, name, name_len + 1);
+}
+
+static void lost(struct walk *walk, size_t len, const char *why)
+{
+	walk->path[len] = 0;
+	walk->ops->lost(walk, why);
+}
+
+static int open_directory(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+			O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static bool is_level(int fd, const struct level *level)
+{
+	struct file_id id;
+
+	return !file_identify(fd, &id) && file_is_same(&id, &level->id);
+}
+
+/* Takes @fd. */
+static int reopen_level(struct level *level, int fd)
+{
+	level->dir = fdopendir(fd);
+	if (!level->dir) {
+		int error = errno;
+
+		close(fd);
+		return -error;
+	}
+	seekdir(level->dir, level->pos);
+	return 0;
+}
+
+/* Levels above that are not needed for now. */
+static void close_some(struct walk *walk)
+{
+	struct level *level;
+
+	if (walk->depth <= KEEP_TOP + KEEP_BOTTOM)
+		return;
+	level = &walk->levels[walk->depth - 1 - KEEP_BOTTOM];
+	if (!level->dir)
+		return;
+	level->pos = telldir(level->dir);
+	closedir(level->dir);
+	level->dir = NULL;
+}
+
+/* Takes @fd, an open directory, whose path is the present one. */
+static void enter(struct walk *walk, int fd)
+{
+	struct level level = { .len = strlen(walk->path) };
+	int error;
+
+	error = walk->depth < DEPTH_MAX ? -file_identify(fd, &level.id) :
+					  ENAMETOOLONG;
+	if (!error) {
+		level.dir = fdopendir(fd);
+		error = level.dir ? 0 : errno;
+	}
+	if (error) {
+		close(fd);
+		lost(walk, level.len, strerror(error));
+		return;
+	}
+	if (walk->depth == walk->allocated) {
+		walk->allocated = 2 * walk->allocated + KEEP_TOP;
+		walk->levels = reallocarray(walk->levels, walk->allocated,
+					    sizeof(level));
+		if (!walk->levels)
+			err(TOOL_FAILED, "walk");
+	}
+	walk->levels[walk->depth++] = level;
+	close_some(walk);
+}
+
+/*
+ * From the deepest level that is open, by names, to @level or as far as they
+ * lead to the directories that they led to before.
+ *
+ * Return: how many levels were found; the last of these is open.
+ */
+static size_t go_down(struct walk *walk, size_t wanted, const char **why)
+{
+	size_t i = wanted - 1;
+	struct file_id id;
+	int fd, next;
+
+	while (!walk->levels[i].dir)
+		i--;
+	fd = dup(dirfd(walk->levels[i].dir));
+	if (fd < 0)
+		err(TOOL_FAILED, "walk");
+	for (*why = NULL; ++i < wanted; fd = next) {
+		char *name = walk->path + walk->levels[i - 1].len;
+		char *end = walk->path + walk->levels[i].len;
+		char after = *end;
+
+		*end = 0;
+		next = file_look(fd, name + strspn(name, "/"), O_NOFOLLOW, &id);
+		*end = after;
+		if (next >= 0 && file_is_same(&id, &walk->levels[i].id)) {
+			close(fd);
+			continue;
+		}
+		*why = next >= 0 || next == -ENOENT ?
+			"the rest of the directory is left out: it was moved" :
+			strerror(-next);
+		if (next >= 0)
+			close(next);
+		break;
+	}
+	if (walk->levels[i - 1].dir) {
+		close(fd);
+		return i;
+	}
+	next = open_directory(fd, ".");
+	close(fd);
+	next = next < 0 ? next : reopen_level(&walk->levels[i - 1], next);
+	if (!next)
+		return i;
+	*why = strerror(-next);
+	return i - 1;
+}
+
+/* The level above the one that is left with @below, which is still open. */
+static void regain(struct walk *walk, int below)
+{
+	struct level *level = &walk->levels[walk->depth - 1];
+	const char *why;
+	size_t found;
+	int fd;
+
+	if (level->dir)
+		return;
+	fd = open_directory(below, "..");
+	if (fd >= 0 && !is_level(fd, level)) {
+		close(fd);
+		fd = -ESTALE;
+	}
+	if (fd >= 0 && !reopen_level(level, fd))
+		return;
+	do {
+		found = go_down(walk, walk->depth, &why);
+		if (found == walk->depth)
+			return;
+		lost(walk, walk->levels[found].len, why);
+		walk->depth = found;
+	} while (!walk->levels[found - 1].dir);
+}
+
+static void leave(struct walk *walk)
+{
+	DIR *dir = walk->levels[--walk->depth].dir;
+
+	if (walk->depth)
+		regain(walk, dirfd(dir));
+	closedir(dir);
+}
+
+static bool is_dot(const char *name)
+{
+	return !strcmp(name, ".") || !strcmp(name, "..");
+}
+
+/* Visits the next entry of the directory that the walk is in, or leaves it. */
+static void step(struct walk *walk)
+{
+	struct level *level = &walk->levels[walk->depth - 1];
+	struct dirent *entry;
+	int fd;
+
+	errno = 0;
+	entry = readdir(level->dir);
+	if (!entry) {
+		if (errno)
+			lost(walk, level->len, strerror(errno));
+		leave(walk);
+		return;
+	}
+	if (is_dot(entry->d_name))
+		return;
+	set_path(walk, level->len, entry->d_name);
+	fd = walk->ops->entry(walk, dirfd(level->dir), entry->d_name,
+			      entry->d_type);
+	if (fd >= 0)
+		enter(walk, fd);
+}
+
+/**
+ * walk_tree - visit everything below a directory
+ * @ops: what to do
+ * @data: for walk_data()
+ * @path: of the directory
+ * @dir: the directory, open for reading; is closed
+ *
+ * A directory comes before what is in it. Ends early by a signal.
+ */
+void walk_tree(const struct walk_ops *ops, void *data, const char *path,
+	       int dir)
+{
+	struct walk walk = { .ops = ops, .data = data };
+
+	set_path(&walk, 0, path);
+	if (file_identify(dir, &walk.top) < 0)
+		err(TOOL_FAILED, "walk");
+	enter(&walk, dir);
+	while (walk.depth && !signals_ended())
+		step(&walk);
+	while (walk.depth--)
+		if (walk.levels[walk.depth].dir)
+			closedir(walk.levels[walk.depth].dir);
+	free(walk.levels);
+	free(walk.path);
+}
