@@ -475,6 +475,7 @@ static inline bool dxs_has_memory(const struct super_block *lower)
 
 bool dxs_pinned(struct address_space *mapping);
 bool dxs_drop_entries(struct address_space *mapping);
+int dxs_write_entries(struct address_space *mapping);
 
 /* drain.c */
 bool dxs_drain(struct file *file, long timeout);

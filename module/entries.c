@@ -5,6 +5,7 @@
 #include <linux/dax.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
+#include <linux/writeback.h>
 
 #include "daxstack.h"
 
@@ -13,7 +14,7 @@
  * DAX entry each page counts.
  */
 #define DXS_PIECE	64
-/* ... and so many are dropped at a time; a multiple of the largest entry's. */
+/* ... and so many are written or dropped at a time; a multiple of the largest entry's. */
 #define DXS_DROP	1024
 
 /* Adds up what @weigh gives each entry from @first to @last, as far as @enough. */
@@ -232,4 +233,39 @@ bool dxs_drop_entries(struct address_space *mapping)
 		cond_resched();
 	} while (first);
 	return true;
+}
+
+/**
+ * dxs_write_entries() - write back the dirty DAX entries
+ * @mapping: of a lower inode in dax mode
+ *
+ * H47: in ranges, because the kernel tags what it is about to write with
+ * interrupts off, up to 4096 entries of a range at a time
+ * (tag_pages_for_writeback()), and on Linux 6.1 a read fault makes an entry that
+ * counts as dirty. An entry that is dirty when this begins is in one of the ranges
+ * that follow.
+ *
+ * Context: sleeps. The mode cannot change.
+ * Return: 0 or a negative errno.
+ */
+int dxs_write_entries(struct address_space *mapping)
+{
+	unsigned long first = 0, last;
+	int err = 0;
+
+	while (!err && xa_find(&mapping->i_pages, &first, ULONG_MAX,
+			       PAGECACHE_TAG_DIRTY)) {
+		struct writeback_control wbc = {
+			.sync_mode = WB_SYNC_ALL,
+			.nr_to_write = LONG_MAX,
+		};
+
+		last = first | (DXS_DROP - 1);
+		wbc.range_start = (loff_t)first << PAGE_SHIFT;
+		wbc.range_end = (((loff_t)last + 1) << PAGE_SHIFT) - 1;
+		err = filemap_fdatawrite_wbc(mapping, &wbc);
+		first = last + 1;
+		cond_resched();
+	}
+	return err;
 }

@@ -44,10 +44,13 @@ static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
 	/* To look for pages all the same costs untouched files a tenth of all. */
 	if (mapping_empty(mapping) && !dxs_has_errors(mapping))
 		return DAXSTACK_REASON_NONE;
-	if (sw->to == DAXSTACK_CACHED)
+	if (sw->to == DAXSTACK_CACHED) {
 		sw->pages += dxs_dirty_pages(mapping);
-	err = filemap_fdatawrite_wbc(mapping, &wbc);
-	sw->pages += LONG_MAX - wbc.nr_to_write;
+		err = dxs_write_entries(mapping);
+	} else {
+		err = filemap_fdatawrite_wbc(mapping, &wbc);
+		sw->pages += LONG_MAX - wbc.nr_to_write;
+	}
 	if (!err)
 		err = filemap_fdatawait_keep_errors(mapping);
 	if (!err)

@@ -150,12 +150,20 @@ if [ "$(id -u)" = 0 ]; then
 	# What checkpatch.pl there would be run.
 	archive=$(printf '%s\n' /usr/src/linux-source-*.tar.xz | sort -V | tail -n 1)
 	evil=$dir/xdg/daxstack/checkpatch-$(stat -c %s-%Y "$archive")
-	mkdir -p "$evil" "$dir/small/scripts"
+	small=$dir/small
+	mkdir -p "$evil" "$small/include" "$small/module" "$small/scripts"
 	printf '#!/bin/sh\ntouch "%s"\n' "$dir/was-run" >"$evil/checkpatch.pl"
 	chmod 755 "$evil/checkpatch.pl"
-	printf '// SPDX-License-Identifier: GPL-2.0\n' >"$dir/small/scripts/x.c"
+	# The least that scripts/style takes for a project.
+	printf '%s\n' '# SPDX-License-Identifier: GPL-2.0' 'obj-m := x.o' \
+		'x-y := module/y.o' >"$small/Kbuild"
+	printf '%s\n' '// SPDX-License-Identifier: GPL-2.0' \
+		'#include <linux/module.h>' '' 'MODULE_DESCRIPTION("x");' \
+		'MODULE_LICENSE("GPL");' >"$small/module/y.c"
+	printf '// SPDX-License-Identifier: GPL-2.0\n' >"$small/scripts/x.c"
+	printf '#!/bin/sh\ntrue\n' >"$small/scripts/x"
 	chown -R 65534 "$dir/xdg"
-	XDG_CACHE_HOME=$dir/xdg "$dir/tree/scripts/style" "$dir/small" \
+	XDG_CACHE_HOME=$dir/xdg "$dir/tree/scripts/style" "$small" \
 		>"$dir/log" 2>&1
 	[ ! -e "$dir/was-run" ] && grep -q 'style clean' "$dir/log"
 	ok $? "scripts/style does not run another user's checkpatch.pl"
