@@ -62,7 +62,8 @@
 	X(NEVER,	EOPNOTSUPP,	"open files keep their mode (switch=never)") \
 	X(DAX_OPTION,	EOPNOTSUPP,	"all files have one mode (dax=always or never)") \
 	X(FROZEN,	EBUSY,		"filesystem is frozen") \
-	X(SWITCHING,	EBUSY,		"another switch of the file goes on")
+	X(SWITCHING,	EBUSY,		"another switch of the file goes on") \
+	X(IMMUTABLE,	EPERM,		"file is immutable (chattr +i)")
 
 #define DAXSTACK_REASON_ENUM_(name, err, text) DAXSTACK_REASON_##name,
 enum daxstack_reason {

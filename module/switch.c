@@ -290,6 +290,9 @@ static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
 	if (err == -EINVAL || err == -EOPNOTSUPP)
 		return DAXSTACK_REASON_LOWER_SAYS_NO;
 	sw->err = err;
+	/* ext4 lets no other flag of such a file be changed; XFS does. */
+	if (err == -EPERM && IS_IMMUTABLE(d_inode(sw->lower)))
+		return DAXSTACK_REASON_IMMUTABLE;
 	return DAXSTACK_REASON_PERSIST;
 }
 

@@ -26,6 +26,9 @@
 #define LEN	(16 * PAGE)
 #define NOBODY	65534
 
+#ifndef FS_DAX_FL
+#define FS_DAX_FL 0x02000000
+#endif
 #ifndef FS_JOURNAL_DATA_FL
 #define FS_JOURNAL_DATA_FL 0x4000
 #endif
@@ -422,6 +425,28 @@ static void test_journal_data(void)
 	close(fd);
 }
 
+/* ext4 lets no other flag of such a file be changed; XFS does. */
+static void test_immutable(void)
+{
+	static const char *const name = "immutable";
+	struct daxstack_switch sw;
+	long flags;
+	int fd = make_file("stack/immutable", DAXSTACK_CACHED);
+
+	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	flags |= FS_IMMUTABLE_FL;
+	MUST(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	if (dxs_on_xfs())
+		dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 0, &sw), "%s", name);
+	else
+		refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_IMMUTABLE, name);
+	flags &= ~FS_IMMUTABLE_FL;
+	if (dxs_on_xfs())
+		flags |= FS_DAX_FL;
+	MUST(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	close(fd);
+}
+
 static void test_reflinked(void)
 {
 	static const char *const name = "reflinked";
@@ -575,6 +600,7 @@ int main(void)
 	test_swap();
 	test_timeout();
 	test_read_only();
+	test_immutable();
 	test_reflinked();
 	dxs_umount_stack();
 	dxs_fsck();
