@@ -165,10 +165,15 @@ static void dxs_switch_later(struct dentry *moved)
 {
 	struct dxs_move *move = dxs_move_begin(moved);
 	struct file *file = NULL;
+	int tries = 2;
 
-	if (!(current->flags & PF_KTHREAD))
+	/* Memory for so little is refused for a moment at most. */
+	do {
+		if (current->flags & PF_KTHREAD)
+			break;
 		file = anon_inode_getfile("[daxstack-move]", &dxs_move_fops,
 					  move, O_RDONLY);
+	} while (file == ERR_PTR(-ENOMEM) && --tries);
 	if (IS_ERR_OR_NULL(file))
 		queue_work(dxs_wq, &move->work);
 	else

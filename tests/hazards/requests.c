@@ -490,18 +490,13 @@ void h48_kept_processor(void)
 
 /* --- H49: who waits, sleeps. */
 
-/* How often the calling task was given a processor. */
+/* How often the calling thread gave up its processor. */
 static long my_turns(void)
 {
-	char buf[128] = "";
-	long turns;
-	int fd = MUST(open("/proc/thread-self/schedstat", O_RDONLY));
+	struct rusage usage;
 
-	MUST(read(fd, buf, sizeof(buf) - 1));
-	close(fd);
-	if (sscanf(buf, "%*u %*u %ld", &turns) != 1)
-		dxs_bail("/proc/thread-self/schedstat: %s", buf);
-	return turns;
+	MUST(getrusage(RUSAGE_THREAD, &usage));
+	return usage.ru_nvcsw;
 }
 
 struct poller {
