@@ -13,7 +13,8 @@
  *   mmap:    mmap_lock (W) > fault gate (R) > lower ->mmap
  *   fault:   mmap_lock or VMA lock (R) > fault gate (R) > lower ->fault
  *   setattr: i_rwsem > lower s_writers > I/O gate (R) > lower i_rwsem
- *   switch:  lower s_writers > switch_lock (tried, with a limit)
+ *   switch:  s_umount (R, only tried) > lower s_writers (tried)
+ *            > switch_lock (tried, with a limit)
  *            > [step 2: lower invalidate_lock (W)] > I/O gate (W)
  *            > lower s_umount (W, only tried) > lower i_rwsem (W, tried, with a
  *            limit) > inode_dio_wait > fault gate (W)
@@ -522,6 +523,7 @@ enum dxs_cause {
  * @policy: inside: switch= during an attempt
  * @stores: inside: there is nothing to switch, only something to store
  * @since: inside: when the waiting began, in jiffies
+ * @counted: inside: write access is that of mnt_want_write()
  * @drain: inside: a lower file by which to drop folios
  * @spared: inside: folios that reclaim has to spare (spare.c)
  * @err: inside: an errno that says more than that of @reason
@@ -545,6 +547,7 @@ struct dxs_switch {
 	enum dxs_policy policy;
 	bool stores;
 	unsigned long since;
+	bool counted;
 	struct file *drain;
 	struct dxs_spared *spared;
 	int err;

@@ -159,7 +159,8 @@ int dxs_fileattr_store(struct dentry *lower, int mode,
 	}
 	dxs_fileattr_put_mode(&fa, mode);
 	err = inode->i_op->fileattr_set(&init_user_ns, lower, &fa);
-	if (err)
+	/* Without the DAX bit the call is the lower filesystem's alone. */
+	if (err && (fa.fsx_xflags ^ now.fsx_xflags) & FS_XFLAG_DAX)
 		dxs_fileattr_undo(lower, &now, dontcache);
 	return err;
 }

@@ -129,6 +129,89 @@ static void dxs_switch_unlock(struct dxs_inode *di)
 	wake_up_var(&di->switch_lock);
 }
 
+/* Write access to the lower mount, which keeps a freeze out: see the lock order. */
+static enum daxstack_reason dxs_write_lower(struct dxs_switch *sw)
+{
+	struct vfsmount *mnt = dxs_lower_mnt(sw->inode->i_sb);
+
+	/* Others who have it mounted may remount it: they look at its writers. */
+	if (dxs_lower_shared(DXS_SB(sw->inode->i_sb))) {
+		if (dxs_is_frozen(mnt->mnt_sb))
+			return DAXSTACK_REASON_FROZEN;
+		sw->err = mnt_want_write(mnt);
+		sw->counted = !sw->err;
+		return sw->err ? DAXSTACK_REASON_READ_ONLY :
+				 DAXSTACK_REASON_NONE;
+	}
+	if (!sb_start_write_trylock(mnt->mnt_sb))
+		return DAXSTACK_REASON_FROZEN;
+	if (!__mnt_is_readonly(mnt))
+		return DAXSTACK_REASON_NONE;
+	sb_end_write(mnt->mnt_sb);
+	return DAXSTACK_REASON_READ_ONLY;
+}
+
+static void dxs_write_lower_end(struct dxs_switch *sw)
+{
+	struct vfsmount *mnt = dxs_lower_mnt(sw->inode->i_sb);
+
+	if (sw->counted)
+		mnt_drop_write(mnt);
+	else
+		sb_end_write(mnt->mnt_sb);
+	sw->counted = false;
+}
+
+/*
+ * H22: write access without waiting for the end of a freeze, which would know no
+ * timeout and no signal. The s_umount of the stack keeps it from being remounted
+ * read-only meanwhile, as the count of writers that mnt_want_write() keeps does;
+ * who has it for writing needs it for a moment. A move has its flag stored in any
+ * case, and waits as the rename itself would have.
+ */
+static enum daxstack_reason dxs_write_begin(struct dxs_switch *sw)
+{
+	struct super_block *sb = sw->inode->i_sb;
+	enum daxstack_reason reason;
+
+	if (sw->cause == DXS_MOVED) {
+		sw->err = mnt_want_write(dxs_lower_mnt(sb));
+		sw->counted = !sw->err;
+		return sw->err ? DAXSTACK_REASON_READ_ONLY :
+				 DAXSTACK_REASON_NONE;
+	}
+	if (!down_read_trylock(&sb->s_umount))
+		return dxs_is_frozen(sb) ? DAXSTACK_REASON_FROZEN :
+					   DAXSTACK_REASON_WRITEBACK;
+	reason = DAXSTACK_REASON_FROZEN;
+	if (sw->mnt && !sb_start_write_trylock(sb))
+		goto out;
+	reason = DAXSTACK_REASON_READ_ONLY;
+	if (sw->mnt && __mnt_is_readonly(sw->mnt))
+		goto out_sb;
+	reason = dxs_write_lower(sw);
+	if (!reason)
+		return reason;
+out_sb:
+	if (sw->mnt)
+		sb_end_write(sb);
+out:
+	up_read(&sb->s_umount);
+	return reason;
+}
+
+static void dxs_write_end(struct dxs_switch *sw)
+{
+	struct super_block *sb = sw->inode->i_sb;
+
+	dxs_write_lower_end(sw);
+	if (sw->cause == DXS_MOVED)
+		return;
+	if (sw->mnt)
+		sb_end_write(sb);
+	up_read(&sb->s_umount);
+}
+
 /*
  * Does something with write access and the switch lock, neither of which is
  * kept while waiting for a later attempt: a freeze or a remount would wait too.
@@ -136,42 +219,20 @@ static void dxs_switch_unlock(struct dxs_inode *di)
 static void dxs_locked(struct dxs_switch *sw,
 		       enum daxstack_reason (*step)(struct dxs_switch *sw))
 {
-	struct vfsmount *lower_mnt = dxs_lower_mnt(sw->inode->i_sb);
-	enum daxstack_reason reason = DAXSTACK_REASON_READ_ONLY;
 	struct dxs_inode *di = DXS_I(sw->inode);
 
-	/*
-	 * Frozen: to wait for write access would know no timeout and no signal
-	 * (H22). A freeze that begins just now makes us wait for the thaw, as it
-	 * does write(2); no lock or gate is held yet. A move has its flag stored in any case, and
-	 * waits as the rename itself would have.
-	 */
-	if (sw->cause != DXS_MOVED &&
-	    (dxs_is_frozen(sw->inode->i_sb) ||
-	     dxs_is_frozen(lower_mnt->mnt_sb))) {
-		reason = DAXSTACK_REASON_FROZEN;
-		goto out;
-	}
-	sw->err = sw->mnt ? mnt_want_write(sw->mnt) : 0;
-	if (sw->err)
-		goto out;
-	/* Keeps a freeze of the lower filesystem out: see the lock order. */
-	sw->err = mnt_want_write(lower_mnt);
-	if (sw->err)
-		goto out_mnt;
-	reason = dxs_switch_trylock(di);
-	if (!reason) {
-		reason = step(sw);
+	sw->err = 0;
+	sw->reason = dxs_write_begin(sw);
+	if (sw->reason)
+		return;
+	sw->reason = dxs_switch_trylock(di);
+	if (!sw->reason) {
+		sw->reason = step(sw);
 		if (dxs_mode(sw->inode) == DAXSTACK_CACHED)
 			dxs_wb_release(di);
 		dxs_switch_unlock(di);
 	}
-	mnt_drop_write(lower_mnt);
-out_mnt:
-	if (sw->mnt)
-		mnt_drop_write(sw->mnt);
-out:
-	sw->reason = reason;
+	dxs_write_end(sw);
 }
 
 /* Until when a brief reason is waited for by those who did not ask to wait. */

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -91,6 +92,7 @@ static void remove_overwritten(char *text)
 /* Ctrl-C, from the terminal. */
 static void test_terminal(void)
 {
+	struct termios term;
 	struct proc proc;
 	size_t len = 0;
 	ssize_t n;
@@ -100,6 +102,10 @@ static void test_terminal(void)
 	fflush(stdout);
 	proc.pid = MUST(forkpty(&tty, NULL, NULL, NULL));
 	if (!proc.pid) {
+		/* Ctrl-C may else discard what is printed just after it. */
+		MUST(tcgetattr(0, &term));
+		term.c_lflag |= NOFLSH;
+		MUST(tcsetattr(0, TCSANOW, &term));
 		execlp("daxstack", "daxstack", "set", "-R", "-t", "inf",
 		       "cached", BUSY, "stack/signals/none", NULL);
 		_exit(127);
