@@ -31,7 +31,6 @@ struct wanted {
 /* What is mounted on "other". */
 static struct {
 	struct wanted is;
-	bool lower_ro;
 	bool dir;
 } mounted;
 
@@ -220,14 +219,12 @@ static void now_mounted(const struct wanted *w)
 	mounted.dir = !strcmp(w->source, "lower");
 	if (besides == STACK) {
 		mounted.is = shared;
-		mounted.lower_ro = false;
 		return;
 	}
 	mounted.is.policy = w->policy ?: "live";
 	mounted.is.inherit = w->inherit ?: "create";
 	mounted.is.dax = w->dax ?: "inode";
 	mounted.is.ro = w->ro == 1;
-	mounted.lower_ro = mounted.is.ro && !mounted.dir;
 }
 
 static int expect_remount(const struct wanted *w)
@@ -236,7 +233,8 @@ static int expect_remount(const struct wanted *w)
 		return EINVAL;
 	if (w->dax && strcmp(w->dax, mounted.is.dax))
 		return EINVAL;
-	return !w->ro && mounted.lower_ro ? EROFS : 0;
+	/* A lower filesystem that is the stack's alone follows it. */
+	return 0;
 }
 
 static void now_remounted(const struct wanted *w)
