@@ -81,11 +81,17 @@ static int dxs_setattr_lower(struct dentry *dentry, struct iattr *attr)
 /* A new size is a data call: it truncates what is mapped and cached. */
 static int dxs_setattr_size(struct dentry *dentry, struct iattr *attr)
 {
+	struct inode *lower = dxs_lower_inode(d_inode(dentry));
 	int err = dxs_io_enter(d_inode(dentry));
 
 	if (err)
 		return err;
-	err = dxs_setattr_lower(dentry, attr);
+	/* truncate(2) has no lower file that is open for writing. */
+	err = get_write_access(lower);
+	if (!err) {
+		err = dxs_setattr_lower(dentry, attr);
+		put_write_access(lower);
+	}
 	dxs_io_leave(d_inode(dentry));
 	return err;
 }

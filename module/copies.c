@@ -78,6 +78,14 @@ static void dxs_copy(struct inode *inode, bool locked, bool referenced)
 	struct dxs_inode *di = DXS_I(inode);
 
 	spin_lock(&inode->i_lock);
+	/*
+	 * Its lower inode may be another file by now (XFS makes it one without a
+	 * grace period), and evict() goes by i_mode still.
+	 */
+	if (!referenced && inode->i_state & (I_FREEING | I_WILL_FREE)) {
+		spin_unlock(&inode->i_lock);
+		return;
+	}
 	WRITE_ONCE(di->copying, true);
 	/* Seen to be in here by dxs_copies_fresh() before anything is loaded. */
 	smp_mb();

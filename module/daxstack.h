@@ -99,6 +99,7 @@ enum dxs_dax {
  * @dax: dax=; fixed once mounted
  * @wb_lock: protects @wb_err
  * @wb_err: up to which errors of the lower superblock's writeback are known
+ * @moves: files that were moved, and are to be switched for it (inherit.c)
  * @linger_lock: protects @lingering
  * @lingering: lower inodes of which somebody holds a page (linger.c)
  * @spare_lock: protects @spared
@@ -120,6 +121,7 @@ struct dxs_sb {
 	enum dxs_dax dax;
 	spinlock_t wb_lock; /* see above */
 	errseq_t wb_err;
+	atomic_t moves;
 	struct mutex linger_lock; /* see above */
 	struct list_head lingering;
 	struct mutex spare_lock; /* see above */
@@ -588,7 +590,7 @@ bool dxs_spare_look(struct dxs_sb *sbi, bool all);
 /* fileattr.c */
 int dxs_flag(struct dentry *lower);
 int dxs_fileattr_store(struct dentry *lower, int mode,
-		       const struct fileattr *asked);
+		       const struct fileattr *asked, bool whole);
 void dxs_fileattr_changes(const struct dxs_switch *sw, bool *flag, bool *rest);
 int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
 int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,

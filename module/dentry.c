@@ -309,7 +309,13 @@ static int dxs_found(struct dentry *dentry, unsigned int flags)
 	if (!(flags & LOOKUP_RCU)) {
 		if (inode)
 			dxs_refresh(inode, DXS_COPY_ALL);
-	} else if (inode && d_is_symlink(dentry)) {
+	} else if (inode && (d_is_symlink(dentry) ||
+			     READ_ONCE(inode->i_flags) &
+			     (S_APPEND | S_IMMUTABLE))) {
+		/*
+		 * The VFS refuses what these two forbid before it asks
+		 * ->permission: they would stay for ever.
+		 */
 		dxs_refresh_rcu(inode);
 	}
 	return 1;

@@ -52,12 +52,16 @@ static void dxs_drain_work(struct work_struct *work)
 	 * when this is over.
 	 */
 	smp_store_release(&dxs_drainer.file, NULL);
+	/*
+	 * Before those who wait go on: a kernel thread's last one is put a moment
+	 * later, and keeps the lower filesystem mounted until then.
+	 */
+	fput(file);
 	/* Pairs with the acquire in dxs_drain_is_done(). */
 	smp_store_release(&dxs_drainer.done, ticket);
 	/* Pairs with prepare_to_wait_event() in dxs_drain_wait(). */
 	smp_mb();
 	wake_up_var(&dxs_drainer);
-	fput(file);
 }
 
 static bool dxs_drain_claim(struct file *file)

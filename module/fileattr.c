@@ -23,10 +23,14 @@ int dxs_flag(struct dentry *lower)
 	return fa.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED;
 }
 
+/* XFS tells these; nobody can set them. */
+#define DXS_XFLAGS_TOLD	(FS_XFLAG_HASATTR | FS_XFLAG_PREALLOC)
+
 static bool dxs_fileattr_same(const struct fileattr *a,
 			      const struct fileattr *b)
 {
-	return a->flags == b->flags && a->fsx_xflags == b->fsx_xflags &&
+	return a->flags == b->flags &&
+		!((a->fsx_xflags ^ b->fsx_xflags) & ~DXS_XFLAGS_TOLD) &&
 		a->fsx_extsize == b->fsx_extsize &&
 		a->fsx_projid == b->fsx_projid &&
 		a->fsx_cowextsize == b->fsx_cowextsize;
@@ -120,6 +124,8 @@ static void dxs_fileattr_undo(struct dentry *lower, const struct fileattr *was,
  * @lower: its dentry
  * @mode: DAXSTACK_DAX or DAXSTACK_CACHED
  * @asked: all attributes as the VFS handed them to us, or NULL: the flag alone
+ * @whole: a refused call leaves nothing changed; else what the lower filesystem
+ *	has changed before it refused stays, as without the stack
  *
  * All of it is one call of the lower filesystem (H55): some attributes forbid to
  * change others once they are set (FS_IMMUTABLE_FL on ext4), some cannot be
@@ -130,7 +136,7 @@ static void dxs_fileattr_undo(struct dentry *lower, const struct fileattr *was,
  * Return: 0 or a negative errno: the lower filesystem's last word (H18).
  */
 int dxs_fileattr_store(struct dentry *lower, int mode,
-		       const struct fileattr *asked)
+		       const struct fileattr *asked, bool whole)
 {
 	struct inode *inode = d_inode(lower);
 	bool dontcache = READ_ONCE(inode->i_state) & I_DONTCACHE;
@@ -160,7 +166,7 @@ int dxs_fileattr_store(struct dentry *lower, int mode,
 	dxs_fileattr_put_mode(&fa, mode);
 	err = inode->i_op->fileattr_set(&init_user_ns, lower, &fa);
 	/* Without the DAX bit the call is the lower filesystem's alone. */
-	if (err && (fa.fsx_xflags ^ now.fsx_xflags) & FS_XFLAG_DAX)
+	if (err && whole && (fa.fsx_xflags ^ now.fsx_xflags) & FS_XFLAG_DAX)
 		dxs_fileattr_undo(lower, &now, dontcache);
 	return err;
 }

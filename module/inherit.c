@@ -28,7 +28,7 @@ static int dxs_clear_dir_flag(struct inode *inode, struct dentry *lower)
 	int err;
 
 	inode_lock_nested(d_inode(lower), I_MUTEX_CHILD);
-	err = dxs_fileattr_store(lower, DAXSTACK_CACHED, NULL);
+	err = dxs_fileattr_store(lower, DAXSTACK_CACHED, NULL, false);
 	inode_unlock(d_inode(lower));
 	if (err)
 		pr_warn_ratelimited("%s: inode %lu: inherit=none, but its flag stays: %d\n",
@@ -89,7 +89,7 @@ int dxs_inherit_born(struct inode *inode, struct dentry *dentry)
 }
 
 /* To what the directory says by now, wherever the file has gone meanwhile. */
-static void dxs_follow(struct dentry *moved)
+static int dxs_follow(struct dentry *moved)
 {
 	struct dentry *dir = dget_parent(moved);
 	int flag = dxs_flag(dxs_lower_dentry(dir));
@@ -97,9 +97,9 @@ static void dxs_follow(struct dentry *moved)
 
 	dput(dir);
 	if (flag < 0 || d_unlinked(moved) || dxs_flag(sw.lower) == flag)
-		return;
+		return 0;
 	sw.cause = DXS_MOVED;
-	dxs_switch(&sw);
+	return dxs_switch(&sw);
 }
 
 /**
@@ -116,20 +116,29 @@ static void dxs_move_end(struct dxs_move *move)
 {
 	struct super_block *sb = move->moved->d_sb;
 
-	dxs_follow(move->moved);
 	dput(move->moved);
+	atomic_dec(&DXS_SB(sb)->moves);
 	deactivate_super(sb);
 	kfree(move);
 }
 
 static void dxs_move_work(struct work_struct *work)
 {
-	dxs_move_end(container_of(work, struct dxs_move, work));
+	struct dxs_move *move = container_of(work, struct dxs_move, work);
+
+	dxs_follow(move->moved);
+	dxs_move_end(move);
 }
 
 static int dxs_move_release(struct inode *inode, struct file *file)
 {
-	dxs_move_end(file->private_data);
+	struct dxs_move *move = file->private_data;
+
+	/* A signal came, and not even the flag is stored: a worker gets none. */
+	if (dxs_follow(move->moved) == -EINTR)
+		queue_work(dxs_wq, &move->work);
+	else
+		dxs_move_end(move);
 	return 0;
 }
 
@@ -147,6 +156,8 @@ static struct dxs_move *dxs_move_begin(struct dentry *moved)
 	move->moved = dget(moved);
 	/* A mount may be gone before the task is back in user mode. */
 	atomic_inc(&moved->d_sb->s_active);
+	/* ... and the rename's write access: see dxs_remount_lower(). */
+	atomic_inc(&DXS_SB(moved->d_sb)->moves);
 	return move;
 }
 

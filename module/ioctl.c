@@ -114,6 +114,9 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 		arg.flags |= DAXSTACK_STATE_GATED;
 	other.policy = READ_ONCE(DXS_SB(inode->i_sb)->policy);
 	arg.reason = dxs_may_switch(&other);
+	/* An attempt would find out. */
+	if (!arg.reason && !dxs_has_memory(di->lower->i_sb))
+		arg.reason = DAXSTACK_REASON_NO_DAX;
 	arg.switches = READ_ONCE(di->switches);
 	arg.refusals = atomic_read(&di->refusals);
 	arg.pages = READ_ONCE(mapping->nrpages);

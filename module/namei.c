@@ -77,6 +77,27 @@ static void dxs_unmake(struct inode *lower_dir, struct dentry *lower)
 		vfs_unlink(&init_user_ns, lower_dir, lower, NULL);
 }
 
+/*
+ * Somebody may have found a new directory by its handle (export.c) and have a
+ * dentry of it already; a second one it must not get. Then that is moved here, and
+ * ours is left without an inode, as by any filesystem that cannot do otherwise.
+ */
+static void dxs_instantiate(struct dentry *dentry, struct inode *inode)
+{
+	struct dentry *other = NULL;
+
+	if (S_ISDIR(inode->i_mode)) {
+		d_drop(dentry);
+		other = d_splice_alias(inode, dentry);
+	} else {
+		d_instantiate(dentry, inode);
+	}
+	if (!IS_ERR(other))
+		dxs_forget_unused(other ?: dentry);
+	if (!IS_ERR_OR_NULL(other))
+		dput(other);
+}
+
 static int dxs_make(struct inode *dir, struct dentry *dentry,
 		    const struct dxs_new *new)
 {
@@ -124,8 +145,7 @@ out:
 	if (err)
 		return err;
 	dxs_copy_attr(inode);
-	d_instantiate(dentry, inode);
-	dxs_forget_unused(dentry);
+	dxs_instantiate(dentry, inode);
 	return 0;
 }
 
@@ -247,6 +267,22 @@ static int dxs_rmdir(struct inode *dir, struct dentry *dentry)
 	return dxs_remove(dir, dentry, true);
 }
 
+/*
+ * The VFS has looked at our names; where the lower filesystem is someone else's
+ * too, its own may differ by now, and nobody looks again below here. A rename to
+ * another name of the same file does nothing below, while the VFS goes on to move
+ * the dentry, and an exchange moves the dentry that stands for another.
+ */
+static bool dxs_is_target(const struct dentry *new, struct dentry *lower_new,
+			  bool exchange)
+{
+	const struct inode *inode = d_inode(new);
+
+	if (d_inode(lower_new) != (inode ? dxs_lower_inode(inode) : NULL))
+		return false;
+	return !exchange || lower_new == dxs_lower_dentry(new);
+}
+
 static int dxs_rename(struct user_namespace *userns, struct inode *old_dir,
 		      struct dentry *old, struct inode *new_dir,
 		      struct dentry *new, unsigned int flags)
@@ -278,15 +314,8 @@ static int dxs_rename(struct user_namespace *userns, struct inode *old_dir,
 	err = -ENOTEMPTY;
 	if (trap == lower_new)
 		goto out_dput;
-	/*
-	 * The VFS has looked at our names; where the lower filesystem is someone
-	 * else's too, its own may differ, and nobody looks again below here.
-	 */
-	err = -ENOENT;
-	if ((flags & RENAME_EXCHANGE) && d_is_negative(lower_new))
-		goto out_dput;
-	err = -EEXIST;
-	if ((flags & RENAME_NOREPLACE) && d_is_positive(lower_new))
+	err = -ESTALE;
+	if (!dxs_is_target(new, lower_new, flags & RENAME_EXCHANGE))
 		goto out_dput;
 
 	rd.old_mnt_userns = &init_user_ns;

@@ -25,14 +25,22 @@ const char *dxs_reason_text(enum daxstack_reason reason)
 	return dxs_reasons[reason].text;
 }
 
-/* What of a file the lower filesystem cannot serve in dax mode (H18). */
-static enum daxstack_reason dxs_can_be_dax(struct dentry *dentry)
+/*
+ * What of a file the lower filesystem cannot serve in dax mode (H18), and what it
+ * is to become by the same call (H55): neither ext4 nor XFS refuses to set both at
+ * once, and ext4 takes the invalidate_lock for data journalling, which is held then.
+ */
+static enum daxstack_reason dxs_can_be_dax(const struct dxs_switch *sw)
 {
-	const struct inode *lower = d_inode(dentry);
+	const struct inode *lower = dxs_switch_lower(sw);
 	struct fileattr fa = {};
 
-	if (vfs_fileattr_get(dentry, &fa))
+	if (vfs_fileattr_get(sw->lower, &fa))
 		return DAXSTACK_REASON_LOWER_SAYS_NO;
+	if (sw->fa) {
+		fa.flags |= sw->fa->flags & FS_JOURNAL_DATA_FL;
+		fa.fsx_xflags |= sw->fa->fsx_xflags & FS_XFLAG_REALTIME;
+	}
 	if (IS_ENCRYPTED(lower))
 		return DAXSTACK_REASON_ENCRYPTED;
 	if (IS_VERITY(lower))
@@ -130,10 +138,8 @@ enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw)
 		return sbi->no_switch;
 	if (IS_SWAPFILE(lower))
 		return DAXSTACK_REASON_SWAPFILE;
-	if (!dxs_has_memory(lower->i_sb))
-		return DAXSTACK_REASON_NO_DAX;
 	if (sw->to == DAXSTACK_DAX)
-		reason = dxs_can_be_dax(sw->lower);
+		reason = dxs_can_be_dax(sw);
 	return reason ?: dxs_others(lower->i_sb) ?: dxs_veto(sw);
 }
 

@@ -97,6 +97,14 @@ int dxs_remount_lower(struct fs_context *fc)
 	/* fspick(2) may leave it as it is. */
 	if (!(fc->sb_flags_mask & SB_RDONLY) || ro == is_ro)
 		return 0;
+	/*
+	 * The switch of a file that was moved has no write access that the VFS
+	 * knows of. The VFS lets nobody rename any more.
+	 */
+	if (ro && !(fc->sb_flags & SB_FORCE) && atomic_read(&sbi->moves)) {
+		errorfc(fc, "a file that was moved is still being switched");
+		return -EBUSY;
+	}
 	if (dxs_lower_shared(sbi)) {
 		if (ro || !sb_rdonly(fc->root->d_sb))
 			return 0;

@@ -235,11 +235,15 @@ static void dxs_locked(struct dxs_switch *sw,
 	dxs_write_end(sw);
 }
 
-/* Until when a brief reason is waited for by those who did not ask to wait. */
+/*
+ * Until when a brief reason is waited for by those who did not ask to wait. A file
+ * that was moved has to get its flag: nobody could try again.
+ */
 static unsigned long dxs_patience(const struct dxs_switch *sw)
 {
-	return sw->since + (sw->fa && sw->stores ? DXS_STORE_PATIENCE :
-						   DXS_PATIENCE);
+	bool stores = sw->stores && (sw->fa || sw->cause == DXS_MOVED);
+
+	return sw->since + (stores ? DXS_STORE_PATIENCE : DXS_PATIENCE);
 }
 
 /* Lets some time pass. Return: true if it is worth another attempt. */
@@ -284,6 +288,8 @@ static void dxs_defer(struct dxs_switch *sw)
 {
 	enum daxstack_reason why = sw->reason;
 
+	if (sw->cause == DXS_MOVED)
+		sw->stores = true;
 	dxs_insist(sw, dxs_defer_step);
 	if (!sw->reason)
 		sw->reason = why;

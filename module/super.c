@@ -278,6 +278,11 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc,
 	if (IS_ERR(sbi->lower_mnt))
 		return PTR_ERR(sbi->lower_mnt);
 
+	/* The source was looked up once more: it may be another one now (H50). */
+	if (sbi->lower_mnt->mnt_sb->s_dev != sbi->lower_dev) {
+		errorfc(fc, "%s: it has changed", fc->source);
+		return -ESTALE;
+	}
 	/* Then it has the options of its first mount, whatever we give. */
 	if (opts->dax >= 0 && dxs_lower_shared(sbi)) {
 		errorfc(fc, "%s is mounted already: dax= is for its own mount to say",

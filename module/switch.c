@@ -253,9 +253,10 @@ static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 		return DAXSTACK_REASON_PINNED;
 	if (mapping_empty(mapping))
 		return DAXSTACK_REASON_NONE;
+	/* Given up, the worker may be at it still, though nothing is left. */
 	if (sw->to == DAXSTACK_DAX)
-		return dxs_drop_folios(sw, mapping) ? DAXSTACK_REASON_NONE :
-						      DAXSTACK_REASON_PINNED;
+		return dxs_drop_folios(sw, mapping) && !dxs_drains(mapping) ?
+			DAXSTACK_REASON_NONE : DAXSTACK_REASON_PINNED;
 	if (dxs_pinned(mapping))
 		return DAXSTACK_REASON_PINNED;
 	truncate_inode_pages(mapping, 0);
@@ -280,7 +281,8 @@ static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
 	if (sw->cause == DXS_ASKED &&
 	    !inode_owner_or_capable(&init_user_ns, dxs_switch_lower(sw)))
 		return DAXSTACK_REASON_NOT_OWNER;
-	err = dxs_fileattr_store(sw->lower, sw->to, sw->fa);
+	err = dxs_fileattr_store(sw->lower, sw->to, sw->fa,
+				 !dxs_only_stores(sw->inode->i_sb));
 	if (!err)
 		return DAXSTACK_REASON_NONE;
 	/* What it has against other attributes, only its own errno can tell. */
