@@ -528,6 +528,8 @@ enum dxs_cause {
  * @since: inside: when the waiting began, in jiffies
  * @counted: inside: write access is that of mnt_want_write()
  * @drain: inside: a lower file by which to drop folios
+ * @holds_memory: inside: @memory keeps the device's memory (dxs_memory_hold())
+ * @memory: inside: for dxs_memory_release()
  * @spared: inside: folios that reclaim has to spare (spare.c)
  * @err: inside: an errno that says more than that of @reason
  * @reason: out: why it was refused or deferred
@@ -552,6 +554,8 @@ struct dxs_switch {
 	unsigned long since;
 	bool counted;
 	struct file *drain;
+	bool holds_memory;
+	int memory;
 	struct dxs_spared *spared;
 	int err;
 	enum daxstack_reason reason;

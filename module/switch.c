@@ -7,6 +7,7 @@
  *
  * For the lock order see daxstack.h.
  */
+#include <linux/blkdev.h>
 #include <linux/fiemap.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
@@ -388,6 +389,10 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 	unsigned int nofs;
 
 	if (gates) {
+		/* Touched since dxs_hold_memory(): try again. */
+		reason = DAXSTACK_REASON_IO;
+		if (!sw->holds_memory)
+			goto out;
 		dxs_pace_spend();
 		reason = dxs_shut_gate(&gates->io);
 		if (reason)
@@ -501,6 +506,28 @@ static bool dxs_is_for_storing(const struct dxs_switch *sw)
 	return rest && !flag;
 }
 
+/*
+ * The device's driver may be unbound under the mounted filesystem, and its memory
+ * gone with it. From now on it stays until dxs_release_memory(). A file that
+ * nobody has touched has no pages that could be looked at.
+ */
+static bool dxs_hold_memory(struct dxs_switch *sw)
+{
+	const struct inode *lower = dxs_switch_lower(sw);
+
+	if (!dxs_gates(sw->inode) && mapping_empty(lower->i_mapping))
+		return disk_live(lower->i_sb->s_bdev->bd_disk);
+	sw->holds_memory = dxs_memory_hold(lower->i_sb, &sw->memory);
+	return sw->holds_memory;
+}
+
+static void dxs_release_memory(struct dxs_switch *sw)
+{
+	if (sw->holds_memory)
+		dxs_memory_release(sw->memory);
+	sw->holds_memory = false;
+}
+
 /**
  * dxs_attempt() - try once to switch: steps 1 to 9
  * @sw: the request; what came of it is filled in
@@ -515,7 +542,6 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
 	struct dxs_inode *di = DXS_I(sw->inode);
 	enum daxstack_reason reason;
-	int memory;
 
 	sw->policy = READ_ONCE(sbi->policy);
 	sw->stores = dxs_is_for_storing(sw);
@@ -529,15 +555,14 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 		return DAXSTACK_REASON_WRITEBACK;
 	if (!dxs_keep_khugepaged_out(sw->inode))
 		return DAXSTACK_REASON_LOWER_SHARED;
-	/* Unbound since it was mounted; else it stays bound until we are done. */
-	if (!dxs_memory_hold(di->lower->i_sb, &memory))
+	if (!dxs_hold_memory(sw))
 		return DAXSTACK_REASON_NO_DAX;
 	dxs_spare_begin(sw);
 	reason = dxs_prepare(sw);
 	if (!reason)
 		reason = dxs_shut_and_change(sw);
 	dxs_spare_end(sw);
-	dxs_memory_release(memory);
+	dxs_release_memory(sw);
 	if (!reason)
 		di->switches++;
 	return reason;

@@ -423,6 +423,19 @@ static void test_journal_data(void)
 	dxs_pwrite(fd, "x", 1, 0);
 	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_JOURNAL_DATA, name);
 	close(fd);
+
+	/* ext4 would wait for the invalidate_lock, which the switch holds. */
+	fd = make_file("stack/journal and dax", DAXSTACK_CACHED);
+	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	flags |= FS_JOURNAL_DATA_FL | FS_DAX_FL;
+	dxs_errno(EOPNOTSUPP, ERR(ioctl(fd, FS_IOC_SETFLAGS, &flags)),
+		  "%s and dax in one call", name);
+	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	dxs_ok(!(flags & (FS_JOURNAL_DATA_FL | FS_DAX_FL)),
+	       "%s and dax in one call: neither is set", name);
+	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "%s and dax in one call: mode",
+	       name);
+	close(fd);
 }
 
 /* ext4 lets no other flag of such a file be changed; XFS does. */
