@@ -363,7 +363,9 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 	reason = dxs_veto(sw);
 	if (!reason) {
 		filemap_invalidate_lock(lower->i_mapping);
-		dxs_zap(sw);
+		/* Without gates nobody has mapped it (H21). */
+		if (gates || mapping_mapped(lower->i_mapping))
+			dxs_zap(sw);
 		reason = dxs_change(sw);
 		filemap_invalidate_unlock(lower->i_mapping);
 	}

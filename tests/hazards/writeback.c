@@ -59,7 +59,7 @@ void h13_sync(void)
 		more = hazard_switch(fd, 8 * dxs_slow(), 300, 3000);
 		all.done += more.done;
 		all.refused += more.refused;
-	} while (!all.done && ++rounds < 8);
+	} while (!all.done && ++rounds < 3);
 	hazard_stop(&syncs[0]);
 	hazard_stop(&syncs[1]);
 	hazard_stop(&store);
