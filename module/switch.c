@@ -559,7 +559,8 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 		return DAXSTACK_REASON_LOWER_SHARED;
 	if (!dxs_hold_memory(sw))
 		return DAXSTACK_REASON_NO_DAX;
-	dxs_spare_begin(sw);
+	if (sw->holds_memory)
+		dxs_spare_begin(sw);
 	reason = dxs_prepare(sw);
 	if (!reason)
 		reason = dxs_shut_and_change(sw);
