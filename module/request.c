@@ -92,10 +92,11 @@ static enum daxstack_reason dxs_store_step(struct dxs_switch *sw)
 	sw->stores = true;
 	sw->err = 0;
 	reason = dxs_persist_alone(sw);
-	if (reason)
-		return reason;
+	/* After an error too: ext4 may have stored the flag before it failed. */
 	if (READ_ONCE(dxs_switch_lower(sw)->i_state) & I_DONTCACHE)
 		d_mark_dontcache(sw->inode);
+	if (reason)
+		return reason;
 	sw->deferred = flag != sw->to && dxs_mode(sw->inode) != sw->to;
 	return reason;
 }

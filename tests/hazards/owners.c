@@ -10,12 +10,14 @@
 #include <linux/fs.h>
 #include <linux/fscrypt.h>
 #include <linux/magic.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -351,10 +353,127 @@ static void changed_by_us(void)
 	umount("stack/this/over");
 }
 
+struct waiter {
+	int (*call)(const char *from, const char *to);
+	const char *from;
+	const char *to;
+	int err;
+	atomic_int tid;
+	pthread_t thread;
+};
+
+static void *wait_in(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->tid = gettid();
+	w->err = ERR(w->call(w->from, w->to));
+	return NULL;
+}
+
+/* Starts it, and returns when it waits for a lock. */
+static void start_waiter(struct waiter *w)
+{
+	char path[64], line[256] = "";
+	double end = dxs_now() + 60;
+	FILE *file;
+
+	if (pthread_create(&w->thread, NULL, wait_in, w))
+		dxs_bail("cannot make a thread");
+	while (dxs_now() < end && !strstr(line, ") D")) {
+		dxs_sleep_ms(10);
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", w->tid);
+		file = w->tid ? fopen(path, "re") : NULL;
+		if (file && !fgets(line, sizeof(line), file))
+			line[0] = 0;
+		if (file)
+			fclose(file);
+	}
+	if (!strstr(line, ") D"))
+		dxs_bail("%s to %s does not wait", w->from, w->to);
+}
+
+static int list_into(const char *dir, const char *page)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY);
+	long len = syscall(SYS_getdents64, fd, page, PAGE);
+
+	close(fd);
+	return len < 0 ? -1 : 0;
+}
+
+/*
+ * The target of a rename becomes another name of the same file below, while the
+ * rename waits for the lower directory: the lower filesystem then does nothing,
+ * and the stack's dentry must not move.
+ */
+static void linked_meanwhile(void)
+{
+	struct waiter rename_it = { .call = rename, .from = "stack/from/file",
+				    .to = "stack/to/name" };
+	struct waiter link_it = { .call = link, .from = "lower/from/file",
+				  .to = "lower/to/name" };
+	struct waiter list = { .call = list_into, .from = "lower/to" };
+	uint8_t *page;
+	int uffd = hazard_missing_page(&page);
+
+	if (uffd < 0) {
+		dxs_skip("no userfaultfd", "linked while a rename waits");
+		return;
+	}
+	MUST(mkdir("lower/from", 0755));
+	MUST(mkdir("lower/to", 0755));
+	make("lower/from/file");
+	number_of("stack/to/name");
+	number_of("stack/from/file");
+	list.to = (const char *)page;
+	if (pthread_create(&list.thread, NULL, wait_in, &list))
+		dxs_bail("cannot make a thread");
+	/* It has the lower directory's lock when its page is missing. */
+	dxs_sleep_ms(500);
+	start_waiter(&link_it);
+	start_waiter(&rename_it);
+	hazard_fill_page(uffd, page);
+	pthread_join(list.thread, NULL);
+	pthread_join(link_it.thread, NULL);
+	pthread_join(rename_it.thread, NULL);
+	dxs_errno(0, link_it.err, "linked while a rename waits");
+	dxs_errno(0, rename_it.err, "linked while a rename waits: renamed");
+	agree("from/file", "linked while a rename waits");
+	agree("to/name", "linked while a rename waits");
+	dxs_errno(0, ERR(unlink("stack/to/name")),
+		  "linked while a rename waits: removed");
+	agree("from/file", "and removed");
+	agree("to/name", "and removed");
+	close(uffd);
+}
+
+/* What the VFS refuses by its copies, before it asks us. */
+static void mutable_again(void)
+{
+	int fd = MUST(open("lower/immutable", O_CREAT | O_RDWR, 0644)), again;
+	long flags;
+
+	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	flags |= FS_IMMUTABLE_FL;
+	MUST(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	number_of("stack/immutable");
+	dxs_errno(EPERM, ERR(open("stack/immutable", O_WRONLY)),
+		  "immutable below: not opened");
+	flags &= ~FS_IMMUTABLE_FL;
+	MUST(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	again = open("stack/immutable", O_WRONLY);
+	dxs_ok(again >= 0, "no longer immutable below: opened");
+	close(again);
+	close(fd);
+}
+
 void h51_changed_below(void)
 {
 	dxs_mount_lower();
 	single_names();
+	linked_meanwhile();
+	mutable_again();
 	directories();
 	mounts();
 	dxs_umount_lower();
