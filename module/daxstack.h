@@ -152,7 +152,6 @@ struct dxs_gates {
  * @dax_turns: how often it was to dax (H29); written under the shut fault gate
  * @dax_mapped: page tables may have had entries of it in dax mode since the last
  *	switch to dax (H57); cleared under the shut fault gate
- * @foreign_map: a mapping was made that the gates do not cover; under i_lock
  * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
  * @write_held: we hold the lower i_writecount (H16), under i_lock
  * @flip_rcu: a grace period since the last switch is over when this cookie is
@@ -178,7 +177,6 @@ struct dxs_inode {
 	atomic_t refusals;
 	/* Under i_lock. */
 	bool unseen_switch : 1;
-	bool foreign_map : 1;
 	bool write_held : 1;
 	bool links_fixed : 1;
 	bool dax_mapped;

@@ -364,9 +364,7 @@ void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 	if (!smp_load_acquire(&sbi->switchable) ||
 	    vma->vm_ops != sbi->personality[dxs_mode(inode)].vm_ops) {
 		/* Not what we learned: leave it alone, and never switch. */
-		spin_lock(&inode->i_lock);
-		DXS_I(inode)->foreign_map = true;
-		spin_unlock(&inode->i_lock);
+		WRITE_ONCE(DXS_I(inode)->gates.fault.bypassed, true);
 		return;
 	}
 	vma->vm_flags &= ~VM_HUGEPAGE | (had & VM_HUGEPAGE);

@@ -43,6 +43,7 @@ int dxs_gate_init(struct dxs_gate *gate, const char *name,
 	if (!gate->readers)
 		return -ENOMEM;
 	atomic_set(&gate->shut, 0);
+	gate->bypassed = false;
 	lockdep_init_map(&gate->dep_map, name, key, 0);
 	return 0;
 }

@@ -54,12 +54,14 @@ enum dxs_shutter {
  *	means anything
  * @shut: who has it shut, bits of enum dxs_shutter; 0: it is open
  * @used: somebody has come to it, or is about to: see dxs_gate_use()
+ * @bypassed: some of what it is there for does not come to it; the owner's to set
  * @dep_map: for lockdep: a reader/writer semaphore
  */
 struct dxs_gate {
 	int __percpu *readers;
 	atomic_t shut;
 	bool used;
+	bool bypassed;
 	struct lockdep_map dep_map;
 };
 

@@ -47,7 +47,7 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	atomic_set(&di->sync_maps, 0);
 	atomic_set(&di->splices, 0);
 	di->dax_mapped = false;
-	di->foreign_map = false;
+	di->gates.fault.bypassed = false;
 	di->unseen_switch = false;
 	di->wb_held = false;
 	di->write_held = false;

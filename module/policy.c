@@ -78,8 +78,7 @@ enum daxstack_reason dxs_veto(const struct dxs_switch *sw)
 {
 	const struct dxs_inode *di = DXS_I(sw->inode);
 
-	/* Asked once more when the gates are shut, and nobody sets it any more. */
-	if (data_race(di->foreign_map))
+	if (READ_ONCE(di->gates.fault.bypassed))
 		return DAXSTACK_REASON_FOREIGN_MAP;
 	/* H10: its promise, no msync needed, cannot be kept in cached mode. */
 	if (sw->to == DAXSTACK_CACHED && atomic_read(&di->sync_maps))
