@@ -216,7 +216,7 @@ static inline bool dxs_remembered(const struct dentry *dentry)
  */
 static enum dxs_below dxs_look_below(struct dentry *dentry)
 {
-	unsigned int ours, seq;
+	unsigned int ours, seq = 0;
 	enum dxs_below below;
 	struct dentry *lower;
 	unsigned long time;
@@ -232,6 +232,9 @@ static enum dxs_below dxs_look_below(struct dentry *dentry)
 			below = DXS_GONE;
 		else
 			below = dxs_compare(dentry, lower, &seq);
+		/* Settled since the caller looked: the VFS is about to follow. */
+		if (below != DXS_RIGHT && lower && seq == time)
+			below = DXS_RIGHT;
 		/*
 		 * Who saw the lower dentry changed by a call of the stack sees
 		 * DXS_BUSY now, or what came after it.
