@@ -32,9 +32,9 @@ kernels_release()
 	esac
 }
 
-# use_kernel [MODULE]: the script runs with the kernel that $DAXSTACK_KERNEL names:
-# a series, a version of Debian's, a directory, or nothing for that of the installed
-# headers. Sets, for the scripts that it calls as well,
+# use_kernel: the script runs with the kernel that $DAXSTACK_KERNEL names: a series,
+# a version of Debian's, a directory, or nothing for that of the installed headers.
+# Sets, for the scripts that it calls as well,
 #   DAXSTACK_KERNEL  the directory of the kernel; it stays the same, whatever Debian
 #                    has by the time of the next guest
 #   DAXSTACK_KO      the module for it, unless another one was chosen: daxstack.ko
@@ -50,9 +50,15 @@ use_kernel()
 		export DAXSTACK_KERNEL
 	fi
 	export DAXSTACK_KO=${DAXSTACK_KO:-$PWD/${kernel_name:+build/$kernel_name/}daxstack.ko}
-	if [ "${1-}" = module ] && [ ! -e "$DAXSTACK_KO" ]; then
-		echo "$(basename "$0"): no $DAXSTACK_KO; make it with" \
-			"'make module${kernel_name:+ KERNEL=$kernel_name}'" >&2
-		exit 1
-	fi
+}
+
+# module_sources: the names of what the module is built from. What a build in the
+# tree has left there is for one kernel.
+module_sources()
+{
+	local file
+	for file in Kbuild module/*.[chS] module/*.sh include/*.h; do
+		case $file in *.mod.c | module/have.h) continue ;; esac
+		[ ! -e "$file" ] || printf '%s\n' "$file"
+	done
 }
