@@ -18,7 +18,7 @@
 #                 alone, compared after each
 # make bench      count the instructions of calls: the lower filesystem alone,
 #                 daxstack, overlayfs; tables, JSON and plots in build/bench
-# make style      checkpatch, sparse, W=1
+# make style      checkpatch, sparse, W=1; for all kernels, or with KERNEL for one
 # make shell      a shell in a guest that has the module and the tools
 # make install    the command and its manual page, under PREFIX
 # make clean      remove what was built here (the cache stays)
@@ -132,7 +132,7 @@ bench: deps module tools tests
 	@scripts/deps bench
 	scripts/bench $(FS)
 
-style: deps module
+style: deps
 	scripts/style
 
 shell: module tools
