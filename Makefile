@@ -18,6 +18,7 @@
 #                 alone, compared after each
 # make bench      count the instructions of calls: the lower filesystem alone,
 #                 daxstack, overlayfs; tables, JSON and plots in build/bench
+# make check-fresh  "make demo" and a short "make check" on a bare Debian 12 and 13
 # make style      checkpatch, sparse, W=1; for all kernels, or with KERNEL for one
 # make shell      a shell in a guest that has the module and the tools
 # make install    the command and its manual page, under PREFIX
@@ -71,7 +72,7 @@ some-fs = $(or $(strip $(FS)),$(error FS is empty))
 # On all processors, unless make was told otherwise.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all module tools tests demo bench bench-switch check check-debug check-kcsan check-mutants check-powercut torture differ programs compare style shell install clean deps-build deps
+.PHONY: all module tools tests demo bench bench-switch check check-debug check-kcsan check-mutants check-powercut check-fresh torture differ programs compare style shell install clean deps-build deps
 
 all: module tools
 
@@ -120,6 +121,9 @@ programs: deps module tools tests
 
 check-powercut: deps module tests
 	set -e; for fs in $(some-fs); do scripts/powercut --cuts 100 $$fs; done
+
+check-fresh:
+	scripts/fresh bookworm trixie
 
 bench-switch: deps module tests
 	@scripts/deps bench
