@@ -23,22 +23,27 @@ const struct subject subjects[] = {
 	{ "symlinks", run_symlinks, false },
 	{ "links", run_links, true },
 	{ "times", run_times, false },
+	{ "access times", run_atimes, false },
 	{ "permissions", run_permissions, false },
 	{ "special bits", run_special_bits, false },
 	{ "capabilities", run_capabilities, false },
 	{ "ACLs", run_acls, false },
+	{ "ACLs, more", run_lists, false },
 	{ "xattrs", run_xattrs, false },
 	{ "attributes", run_attributes, false },
 	{ "devices", run_devices, true },
 	{ "sockets", run_sockets, true },
 	{ "locks", run_locks, false },
 	{ "leases", run_leases, false },
+	{ "leases, more", run_lease_breaks, false },
 	{ "inotify", run_inotify, false },
 	{ "fanotify", run_fanotify, false },
 	{ "dnotify", run_dnotify, false },
 	{ "SIGIO", run_async_events, false },
 	{ "libaio", run_aio, false },
 	{ "io_uring", run_uring, false },
+	{ "newer calls", run_newer, false },
+	{ "mappings", run_mapped, false },
 	{ "programs", run_exec, false },
 	{ "libraries", run_libraries, false },
 	{ "handles", run_handles, false },
@@ -52,7 +57,7 @@ int mode;
 
 /* --- What is seen: text in memory that children share. */
 
-#define MOST	(256 * 1024)
+#define MOST	(1024 * 1024)
 
 struct transcript {
 	size_t len;
