@@ -204,7 +204,7 @@ static void by_second_map(const char *name)
 
 	munmap(map, PAGE);
 	MUST(utimensat(AT_FDCWD, name, times, 0));
-	dxs_sleep_ms(8);
+	next_tick();
 	MUST(fcntl(fd, F_SETFL, O_NOATIME));
 	map = MUST(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0));
 	munmap(map, PAGE);
@@ -338,7 +338,7 @@ static void look(const struct reader *reader, const struct age *age)
 	MUST(utimensat(AT_FDCWD, reader->name, times, AT_SYMLINK_NOFOLLOW));
 	MUST(lstat(reader->name, &before));
 	/* The ctime is now: relatime would heed that, but for a second look. */
-	dxs_sleep_ms(8);
+	next_tick();
 	reader->read(reader->name);
 	MUST(lstat(reader->name, &after));
 	note("%s, atime %s: renews%s%s%s", reader->call, age->name,
@@ -347,7 +347,7 @@ static void look(const struct reader *reader, const struct age *age)
 	     differ(&before.st_ctim, &after.st_ctim) ? " ctime" : "");
 	/* And once more, with the atime as it is now. */
 	before = after;
-	dxs_sleep_ms(8);
+	next_tick();
 	reader->read(reader->name);
 	MUST(lstat(reader->name, &after));
 	note("%s, atime %s, again: renews%s", reader->call, age->name,

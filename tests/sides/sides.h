@@ -48,6 +48,9 @@ int make_file(const char *name, size_t len);
 /* Is the text the contents of this file? Notes it if not. */
 void has_text(const char *name, const char *text);
 
+/* Waits until what is done next has a later time stamp than what was done. */
+void next_tick(void);
+
 #define NOBODY	65534
 #define SOMEONE	1000
 
