@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * POSIX ACLs for those who ask for them by inode, as nfsd does. Everybody else
- * reads and sets the attributes (xattrs); the lower inode has the ACL and decides by it
- * (dxs_permission()), so that nothing of it is kept here.
+ * POSIX ACLs: the lower inode has the ACL and decides by it (dxs_permission()), so
+ * that nothing of it is kept here.
+ *
+ * From Linux 6.2 on the VFS asks for ACLs by dentry. Before, they are extended
+ * attributes (xattr.c), and only nfsd comes here, by inode.
  */
 #include <linux/fs.h>
 #include <linux/posix_acl.h>
@@ -10,7 +12,7 @@
 #include "daxstack.h"
 
 /**
- * dxs_get_acl() - the ACL of a lower inode
+ * dxs_get_inode_acl() - the ACL of a lower inode, for who has an inode only
  * @inode: of the stack
  * @type: ACL_TYPE_ACCESS or ACL_TYPE_DEFAULT
  * @rcu: only look in the cache
@@ -18,40 +20,85 @@
  * Context: sleeps unless @rcu.
  * Return: a referenced ACL, NULL if there is none, or an ERR_PTR.
  */
-struct posix_acl *dxs_get_acl(struct inode *inode, int type, bool rcu)
+struct posix_acl *dxs_get_inode_acl(struct inode *inode, int type, bool rcu)
 {
 	struct inode *lower = dxs_lower_inode(inode);
 
 	if (rcu)
 		return get_cached_acl_rcu(lower, type);
-	return get_acl(lower, type);
+	return get_inode_acl(lower, type);
+}
+
+/**
+ * dxs_get_acl() - the ACL of a lower inode
+ * @idmap: of the mount; the VFS translates
+ * @dentry: of the stack
+ * @type: as above
+ *
+ * Context: sleeps.
+ * Return: as above.
+ */
+struct posix_acl *dxs_get_acl(struct mnt_idmap *idmap, struct dentry *dentry,
+			      int type)
+{
+	return dxs_get_inode_acl(d_inode(dentry), type, false);
+}
+
+static int dxs_set_lower_acl(struct inode *inode, struct dentry *lower,
+			     struct posix_acl *acl, int type)
+{
+	struct vfsmount *mnt = dxs_lower_mnt(inode->i_sb);
+	int err;
+
+	err = mnt_want_write(mnt);
+	if (err)
+		return err;
+	inode_lock(d_inode(lower));
+	/* The VFS went by copies (H37): this and the owner are asked once more. */
+	err = IS_IMMUTABLE(d_inode(lower)) || IS_APPEND(d_inode(lower)) ?
+		-EPERM : set_posix_acl(&nop_mnt_idmap, lower, type, acl);
+	inode_unlock(d_inode(lower));
+	dxs_copy_attr(inode);
+	mnt_drop_write(mnt);
+	return err;
 }
 
 /**
  * dxs_set_acl() - set the ACL of a lower inode
- * @userns: of the mount; the stack is never an idmapped one
- * @inode: of the stack; the caller may set it
+ * @idmap: of the mount; the VFS has translated
+ * @dentry: of the stack; the caller may set it
  * @acl: or NULL to remove it
  * @type: as above
  *
  * Context: sleeps; the stack's i_rwsem is held.
  * Return: 0 or a negative errno.
  */
-int dxs_set_acl(struct user_namespace *userns, struct inode *inode,
+int dxs_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 		struct posix_acl *acl, int type)
 {
-	struct vfsmount *mnt = dxs_lower_mnt(inode->i_sb);
-	struct inode *lower = dxs_lower_inode(inode);
+	return dxs_set_lower_acl(d_inode(dentry), dxs_lower_dentry(dentry),
+				 acl, type);
+}
+
+/**
+ * dxs_set_inode_acl() - the same for who has an inode only, before Linux 6.2
+ * @idmap: as above
+ * @inode: of the stack; the caller may set it
+ * @acl: as above
+ * @type: as above
+ *
+ * Context: as above.
+ * Return: as above.
+ */
+int dxs_set_inode_acl(struct mnt_idmap *idmap, struct inode *inode,
+		      struct posix_acl *acl, int type)
+{
+	struct dentry *dentry = d_find_any_alias(inode);
 	int err;
 
-	err = mnt_want_write(mnt);
-	if (err)
-		return err;
-	inode_lock(lower);
-	/* Asks once more about the owner: the VFS went by copies (H37). */
-	err = set_posix_acl(&init_user_ns, lower, type, acl);
-	inode_unlock(lower);
-	dxs_copy_attr(inode);
-	mnt_drop_write(mnt);
+	if (!dentry)
+		return -ESTALE;
+	err = dxs_set_acl(idmap, dentry, acl, type);
+	dput(dentry);
 	return err;
 }

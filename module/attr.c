@@ -11,18 +11,18 @@
  * The lower inode alone decides: there are no copies of its ACLs. What the VFS
  * decides next, it decides by the copies (H37).
  */
-int dxs_permission(struct user_namespace *userns, struct inode *inode,
+int dxs_permission(struct mnt_idmap *idmap, struct inode *inode,
 		   int mask)
 {
 	if (mask & MAY_NOT_BLOCK)
 		dxs_refresh_rcu(inode);
 	else
 		dxs_refresh(inode, DXS_COPY_WHO);
-	return inode_permission(&init_user_ns, dxs_lower_inode(inode), mask);
+	return inode_permission(&nop_mnt_idmap, dxs_lower_inode(inode), mask);
 }
 
 /* STATX_ATTR_DAX comes from below, as it is at this moment. */
-int dxs_getattr(struct user_namespace *userns, const struct path *path,
+int dxs_getattr(struct mnt_idmap *idmap, const struct path *path,
 		struct kstat *stat, u32 mask, unsigned int flags)
 {
 	struct path lower = dxs_lower_path(path->dentry);
@@ -49,13 +49,13 @@ static void dxs_kill_by_lower(struct inode *lower, struct iattr *attr)
 	if (!S_ISREG(lower->i_mode) || valid & ATTR_MODE)
 		return;
 	if (valid & (ATTR_UID | ATTR_GID))
-		attr->ia_valid |= setattr_should_drop_sgid(&init_user_ns,
+		attr->ia_valid |= setattr_should_drop_sgid(&nop_mnt_idmap,
 							   lower);
 	else if (valid & ATTR_SIZE && !(valid & asked) &&
-		 setattr_should_drop_suidgid(&init_user_ns, lower))
+		 setattr_should_drop_suidgid(&nop_mnt_idmap, lower))
 		/* ATTR_FORCE, as do_truncate(): whoever may write may do that. */
 		attr->ia_valid |= ATTR_FORCE |
-			setattr_should_drop_suidgid(&init_user_ns, lower);
+			setattr_should_drop_suidgid(&nop_mnt_idmap, lower);
 }
 
 static int dxs_setattr_lower(struct dentry *dentry, struct iattr *attr)
@@ -71,7 +71,7 @@ static int dxs_setattr_lower(struct dentry *dentry, struct iattr *attr)
 		err = -EPERM;
 	} else {
 		dxs_kill_by_lower(d_inode(lower), attr);
-		err = notify_change(&init_user_ns, lower, attr, NULL);
+		err = notify_change(&nop_mnt_idmap, lower, attr, NULL);
 	}
 	dxs_copy_attr_locked(inode);
 	inode_unlock(d_inode(lower));
@@ -101,7 +101,7 @@ static int dxs_setattr_size(struct dentry *dentry, struct iattr *attr)
  * credentials, by its own inode; the stack has the same owners and no idmap of its
  * own, so nothing is translated.
  */
-int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
+int dxs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		struct iattr *attr)
 {
 	struct iattr lower = *attr;
@@ -130,7 +130,7 @@ int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
  * file, and inside the I/O gate: so a freeze is not waited for (see the lock
  * order).
  */
-int dxs_update_time(struct inode *inode, struct timespec64 *now, int flags)
+int dxs_update_time(DXS_UPDATE_TIME_ARGS)
 {
 	struct inode *lower = dxs_lower_inode(inode);
 	int err;
@@ -138,9 +138,9 @@ int dxs_update_time(struct inode *inode, struct timespec64 *now, int flags)
 	if (sb_rdonly(lower->i_sb) || !sb_start_write_trylock(lower->i_sb))
 		return 0;
 	if (lower->i_op->update_time)
-		err = lower->i_op->update_time(lower, now, flags);
+		err = lower->i_op->update_time(DXS_UPDATE_TIME_PASS(lower));
 	else
-		err = generic_update_time(lower, now, flags);
+		err = generic_update_time(DXS_UPDATE_TIME_PASS(lower));
 	dxs_copy_attr(inode);
 	sb_end_write(lower->i_sb);
 	return err;

@@ -1,106 +1,452 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What differs between kernels, and nothing else. The rest of the module is
- * written for 6.1.
+ * Differences between kernels that are only spelling.
+ *
+ * The module is written for the newest kernel that it supports. This header gives
+ * older kernels the newer names, types and signatures. Where a bridge is more than
+ * spelling it is in one of the files compat_*.c, by subject, and declared at the
+ * end of this header.
+ *
+ * have.h says which interfaces the headers of this kernel have (probe.sh). The
+ * version of the kernel is asked only for behaviour that no header shows.
  */
 #ifndef DXS_COMPAT_H
 #define DXS_COMPAT_H
 
+#include <linux/exportfs.h>
+#include <linux/fileattr.h>
+#if __has_include(<linux/filelock.h>)
+#include <linux/filelock.h>
+#endif
 #include <linux/fs.h>
+#include <linux/fs_context.h>
 #include <linux/mm.h>
-#include <linux/smp.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/posix_acl.h>
+#include <linux/quota.h>
+#include <linux/uuid.h>
 #include <linux/version.h>
-#include <linux/xarray.h>
-#include <asm/tlbflush.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0) || \
-	LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
-#error "daxstack is written for Linux 6.1"
+#include "have.h"
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "daxstack needs Linux 6.1 or a later kernel"
 #endif
 
-/**
- * dxs_swap_labels() - what security modules keep of two open files changes places
- * @a: an open file
- * @b: another one of the same inode, that nobody else has
- *
- * On kernels with backing files, security modules know the user's file of each.
- *
- * Context: any.
- */
-static inline void dxs_swap_labels(struct file *a, struct file *b)
+/* --- Mounts: identity mappings. */
+
+#ifndef DXS_HAVE_MNT_IDMAP
+#define mnt_idmap	user_namespace
+#define nop_mnt_idmap	init_user_ns
+#endif
+
+/* --- Attributes. */
+
+#ifndef FS_XFLAG_VERITY
+#define FS_XFLAG_VERITY	0
+#endif
+
+#ifndef DXS_HAVE_FILE_KATTR
+#define file_kattr	fileattr
+#endif
+
+#ifndef DXS_HAVE_INODE_CTIME_ACCESSORS
+static inline struct timespec64 inode_get_ctime(const struct inode *inode)
 {
-#ifdef CONFIG_SECURITY
-	swap(a->f_security, b->f_security);
-#endif
+	return inode->i_ctime;
 }
+
+static inline struct timespec64 inode_set_ctime_to_ts(struct inode *inode,
+						      struct timespec64 ts)
+{
+	inode->i_ctime = ts;
+	return ts;
+}
+#endif
+
+#ifndef DXS_HAVE_INODE_TIME_ACCESSORS
+static inline struct timespec64 inode_get_atime(const struct inode *inode)
+{
+	return inode->i_atime;
+}
+
+static inline struct timespec64 inode_get_mtime(const struct inode *inode)
+{
+	return inode->i_mtime;
+}
+
+static inline struct timespec64 inode_set_atime_to_ts(struct inode *inode,
+						      struct timespec64 ts)
+{
+	inode->i_atime = ts;
+	return ts;
+}
+
+static inline struct timespec64 inode_set_mtime_to_ts(struct inode *inode,
+						      struct timespec64 ts)
+{
+	inode->i_mtime = ts;
+	return ts;
+}
+#endif
+
+/* ->update_time: what it is told, and how that is handed on. */
+#if defined(DXS_HAVE_UPDATE_TIME_TYPE)
+#define DXS_UPDATE_TIME_ARGS	struct inode *inode, \
+				enum fs_update_time type, unsigned int flags
+#define DXS_UPDATE_TIME_PASS(inode)	inode, type, flags
+#elif defined(DXS_HAVE_UPDATE_TIME_WITHOUT_TIME)
+#define DXS_UPDATE_TIME_ARGS	struct inode *inode, int flags
+#define DXS_UPDATE_TIME_PASS(inode)	inode, flags
+#else
+#define DXS_UPDATE_TIME_ARGS	struct inode *inode, struct timespec64 *now, \
+				int flags
+#define DXS_UPDATE_TIME_PASS(inode)	inode, now, flags
+#endif
+
+#ifndef DXS_HAVE_CONST_XATTR_HANDLERS
+#define DXS_XATTR_HANDLERS	const struct xattr_handler *
+#else
+#define DXS_XATTR_HANDLERS	const struct xattr_handler * const
+#endif
+
+/* --- Inodes: their state. Those without _once are for holders of i_lock. */
+
+#ifndef DXS_HAVE_INODE_STATE_READ
+static inline unsigned long inode_state_read_once(const struct inode *inode)
+{
+	return READ_ONCE(inode->i_state);
+}
+
+static inline unsigned long inode_state_read(const struct inode *inode)
+{
+	return inode->i_state;
+}
+
+static inline void inode_state_set(struct inode *inode, unsigned long flags)
+{
+	WRITE_ONCE(inode->i_state, inode->i_state | flags);
+}
+
+static inline void inode_state_clear(struct inode *inode, unsigned long flags)
+{
+	WRITE_ONCE(inode->i_state, inode->i_state & ~flags);
+}
+#endif
+
+#ifndef DXS_HAVE_INODE_JUST_DROP
+#define inode_just_drop	generic_delete_inode
+#endif
+
+/* --- Superblocks. */
+
+#if !defined(DXS_HAVE_FREEZE_HOLDER)
+#define FREEZE_HOLDER_KERNEL	0
+#define FREEZE_MAY_NEST		0
+#define freeze_super(sb, who, owner)	freeze_super(sb)
+#define thaw_super(sb, who, owner)	thaw_super(sb)
+#elif !defined(DXS_HAVE_FREEZE_OWNER)
+#define freeze_super(sb, who, owner)	freeze_super(sb, who)
+#define thaw_super(sb, who, owner)	thaw_super(sb, who)
+#endif
+
+#ifndef DXS_HAVE_SUPER_SET_UUID
+static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
+				  unsigned int len)
+{
+	import_uuid(&sb->s_uuid, uuid);
+}
+
+#define super_uuid_len(sb)	sizeof((sb)->s_uuid)
+#else
+#define super_uuid_len(sb)	((sb)->s_uuid_len)
+#endif
+
+#ifndef DXS_HAVE_SET_DEFAULT_D_OP
+static inline void set_default_d_op(struct super_block *sb,
+				    const struct dentry_operations *ops)
+{
+	sb->s_d_op = ops;
+}
+#endif
+
+#ifndef DXS_HAVE_PARSE_FS_STRING_WITHOUT_LENGTH
+#define vfs_parse_fs_string(fc, key, value)	\
+	vfs_parse_fs_string(fc, key, value, strlen(value))
+#endif
+
+/* --- Names. */
+
+#ifndef DXS_HAVE_LOOKUP_NOPERM
+static inline struct dentry *try_lookup_noperm(struct qstr *name,
+					       struct dentry *base)
+{
+	return d_hash_and_lookup(base, name);
+}
+
+static inline struct dentry *lookup_noperm(struct qstr *name,
+					   struct dentry *base)
+{
+	return lookup_one_len(name->name, base, name->len);
+}
+
+static inline struct dentry *lookup_noperm_unlocked(struct qstr *name,
+						    struct dentry *base)
+{
+	return lookup_one_len_unlocked(name->name, base, name->len);
+}
+#endif
+
+#ifndef DXS_HAVE_DELEGATED_INODE
+struct delegated_inode {
+	struct inode *di_inode;
+};
+
+static inline bool is_delegated(const struct delegated_inode *di)
+{
+	return di->di_inode;
+}
+
+#define try_break_deleg(inode, flags, di)	\
+	try_break_deleg(inode, &(di)->di_inode)
+#define break_deleg_wait(di)	break_deleg_wait(&(di)->di_inode)
+#define vfs_mknod(idmap, dir, dentry, mode, dev, di)	\
+	vfs_mknod(idmap, dir, dentry, mode, dev)
+#define vfs_symlink(idmap, dir, dentry, target, di)	\
+	vfs_symlink(idmap, dir, dentry, target)
+#define vfs_rmdir(idmap, dir, dentry, di)	vfs_rmdir(idmap, dir, dentry)
+#define vfs_create(idmap, dentry, mode, di)	\
+	vfs_create(idmap, d_inode((dentry)->d_parent), dentry, mode, true)
+#endif
 
 /*
- * DAX entries of a mapping, as fs/dax.c of 6.1 makes them: a value entry with
- * four flag bits below the page frame number.
+ * The new directory's dentry, or an ERR_PTR after @dentry was given back. The
+ * directory @dir stays locked; where the kernel unlocks it after an error, it was
+ * unlocked for a moment.
  */
-#define DXS_DAX_SHIFT	4
-#define DXS_DAX_PMD	0x2UL
-#define DXS_DAX_ZERO	0x4UL
-#define DXS_DAX_EMPTY	0x8UL
-
-/* How many pages a DAX entry stands for. */
-static inline unsigned long dxs_dax_entry_pages(void *entry)
+#if !defined(DXS_HAVE_MKDIR_DENTRY)
+static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
+					   struct inode *dir,
+					   struct dentry *dentry, umode_t mode)
 {
-	return xa_to_value(entry) & DXS_DAX_PMD ? PTRS_PER_PMD : 1;
+	int err = vfs_mkdir(idmap, dir, dentry, mode);
+
+	if (!err)
+		return dentry;
+	dput(dentry);
+	return ERR_PTR(err);
 }
 
-/**
- * dxs_dax_entry_busy() - does anyone but the mapping use a DAX entry's pages?
- * @entry: value entry of a mapping in dax mode
- *
- * Up to 6.14 the idle count of a DAX page is one.
- *
- * Context: the mapping's xarray lock is held.
- */
-static inline bool dxs_dax_entry_busy(void *entry)
-{
-	unsigned long value = xa_to_value(entry);
-	unsigned long pfn = value >> DXS_DAX_SHIFT;
-	unsigned long end = pfn + dxs_dax_entry_pages(entry);
+#define vfs_mkdir(idmap, dir, dentry, mode, di)	\
+	dxs_vfs_mkdir(idmap, dir, dentry, mode)
 
-	if (value & (DXS_DAX_ZERO | DXS_DAX_EMPTY))
-		return false;
-	for (; pfn < end; pfn++)
-		if (page_ref_count(pfn_to_page(pfn)) > 1)
-			return true;
-	return false;
-}
-
-/**
- * dxs_flush_tlbs() - no processor knows of an entry that was cleared
- *
- * H57: munmap(2) takes a VMA out of the i_mmap before it tells the processors that
- * its entries are gone.
- *
- * H33: on x86 madvise(2) with MADV_COLD or MADV_PAGEOUT takes a huge DAX entry
- * for a bad one before 6.5, and clears it without telling the processors
- * (pmd_none_or_trans_huge_or_clear_bad()). A later zap finds nothing there, and
- * tells them nothing either.
- *
- * Context: sleeps not, but waits for all processors; interrupts are on.
- */
-#ifdef CONFIG_X86
-static inline void dxs_flush_tlb_here(void *unused)
-{
-	__flush_tlb_all();
-}
-
-static inline void dxs_flush_tlbs(void)
-{
-	on_each_cpu(dxs_flush_tlb_here, NULL, 1);
-}
-#elif defined(CONFIG_ARM64)
-static inline void dxs_flush_tlbs(void)
-{
-	flush_tlb_all();
-}
+/* ->mkdir */
+#define DXS_MKDIR_RESULT	int
+#define DXS_MKDIR_RETURN(err)	(err)
 #else
-#error "no way is known to make all processors of this architecture flush their TLBs"
+#if !defined(DXS_HAVE_DELEGATED_INODE)
+#define vfs_mkdir(idmap, dir, dentry, mode, di)	\
+	vfs_mkdir(idmap, dir, dentry, mode)
+#elif defined(DXS_HAVE_END_DIROP)
+static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
+					   struct inode *dir,
+					   struct dentry *dentry, umode_t mode)
+{
+	dentry = vfs_mkdir(idmap, dir, dentry, mode, NULL);
+	if (IS_ERR(dentry))
+		inode_lock_nested(dir, I_MUTEX_PARENT);
+	return dentry;
+}
+
+#define vfs_mkdir(idmap, dir, dentry, mode, di)	\
+	dxs_vfs_mkdir(idmap, dir, dentry, mode)
 #endif
+#define DXS_MKDIR_RESULT	struct dentry *
+#define DXS_MKDIR_RETURN(err)	ERR_PTR(err)
+#endif
+
+/* ->create */
+#ifdef DXS_HAVE_CREATE_WITHOUT_EXCL
+#define DXS_CREATE_ARGS	struct mnt_idmap *idmap, struct inode *dir, \
+			struct dentry *dentry, umode_t mode
+#else
+#define DXS_CREATE_ARGS	struct mnt_idmap *idmap, struct inode *dir, \
+			struct dentry *dentry, umode_t mode, bool excl
+#endif
+
+/* ->d_revalidate */
+#ifdef DXS_HAVE_D_REVALIDATE_NAME
+#define DXS_REVALIDATE_ARGS	struct inode *dir, const struct qstr *name, \
+				struct dentry *dentry, unsigned int flags
+#else
+#define DXS_REVALIDATE_ARGS	struct dentry *dentry, unsigned int flags
+#endif
+
+/* ->d_real */
+#ifdef DXS_HAVE_D_REAL_TYPE
+#define DXS_D_REAL_ARGS	struct dentry *dentry, enum d_real_type type
+#else
+#define DXS_D_REAL_ARGS	struct dentry *dentry, const struct inode *inode
+#endif
+
+#ifndef DXS_HAVE_ENCODE_INODE_FH_FLAGS
+#define exportfs_encode_inode_fh(inode, fid, max_len, parent, flags)	\
+	exportfs_encode_inode_fh(inode, fid, max_len, parent)
+#endif
+
+/* --- POSIX ACLs: by dentry for the VFS, by inode for nfsd. */
+
+#ifndef DXS_HAVE_GET_INODE_ACL
+#define get_inode_acl	get_acl
+#endif
+
+#ifdef DXS_HAVE_VFS_SET_ACL
+#define DXS_ACL_OPS	\
+	.get_inode_acl	= dxs_get_inode_acl,	\
+	.get_acl	= dxs_get_acl,	\
+	.set_acl	= dxs_set_acl
+#else
+#define DXS_ACL_OPS	\
+	.get_acl	= dxs_get_inode_acl,	\
+	.set_acl	= dxs_set_inode_acl
+
+#define set_posix_acl(idmap, dentry, type, acl)	\
+	set_posix_acl(idmap, d_inode(dentry), type, acl)
+#endif
+
+/* --- Open files. */
+
+#ifndef DXS_HAVE_KERNEL_TMPFILE_OPEN
+#define kernel_tmpfile_open	vfs_tmpfile_open
+#endif
+
+#ifdef DXS_HAVE_FOP_FLAGS
+#define DXS_FOP_MMAP_SYNC	.fop_flags = FOP_MMAP_SYNC
+#else
+#define DXS_FOP_MMAP_SYNC	.mmap_supported_flags = MAP_SYNC
+#endif
+
+#ifndef DXS_HAVE_FMODE_NOREUSE
+#define FMODE_NOREUSE	0
+#endif
+
+/* --- Memory. */
+
+#if __has_include(<linux/folio_batch.h>)
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
+
+#ifndef DXS_HAVE_VM_FLAGS_SET
+static inline void vm_flags_init(struct vm_area_struct *vma,
+				 unsigned long flags)
+{
+	vma->vm_flags = flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma,
+				  unsigned long flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+#ifndef DXS_HAVE_HUGE_FAULT_ORDER
+#define DXS_FAULT_SIZE	enum page_entry_size
+#else
+#define DXS_FAULT_SIZE	unsigned int
+#endif
+
+#ifdef DXS_HAVE_PAGE_MAPCOUNT
+/* Only used where no folio is large. */
+#define folio_mapcount(folio)	page_mapcount(&(folio)->page)
+#endif
+
+#ifndef DXS_HAVE_VMA_LOCK
+static inline void vma_start_write(struct vm_area_struct *vma)
+{
+}
+#endif
+
+#ifndef DXS_HAVE_RELEASE_FAULT_LOCK
+static inline void release_fault_lock(struct vm_fault *vmf)
+{
+	mmap_read_unlock(vmf->vma->vm_mm);
+}
+#endif
+
+/* compat_file.c */
+struct file *dxs_lower_open(struct file *user, int flags,
+			    const struct path *lower, const struct cred *cred);
+struct file *dxs_lower_open_again(struct file *user, int flags,
+				  const struct path *lower,
+				  const struct cred *cred);
+struct file *dxs_lower_open_alone(int flags, const struct path *path,
+				  struct inode *lower, const struct cred *cred);
+bool dxs_may_have_lower(const struct file *file);
+void dxs_swap_labels(struct file *a, struct file *b);
+int dxs_judge_mmap(struct vm_area_struct *vma, struct file *map,
+		   struct file *user);
+struct dentry *dxs_d_real(DXS_D_REAL_ARGS);
+ssize_t dxs_splice_read_lower(struct file *file, loff_t *pos,
+			      struct pipe_inode_info *pipe, size_t len,
+			      unsigned int flags);
+
+/* compat_mm.c */
+const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file);
+int dxs_mmap_lower(const struct file_operations *fops, struct file *map,
+		   struct vm_area_struct *vma);
+void dxs_limit_folios(struct address_space *mapping);
+void dxs_flush_tlbs(void);
+
+/* compat_dax.c */
+unsigned long dxs_dax_entry_pages(void *entry);
+bool dxs_dax_entry_busy(void *entry);
+void dxs_dax_drop(struct address_space *mapping);
+
+/* compat_super.c */
+struct fs_context *dxs_reconfigure_context(struct dentry *root,
+					   unsigned int flags,
+					   unsigned int mask);
+bool dxs_kernel_is_tested(void);
+extern const char dxs_untested_kernel[];
+#ifdef DXS_HAVE_FREEZE_EXCL
+int dxs_freeze_super(struct super_block *sb, enum freeze_holder who,
+		     const void *owner);
+int dxs_thaw_super(struct super_block *sb, enum freeze_holder who,
+		   const void *owner);
+#define DXS_FREEZE_OPS	\
+	.freeze_super	= dxs_freeze_super,	\
+	.thaw_super	= dxs_thaw_super,
+#else
+#define DXS_FREEZE_OPS
+#endif
+
+/* compat_namei.c */
+
+/**
+ * struct dxs_renaming - a rename in the lower filesystem
+ * @old_parent: in: the directory that the name is in
+ * @old: in: the name
+ * @new_parent: in: the directory that it is to be in
+ * @new: out: what is there, may be negative; until dxs_renaming_end()
+ * @flags: in: RENAME_*
+ * @rd: inside
+ */
+struct dxs_renaming {
+	struct dentry *old_parent;
+	struct dentry *old;
+	struct dentry *new_parent;
+	struct dentry *new;
+	unsigned int flags;
+	struct renamedata rd;
+};
+
+int dxs_renaming_begin(struct dxs_renaming *r, const struct qstr *name);
+int dxs_renaming(struct dxs_renaming *r);
+void dxs_renaming_end(struct dxs_renaming *r);
+int dxs_revalidate_lower(struct dentry *lower, unsigned int flags);
 
 #endif /* DXS_COMPAT_H */

@@ -53,9 +53,9 @@ static void __no_kcsan dxs_copy_who(struct inode *inode,
 static void __no_kcsan dxs_copy_data(struct inode *inode,
 				     const struct inode *lower)
 {
-	inode->i_mtime = lower->i_mtime;
-	inode->i_ctime = lower->i_ctime;
-	inode->i_atime = lower->i_atime;
+	inode_set_mtime_to_ts(inode, inode_get_mtime(lower));
+	inode_set_ctime_to_ts(inode, inode_get_ctime(lower));
+	inode_set_atime_to_ts(inode, inode_get_atime(lower));
 	inode->i_blocks = lower->i_blocks;
 	inode->i_bytes = lower->i_bytes;
 	i_size_write(inode, i_size_read(lower));
@@ -82,7 +82,7 @@ static void dxs_copy(struct inode *inode, bool locked, bool referenced)
 	 * Its lower inode may be another file by now (XFS makes it one without a
 	 * grace period), and evict() goes by i_mode still.
 	 */
-	if (!referenced && inode->i_state & (I_FREEING | I_WILL_FREE)) {
+	if (!referenced && inode_state_read(inode) & (I_FREEING | I_WILL_FREE)) {
 		spin_unlock(&inode->i_lock);
 		return;
 	}

@@ -24,12 +24,14 @@ void __dxs_refresh_rcu(struct inode *inode);
 int dxs_refresh_open(struct inode *inode);
 void dxs_tmpfile_links(struct file *file, struct inode *inode);
 
-static inline u64 dxs_time_differs(const struct timespec64 *a,
-				   const struct timespec64 *b)
-{
-	/* Racing: for a hint, see dxs_copies_fresh(); so with all of these. */
-	return data_race((a->tv_sec ^ b->tv_sec) | (a->tv_nsec ^ b->tv_nsec));
-}
+/* Racing: for a hint, see dxs_copies_fresh(); so with all of these. */
+#define dxs_time_differs(get, inode, lower)				\
+({									\
+	struct timespec64 a = data_race(get(inode));			\
+	struct timespec64 b = data_race(get(lower));			\
+									\
+	(a.tv_sec ^ b.tv_sec) | (a.tv_nsec ^ b.tv_nsec);		\
+})
 
 static inline u64 dxs_size_differs(const struct inode *inode,
 				   const struct inode *lower)
@@ -75,10 +77,10 @@ static __always_inline bool dxs_copies_fresh(struct inode *inode,
 	if (what & DXS_COPY_SIZE)
 		differs |= dxs_size_differs(inode, lower);
 	if (what & DXS_COPY_TIMES)
-		differs |= dxs_time_differs(&inode->i_mtime, &lower->i_mtime) |
-			dxs_time_differs(&inode->i_ctime, &lower->i_ctime);
+		differs |= dxs_time_differs(inode_get_mtime, inode, lower) |
+			dxs_time_differs(inode_get_ctime, inode, lower);
 	if (what & DXS_COPY_REST)
-		differs |= dxs_time_differs(&inode->i_atime, &lower->i_atime) |
+		differs |= dxs_time_differs(inode_get_atime, inode, lower) |
 			(READ_ONCE(inode->i_nlink) ^ READ_ONCE(lower->i_nlink));
 	return !differs;
 }

@@ -192,8 +192,9 @@ struct dxs_inode {
  * Made at the first mmap, and from then on in ->private_data, with DXS_MAPPED;
  * before, most files never have more, the lower file alone is there.
  *
- * Both carry the stack's path, so that /proc and ->d_real see the file that
- * the user opened. They are two because the lower filesystem calls back into
+ * Both know the stack's path, so that /proc sees the file that the user opened.
+ * ->private_data of @map is the stack's inode: the lower filesystems have no use
+ * for it in regular files. They are two because the lower filesystem calls back into
  * the file operations of the file it is given (O_SYNC writes call ->fsync)
  * while the gate is held, and because mm calls those of a VMA's file without.
  */
@@ -221,26 +222,6 @@ static inline struct file *dxs_lower_file(const struct file *file)
 	if (unlikely((unsigned long)data & DXS_MAPPED))
 		return ((struct dxs_file *)(data - DXS_MAPPED))->lower;
 	return data;
-}
-
-/**
- * dxs_copy_noatime() - follow F_SETFL
- * @lower: open file of the lower filesystem
- * @file: that of the stack it belongs to
- *
- * fcntl(2) changes the flags of our file. The other flags it can change reach
- * the lower filesystem with each call; O_NOATIME is looked for in its file.
- */
-static inline void dxs_copy_noatime(struct file *lower,
-				    const struct file *file)
-{
-	unsigned int flag = READ_ONCE(file->f_flags) & O_NOATIME;
-
-	if ((READ_ONCE(lower->f_flags) & O_NOATIME) == flag)
-		return;
-	spin_lock(&lower->f_lock);
-	lower->f_flags = (lower->f_flags & ~O_NOATIME) | flag;
-	spin_unlock(&lower->f_lock);
 }
 
 static inline struct dxs_sb *DXS_SB(const struct super_block *sb)
@@ -358,22 +339,26 @@ static inline void dxs_io_leave(struct inode *inode)
 }
 
 /* attr.c */
-int dxs_permission(struct user_namespace *userns, struct inode *inode,
+int dxs_permission(struct mnt_idmap *idmap, struct inode *inode,
 		   int mask);
-int dxs_getattr(struct user_namespace *userns, const struct path *path,
+int dxs_getattr(struct mnt_idmap *idmap, const struct path *path,
 		struct kstat *stat, u32 mask, unsigned int flags);
-int dxs_setattr(struct user_namespace *userns, struct dentry *dentry,
+int dxs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		struct iattr *attr);
-int dxs_update_time(struct inode *inode, struct timespec64 *now, int flags);
+int dxs_update_time(DXS_UPDATE_TIME_ARGS);
 
 /* xattr.c */
-extern const struct xattr_handler *dxs_xattr_handlers[];
+extern DXS_XATTR_HANDLERS dxs_xattr_handlers[];
 ssize_t dxs_listxattr(struct dentry *dentry, char *list, size_t size);
 
 /* acl.c */
-struct posix_acl *dxs_get_acl(struct inode *inode, int type, bool rcu);
-int dxs_set_acl(struct user_namespace *userns, struct inode *inode,
+struct posix_acl *dxs_get_inode_acl(struct inode *inode, int type, bool rcu);
+struct posix_acl *dxs_get_acl(struct mnt_idmap *idmap, struct dentry *dentry,
+			      int type);
+int dxs_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 		struct posix_acl *acl, int type);
+int dxs_set_inode_acl(struct mnt_idmap *idmap, struct inode *inode,
+		      struct posix_acl *acl, int type);
 
 /* dentry.c */
 extern const struct dentry_operations dxs_dentry_ops;
@@ -387,6 +372,7 @@ void dxs_forget_unused(struct dentry *dentry);
 
 /* export.c, quota.c */
 extern const struct export_operations dxs_export_ops;
+int dxs_d_init(struct dentry *dentry);
 void dxs_quota_init(struct super_block *sb);
 
 /* namei.c, dir.c */
@@ -406,17 +392,17 @@ void dxs_free_file(struct dxs_file *df);
 
 /* open.c */
 
-/* How the lower file of an open file is opened. */
+/*
+ * How the lower file of an open file is opened. The stack keeps the atime, because
+ * it is the stack's mount that has options for it (noatime, relatime, ...).
+ */
 static inline int dxs_lower_flags(const struct file *file)
 {
 	return (file->f_flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC)) |
-		__FMODE_NONOTIFY;
+		O_NOATIME;
 }
 
 struct file *dxs_open_lower(struct file *file);
-struct file *dxs_open_unjudged(const struct dxs_sb *sbi,
-			       const struct path *path, int flags,
-			       struct inode *lower);
 struct file *dxs_open_again(struct file *file);
 struct dentry *dxs_make_tmpfile(const struct path *parent, umode_t mode,
 				int flags);
@@ -446,19 +432,31 @@ struct dxs_marks {
  * struct dxs_mark - one of them
  * @list: in the list of the others
  * @task: the task
+ * @data: what it is about, for dxs_my_mark()
  */
 struct dxs_mark {
 	struct list_head list;
 	struct task_struct *task;
+	void *data;
 };
 
 void dxs_mark(struct dxs_marks *marks, struct dxs_mark *mark);
 void dxs_unmark(struct dxs_marks *marks, struct dxs_mark *mark);
+struct dxs_mark *dxs_my_mark(struct dxs_marks *marks);
 bool dxs_marked(struct dxs_marks *marks);
 
 extern struct dxs_marks dxs_sync_faults;	/* fault.c */
 
 /* entries.c */
+
+/*
+ * H47: so many pages are looked at with interrupts off, in one piece; of a huge
+ * DAX entry each page counts.
+ */
+#define DXS_PIECE	64
+/* ... and so many are written or dropped at a time; a multiple of the largest entry's. */
+#define DXS_DROP	1024
+
 u64 dxs_dirty_pages(struct address_space *mapping);
 bool dxs_mapped(struct address_space *mapping);
 bool dxs_memory_hold(const struct super_block *lower, int *id);
@@ -493,6 +491,7 @@ void dxs_linger_end(struct dxs_sb *sbi);
 /* writeback.c */
 bool dxs_wb_hold(struct dxs_inode *di);
 void dxs_wb_release(struct dxs_inode *di);
+void dxs_wb_evict(struct dxs_inode *di);
 
 /* inherit.c */
 void dxs_inherit_prepare(const struct dentry *dir);
@@ -543,7 +542,7 @@ struct dxs_switch {
 	const struct dentry *name;
 	struct vfsmount *mnt;
 	int to;
-	const struct fileattr *fa;
+	const struct file_kattr *fa;
 	enum dxs_cause cause;
 	unsigned long deadline;
 	bool forever;
@@ -590,13 +589,14 @@ void dxs_spare_end(struct dxs_switch *sw);
 bool dxs_spare_look(struct dxs_sb *sbi, bool all);
 
 /* fileattr.c */
+int dxs_fileattr_lower(struct dentry *lower, struct file_kattr *fa);
 int dxs_flag(struct dentry *lower);
 int dxs_fileattr_store(struct dentry *lower, int mode,
-		       const struct fileattr *asked, bool whole);
+		       const struct file_kattr *asked, bool whole);
 void dxs_fileattr_changes(const struct dxs_switch *sw, bool *flag, bool *rest);
-int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
-int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
-		     struct fileattr *fa);
+int dxs_fileattr_get(struct dentry *dentry, struct file_kattr *fa);
+int dxs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
+		     struct file_kattr *fa);
 
 /* switch.c, request.c, policy.c, ioctl.c */
 enum daxstack_reason dxs_attempt(struct dxs_switch *sw);

@@ -35,7 +35,7 @@ static void dxs_find_vacant(struct dentry *dentry)
 {
 	struct dentry *parent = dxs_lower_dentry(dentry->d_parent);
 	struct qstr name = QSTR_INIT(dentry->d_name.name, dentry->d_name.len);
-	struct dentry *lower = d_hash_and_lookup(parent, &name);
+	struct dentry *lower = try_lookup_noperm(&name, parent);
 	unsigned long seq = DXS_UNKNOWN;
 
 	if (!IS_ERR_OR_NULL(lower)) {
@@ -84,19 +84,6 @@ static void dxs_d_iput(struct dentry *dentry, struct inode *inode)
 	iput(inode);
 	if (!d_unhashed(dentry))
 		dxs_find_vacant(dentry);
-}
-
-/*
- * The dentry of a file that carries our path but a lower inode. Without an
- * inode the caller (uprobes) asks whose page cache to read around us: ours,
- * which it can't (H16).
- */
-static struct dentry *dxs_d_real(struct dentry *dentry,
-				 const struct inode *inode)
-{
-	if (!inode || d_inode(dentry) == inode)
-		return dentry;
-	return dxs_lower_dentry(dentry);
 }
 
 /**
@@ -295,7 +282,7 @@ static int dxs_ask_below(struct dentry *dentry, unsigned int flags)
 	if (!lower)
 		return 0;
 	valid = !(lower->d_flags & DCACHE_OP_REVALIDATE) ? 1 :
-		lower->d_op->d_revalidate(lower, flags);
+		dxs_revalidate_lower(lower, flags);
 	dput(lower);
 	return valid;
 }
@@ -324,7 +311,7 @@ static int dxs_found(struct dentry *dentry, unsigned int flags)
 	return 1;
 }
 
-static int dxs_d_revalidate(struct dentry *dentry, unsigned int flags)
+static int dxs_d_revalidate(DXS_REVALIDATE_ARGS)
 {
 	int valid;
 
@@ -374,11 +361,12 @@ void dxs_forget_unused(struct dentry *dentry)
 	dentry->d_flags |= DCACHE_DONTCACHE;
 	spin_unlock(&dentry->d_lock);
 	/* A directory may have been encrypted since it was looked up. */
-	if (in_encrypted && !(READ_ONCE(dir->i_state) & I_DONTCACHE))
+	if (in_encrypted && !(inode_state_read_once(dir) & I_DONTCACHE))
 		d_mark_dontcache(dir);
 }
 
 const struct dentry_operations dxs_dentry_ops = {
+	.d_init		= dxs_d_init,
 	.d_revalidate	= dxs_d_revalidate,
 	.d_release	= dxs_d_release,
 	.d_iput		= dxs_d_iput,

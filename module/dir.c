@@ -38,8 +38,7 @@ static int dxs_dir_iterate(struct file *file, struct dir_context *ctx)
 	struct inode *dir = file_inode(lower);
 	int err;
 
-	dxs_copy_noatime(lower, file);
-	/* relatime compares copies (H37). */
+	/* relatime compares copies (H37); the VFS keeps the atime. */
 	dxs_refresh(file_inode(file), DXS_COPY_TIMES);
 	err = down_read_killable(&dir->i_rwsem);
 	if (err)
@@ -49,7 +48,6 @@ static int dxs_dir_iterate(struct file *file, struct dir_context *ctx)
 		lower->f_pos = ctx->pos;
 		err = lower->f_op->iterate_shared(lower, ctx);
 		lower->f_pos = ctx->pos;
-		file_accessed(lower);
 	}
 	inode_unlock_shared(dir);
 	return err;
@@ -104,7 +102,7 @@ static enum daxstack_reason dxs_dir_wait(const struct file *file,
 static long dxs_dir_store(struct file *file, struct daxstack_switch *arg)
 {
 	struct dentry *dentry = file->f_path.dentry;
-	struct fileattr old = {}, new;
+	struct file_kattr old = {}, new;
 	long err;
 
 	err = vfs_fileattr_get(dentry, &old);
@@ -116,7 +114,7 @@ static long dxs_dir_store(struct file *file, struct daxstack_switch *arg)
 	new.fsx_extsize = old.fsx_extsize;
 	new.fsx_projid = old.fsx_projid;
 	new.fsx_cowextsize = old.fsx_cowextsize;
-	err = vfs_fileattr_set(&init_user_ns, dentry, &new);
+	err = vfs_fileattr_set(&nop_mnt_idmap, dentry, &new);
 	arg->switched = !err;
 	return err;
 }
@@ -172,6 +170,7 @@ const struct file_operations dxs_dir_fops = {
 	.llseek		= dxs_dir_llseek,
 	.read		= generic_read_dir,
 	.fsync		= dxs_dir_fsync,
+	.setlease	= generic_setlease,
 	.unlocked_ioctl	= dxs_dir_ioctl,
 	.compat_ioctl	= dxs_compat_ioctl,
 };

@@ -14,7 +14,6 @@
  */
 #include <linux/fadvise.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
@@ -86,18 +85,31 @@ static long dxs_drain_wait(struct file *file, unsigned long ticket,
 				 __ret = schedule_timeout(__ret));
 }
 
-/* The first folio of a mapping. Return: false if it has none. */
-static bool dxs_first_folio(struct address_space *mapping, loff_t *pos)
+/*
+ * The first folio of a mapping that may be in a batch: large ones never are. By a
+ * page of a large one nothing is drained.
+ *
+ * Return: false if it has none.
+ */
+static bool dxs_first_small_folio(struct address_space *mapping, loff_t *pos)
 {
 	struct folio_batch batch;
+	bool found = false;
 	pgoff_t next = 0;
+	unsigned int i;
 
 	folio_batch_init(&batch);
-	if (!filemap_get_folios(mapping, &next, ULONG_MAX, &batch))
-		return false;
-	*pos = folio_pos(batch.folios[0]);
-	folio_batch_release(&batch);
-	return true;
+	while (!found &&
+	       filemap_get_folios(mapping, &next, ULONG_MAX, &batch)) {
+		for (i = 0; i < folio_batch_count(&batch) && !found; i++) {
+			found = !folio_test_large(batch.folios[i]);
+			if (found)
+				*pos = folio_pos(batch.folios[i]);
+		}
+		folio_batch_release(&batch);
+		cond_resched();
+	}
+	return found;
 }
 
 /**
@@ -113,7 +125,7 @@ bool dxs_drain(struct file *file, long timeout)
 	unsigned long ticket;
 	loff_t pos;
 
-	if (!dxs_first_folio(file->f_mapping, &pos))
+	if (!dxs_first_small_folio(file->f_mapping, &pos))
 		return true;
 	get_file(file);
 	timeout = dxs_drain_wait(file, 0, timeout);
@@ -142,7 +154,7 @@ bool dxs_drains(const struct address_space *mapping)
 	const struct file *file;
 	bool busy;
 
-	/* Files are freed by RCU. */
+	/* Files like this one are freed by RCU: see dxs_lower_open_alone(). */
 	rcu_read_lock();
 	file = READ_ONCE(dxs_drainer.file);
 	busy = file && READ_ONCE(file->f_mapping) == mapping;

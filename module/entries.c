@@ -9,14 +9,6 @@
 
 #include "daxstack.h"
 
-/*
- * H47: so many pages are looked at with interrupts off, in one piece; of a huge
- * DAX entry each page counts.
- */
-#define DXS_PIECE	64
-/* ... and so many are written or dropped at a time; a multiple of the largest entry's. */
-#define DXS_DROP	1024
-
 /* Adds up what @weigh gives each entry from @first to @last, as far as @enough. */
 static u64 dxs_sum_range(struct address_space *mapping, pgoff_t first,
 			 pgoff_t last,
@@ -52,24 +44,39 @@ static u64 dxs_sum(struct address_space *mapping,
 	return dxs_sum_range(mapping, 0, ULONG_MAX, weigh, enough);
 }
 
-static u64 dxs_weigh_dirty(struct xa_state *xas, void *entry)
-{
-	return xas_get_mark(xas, PAGECACHE_TAG_DIRTY) ?
-		dxs_dax_entry_pages(entry) : 0;
-}
 
 /**
- * dxs_dirty_pages() - how much is dirty in dax mode?
- * @mapping: of a lower inode in dax mode
+ * dxs_dirty_pages() - how much is dirty?
+ * @mapping: of a lower inode
  *
  * Context: sleeps.
  * Return: pages, each entry counted as the pages it stands for.
  */
 u64 dxs_dirty_pages(struct address_space *mapping)
 {
+	XA_STATE(xas, &mapping->i_pages, 0);
+	unsigned long pages, seen = 0;
+	void *entry;
+	u64 sum = 0;
+
 	if (!mapping_tagged(mapping, PAGECACHE_TAG_DIRTY))
 		return 0;
-	return dxs_sum(mapping, dxs_weigh_dirty, U64_MAX);
+	xas_lock_irq(&xas);
+	xas_for_each_marked(&xas, entry, ULONG_MAX, PAGECACHE_TAG_DIRTY) {
+		pages = xa_is_value(entry) ? dxs_dax_entry_pages(entry) :
+					     folio_nr_pages(entry);
+		sum += pages;
+		seen += pages;
+		if (seen < DXS_PIECE)
+			continue;
+		seen = 0;
+		xas_pause(&xas);
+		xas_unlock_irq(&xas);
+		cond_resched();
+		xas_lock_irq(&xas);
+	}
+	xas_unlock_irq(&xas);
+	return sum;
 }
 
 static u64 dxs_weigh_busy_entry(struct xa_state *xas, void *entry)
@@ -255,15 +262,11 @@ int dxs_write_entries(struct address_space *mapping)
 
 	while (!err && xa_find(&mapping->i_pages, &first, ULONG_MAX,
 			       PAGECACHE_TAG_DIRTY)) {
-		struct writeback_control wbc = {
-			.sync_mode = WB_SYNC_ALL,
-			.nr_to_write = LONG_MAX,
-		};
-
 		last = first | (DXS_DROP - 1);
-		wbc.range_start = (loff_t)first << PAGE_SHIFT;
-		wbc.range_end = (((loff_t)last + 1) << PAGE_SHIFT) - 1;
-		err = filemap_fdatawrite_wbc(mapping, &wbc);
+		err = filemap_fdatawrite_range(mapping,
+					       (loff_t)first << PAGE_SHIFT,
+					       ((loff_t)last << PAGE_SHIFT) +
+					       PAGE_SIZE - 1);
 		first = last + 1;
 		cond_resched();
 	}

@@ -17,7 +17,41 @@ static int dxs_encode_fh(struct inode *inode, u32 *fh, int *max_len,
 	return exportfs_encode_inode_fh(dxs_lower_inode(inode),
 					(struct fid *)fh, max_len,
 					parent ? dxs_lower_inode(parent) :
-						 NULL);
+						 NULL, 0);
+}
+
+/*
+ * Tasks that are in d_obtain_alias(), each with the lower dentry that a new alias
+ * gets.
+ */
+static struct dxs_marks dxs_obtainers = {
+	.lock = __SPIN_LOCK_UNLOCKED(dxs_obtainers.lock),
+	.list = LIST_HEAD_INIT(dxs_obtainers.list),
+};
+
+/**
+ * dxs_d_init() - ->d_init: a dentry is being allocated
+ * @dentry: of the stack; nobody else has it
+ *
+ * d_obtain_alias() allocates a dentry and publishes it at once. Whoever finds it
+ * then needs its lower dentry, so it gets that here.
+ *
+ * Context: does not sleep.
+ * Return: 0.
+ */
+int dxs_d_init(struct dentry *dentry)
+{
+	struct dxs_mark *mark;
+
+	/* The caller's own mark it sees without the lock. */
+	if (likely(list_empty(&dxs_obtainers.list)))
+		return 0;
+	mark = dxs_my_mark(&dxs_obtainers);
+	if (!mark)
+		return 0;
+	dentry->d_fsdata = dget(mark->data);
+	dxs_settled(dentry, false);
+	return 0;
 }
 
 /*
@@ -27,6 +61,7 @@ static int dxs_encode_fh(struct inode *inode, u32 *fh, int *max_len,
 static struct dentry *dxs_obtain_alias(struct super_block *sb,
 				       struct dentry *lower)
 {
+	struct dxs_mark mark;
 	struct dentry *dentry;
 	struct inode *inode;
 
@@ -38,22 +73,13 @@ static struct dentry *dxs_obtain_alias(struct super_block *sb,
 		return ERR_CAST(inode);
 	}
 	dxs_refresh(inode, DXS_COPY_ALL);
-	dentry = d_find_any_alias(inode);
-	if (dentry) {
-		iput(inode);
-		dput(lower);
-		return dentry;
-	}
-	dentry = d_alloc_anon(sb);
-	if (!dentry) {
-		iput(inode);
-		dput(lower);
-		return ERR_PTR(-ENOMEM);
-	}
-	dxs_settled(dentry, false);
-	dxs_set_lower(dentry, lower);
+	mark.data = lower;
+	dxs_mark(&dxs_obtainers, &mark);
 	/* If somebody else was first: theirs. */
-	return d_instantiate_anon(dentry, inode);
+	dentry = d_obtain_alias(inode);
+	dxs_unmark(&dxs_obtainers, &mark);
+	dput(lower);
+	return dentry;
 }
 
 static struct dentry *dxs_fh_to_dentry(struct super_block *sb, struct fid *fid,

@@ -14,7 +14,7 @@
 
 static struct inode *dxs_vma_inode(const struct vm_area_struct *vma)
 {
-	return d_inode(vma->vm_file->f_path.dentry);
+	return vma->vm_file->private_data;
 }
 
 static struct dxs_gate *dxs_fault_gate(const struct vm_area_struct *vma)
@@ -63,7 +63,7 @@ static noinline vm_fault_t dxs_fault_wait(struct vm_fault *vmf)
 
 	/* Without the lock the VMA may go; the file keeps inode and gate. */
 	get_file(file);
-	mmap_read_unlock(vmf->vma->vm_mm);
+	release_fault_lock(vmf);
 	dxs_gate_wait(gate);
 	fput(file);
 	return VM_FAULT_RETRY;
@@ -103,6 +103,7 @@ static noinline vm_fault_t dxs_vma_settle(struct vm_fault *vmf)
 	struct file *file = get_file(vmf->vma->vm_file);
 	struct dxs_inode *di = DXS_I(dxs_vma_inode(vmf->vma));
 	u32 turns = READ_ONCE(di->dax_turns);
+	unsigned long address = vmf->address;
 	struct vm_area_struct *vma;
 
 	/*
@@ -111,11 +112,14 @@ static noinline vm_fault_t dxs_vma_settle(struct vm_fault *vmf)
 	 */
 	smp_mb();
 	dxs_note_dax_mapped(di);
-	mmap_read_unlock(mm);
+	release_fault_lock(vmf);
 	if (!mmap_write_lock_killable(mm)) {
-		vma = vma_lookup(mm, vmf->address);
-		if (vma && vma->vm_file == file)
+		vma = vma_lookup(mm, address);
+		if (vma && vma->vm_file == file) {
+			/* ... and for those who have the VMA's lock only. */
+			vma_start_write(vma);
 			vma->vm_private_data = (void *)(unsigned long)turns;
+		}
 		mmap_write_unlock(mm);
 	}
 	fput(file);
@@ -178,7 +182,7 @@ static vm_fault_t dxs_vm_fault(struct vm_fault *vmf)
 }
 
 static vm_fault_t dxs_vm_huge_fault(struct vm_fault *vmf,
-				    enum page_entry_size size)
+				    DXS_FAULT_SIZE size)
 {
 	struct dxs_gate *gate = dxs_fault_gate(vmf->vma);
 	const struct vm_operations_struct *ops;
@@ -300,7 +304,7 @@ static vm_fault_t dxs_vm_sync_fault(struct vm_fault *vmf)
 }
 
 static vm_fault_t dxs_vm_sync_huge_fault(struct vm_fault *vmf,
-					 enum page_entry_size size)
+					 DXS_FAULT_SIZE size)
 {
 	struct dxs_mark mark;
 	vm_fault_t ret;
@@ -367,7 +371,8 @@ void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 		WRITE_ONCE(DXS_I(inode)->gates.fault.bypassed, true);
 		return;
 	}
-	vma->vm_flags &= ~VM_HUGEPAGE | (had & VM_HUGEPAGE);
+	if (!(had & VM_HUGEPAGE))
+		vm_flags_clear(vma, VM_HUGEPAGE);
 	/* The mmap_lock is held for writing: nobody has to be waited for. */
 	vma->vm_private_data =
 		(void *)(unsigned long)DXS_I(inode)->dax_turns;

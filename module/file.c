@@ -42,12 +42,7 @@ static int dxs_open(struct inode *inode, struct file *file)
 	struct file *lower;
 	int err;
 
-	/*
-	 * A filesystem above us that opens with a path of its own, as overlayfs
-	 * does: from its dentry, which the lower files would carry, there is no
-	 * way to our inode.
-	 */
-	if (d_inode(file->f_path.dentry) != inode)
+	if (!dxs_may_have_lower(file))
 		return -EOPNOTSUPP;
 
 	err = dxs_refresh_open(inode);
@@ -103,16 +98,38 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct kiocb lower = dxs_lower_iocb(iocb);
+	bool empty = !iov_iter_count(to);
 	ssize_t ret;
 
 	ret = dxs_iocb_enter(inode, iocb);
 	if (ret)
 		return ret;
-	dxs_copy_noatime(lower.ki_filp, iocb->ki_filp);
 	/* relatime compares copies (H37). */
 	dxs_refresh(inode, DXS_COPY_SIZE | DXS_COPY_TIMES);
-	ret = call_read_iter(lower.ki_filp, &lower, to);
+	ret = lower.ki_filp->f_op->read_iter(&lower, to);
 	iocb->ki_pos = lower.ki_pos;
+	/* By the options of the stack's mount: see dxs_lower_flags(). */
+	if (ret >= 0 && !empty)
+		file_accessed(iocb->ki_filp);
+	dxs_io_leave(inode);
+	return ret;
+}
+
+static ssize_t dxs_splice_read(struct file *file, loff_t *pos,
+			       struct pipe_inode_info *pipe, size_t len,
+			       unsigned int flags)
+{
+	struct inode *inode = file_inode(file);
+	ssize_t ret;
+
+	ret = dxs_io_enter(inode);
+	if (ret)
+		return ret;
+	/* As above. */
+	dxs_refresh(inode, DXS_COPY_SIZE | DXS_COPY_TIMES);
+	ret = dxs_splice_read_lower(file, pos, pipe, len, flags);
+	if (ret > 0)
+		file_accessed(file);
 	dxs_io_leave(inode);
 	return ret;
 }
@@ -128,7 +145,7 @@ static inline ssize_t dxs_write_gated(struct kiocb *iocb,
 	ret = dxs_iocb_enter(inode, iocb);
 	if (ret)
 		return ret;
-	ret = call_write_iter(lower.ki_filp, &lower, from);
+	ret = lower.ki_filp->f_op->write_iter(&lower, from);
 	iocb->ki_pos = lower.ki_pos;
 	dxs_refresh_written(inode);
 	dxs_io_leave(inode);
@@ -302,15 +319,16 @@ const struct file_operations dxs_file_fops = {
 	.read_iter	= dxs_read_iter,
 	.write_iter	= dxs_write_iter,
 	.iopoll		= dxs_iopoll,
-	.splice_read	= generic_file_splice_read,
+	.splice_read	= dxs_splice_read,
 	.splice_write	= dxs_splice_write,
 	.llseek		= dxs_llseek,
 	.fsync		= dxs_fsync,
 	.fallocate	= dxs_fallocate,
 	.fadvise	= dxs_fadvise,
 	.mmap		= dxs_mmap,
-	.mmap_supported_flags = MAP_SYNC,
+	DXS_FOP_MMAP_SYNC,
 	.get_unmapped_area = dxs_get_unmapped_area,
+	.setlease	= generic_setlease,
 	.unlocked_ioctl	= dxs_ioctl,
 	.compat_ioctl	= dxs_compat_ioctl,
 };
@@ -321,8 +339,7 @@ const struct inode_operations dxs_file_iops = {
 	.setattr	= dxs_setattr,
 	.listxattr	= dxs_listxattr,
 	.update_time	= dxs_update_time,
-	.get_acl	= dxs_get_acl,
-	.set_acl	= dxs_set_acl,
+	DXS_ACL_OPS,
 	.fiemap		= dxs_fiemap,
 	.fileattr_get	= dxs_fileattr_get,
 	.fileattr_set	= dxs_fileattr_set,

@@ -7,6 +7,25 @@
 #include "daxstack.h"
 
 /**
+ * dxs_fileattr_lower() - the attributes of a lower inode, for the stack itself
+ * @lower: its dentry
+ * @fa: out
+ *
+ * H39: vfs_fileattr_get() may ask security modules about the caller.
+ *
+ * Context: sleeps.
+ * Return: 0 or a negative errno.
+ */
+int dxs_fileattr_lower(struct dentry *lower, struct file_kattr *fa)
+{
+	const struct inode *inode = d_inode(lower);
+
+	if (!inode->i_op->fileattr_get)
+		return -ENOIOCTLCMD;
+	return inode->i_op->fileattr_get(lower, fa);
+}
+
+/**
  * dxs_flag() - which mode does the flag of a lower inode ask for?
  * @lower: its dentry
  *
@@ -15,21 +34,23 @@
  */
 int dxs_flag(struct dentry *lower)
 {
-	struct fileattr fa = {};
-	int err = vfs_fileattr_get(lower, &fa);
+	struct file_kattr fa = {};
+	int err = dxs_fileattr_lower(lower, &fa);
 
 	if (err)
 		return err;
 	return fa.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED;
 }
 
-/* XFS tells these; nobody can set them. */
-#define DXS_XFLAGS_TOLD	(FS_XFLAG_HASATTR | FS_XFLAG_PREALLOC)
+/* The lower filesystem tells these; nobody can set them. */
+#define DXS_XFLAGS_TOLD	(FS_XFLAG_HASATTR | FS_XFLAG_PREALLOC | \
+			 FS_XFLAG_VERITY)
+#define DXS_FLAGS_TOLD	FS_VERITY_FL
 
-static bool dxs_fileattr_same(const struct fileattr *a,
-			      const struct fileattr *b)
+static bool dxs_fileattr_same(const struct file_kattr *a,
+			      const struct file_kattr *b)
 {
-	return a->flags == b->flags &&
+	return !((a->flags ^ b->flags) & ~DXS_FLAGS_TOLD) &&
 		!((a->fsx_xflags ^ b->fsx_xflags) & ~DXS_XFLAGS_TOLD) &&
 		a->fsx_extsize == b->fsx_extsize &&
 		a->fsx_projid == b->fsx_projid &&
@@ -37,7 +58,7 @@ static bool dxs_fileattr_same(const struct fileattr *a,
 }
 
 /* Sets the DAX bit of @fa, in both of its forms. */
-static void dxs_fileattr_put_mode(struct fileattr *fa, int mode)
+static void dxs_fileattr_put_mode(struct file_kattr *fa, int mode)
 {
 	if (mode == DAXSTACK_DAX) {
 		fa->fsx_xflags |= FS_XFLAG_DAX;
@@ -52,10 +73,10 @@ static void dxs_fileattr_put_mode(struct fileattr *fa, int mode)
  * The attributes that @asked, which the VFS has completed once, means for an
  * inode that has @now: each form of the call leaves out what it cannot express.
  */
-static struct fileattr dxs_fileattr_merge(const struct fileattr *asked,
-					  const struct fileattr *now)
+static struct file_kattr dxs_fileattr_merge(const struct file_kattr *asked,
+					  const struct file_kattr *now)
 {
-	struct fileattr fa = *asked;
+	struct file_kattr fa = *asked;
 
 	if (fa.flags_valid) {
 		fa.fsx_xflags &= FS_XFLAG_COMMON;
@@ -75,8 +96,8 @@ static struct fileattr dxs_fileattr_merge(const struct fileattr *asked,
  * The checks of fileattr_set_prepare() that compare with what is set. The VFS
  * made them before the i_rwsem was released (H46), so they are made again.
  */
-static int dxs_fileattr_allowed(const struct fileattr *fa,
-				const struct fileattr *now)
+static int dxs_fileattr_allowed(const struct file_kattr *fa,
+				const struct file_kattr *now)
 {
 	if ((fa->flags ^ now->flags) & (FS_APPEND_FL | FS_IMMUTABLE_FL) &&
 	    !capable(CAP_LINUX_IMMUTABLE))
@@ -94,27 +115,27 @@ static int dxs_fileattr_allowed(const struct fileattr *fa,
  * stores the flags before it looks at the project; both mark the inode to be
  * loaded anew first.
  */
-static void dxs_fileattr_undo(struct dentry *lower, const struct fileattr *was,
+static void dxs_fileattr_undo(struct dentry *lower, const struct file_kattr *was,
 			      bool dontcache)
 {
 	struct inode *inode = d_inode(lower);
-	struct fileattr now = {}, fa = *was;
-	int err = vfs_fileattr_get(lower, &now);
+	struct file_kattr now = {}, fa = *was;
+	int err = dxs_fileattr_lower(lower, &now);
 
 	if (!err && !dxs_fileattr_same(&now, was)) {
 		fa.flags_valid = false;
 		fa.fsx_valid = true;
-		err = inode->i_op->fileattr_set(&init_user_ns, lower, &fa);
+		err = inode->i_op->fileattr_set(&nop_mnt_idmap, lower, &fa);
 	}
 	if (err) {
-		pr_warn_ratelimited("%s: inode %lu: a refused change of attributes stays in part: %d\n",
-				    inode->i_sb->s_id, inode->i_ino, err);
+		pr_warn_ratelimited("%s: inode %llu: a refused change of attributes stays in part: %d\n",
+				    inode->i_sb->s_id, (u64)inode->i_ino, err);
 		return;
 	}
 	if (dontcache)
 		return;
 	spin_lock(&inode->i_lock);
-	inode->i_state &= ~I_DONTCACHE;
+	inode_state_clear(inode, I_DONTCACHE);
 	spin_unlock(&inode->i_lock);
 }
 
@@ -136,14 +157,14 @@ static void dxs_fileattr_undo(struct dentry *lower, const struct fileattr *was,
  * Return: 0 or a negative errno: the lower filesystem's last word (H18).
  */
 int dxs_fileattr_store(struct dentry *lower, int mode,
-		       const struct fileattr *asked, bool whole)
+		       const struct file_kattr *asked, bool whole)
 {
 	struct inode *inode = d_inode(lower);
-	bool dontcache = READ_ONCE(inode->i_state) & I_DONTCACHE;
-	struct fileattr now = {}, fa;
+	bool dontcache = inode_state_read_once(inode) & I_DONTCACHE;
+	struct file_kattr now = {}, fa;
 	int err, flag, is;
 
-	err = vfs_fileattr_get(lower, &now);
+	err = dxs_fileattr_lower(lower, &now);
 	if (err)
 		return err;
 	if (asked) {
@@ -164,7 +185,9 @@ int dxs_fileattr_store(struct dentry *lower, int mode,
 		fa.fsx_valid = false;
 	}
 	dxs_fileattr_put_mode(&fa, mode);
-	err = inode->i_op->fileattr_set(&init_user_ns, lower, &fa);
+	err = inode->i_op->fileattr_set(&nop_mnt_idmap, lower, &fa);
+	/* ext4 has set the size of folios anew if data journalling changed (H16). */
+	dxs_limit_folios(inode->i_mapping);
 	/* Without the DAX bit the call is the lower filesystem's alone. */
 	if (err && whole && (fa.fsx_xflags ^ now.fsx_xflags) & FS_XFLAG_DAX)
 		dxs_fileattr_undo(lower, &now, dontcache);
@@ -182,12 +205,12 @@ int dxs_fileattr_store(struct dentry *lower, int mode,
  */
 void dxs_fileattr_changes(const struct dxs_switch *sw, bool *flag, bool *rest)
 {
-	struct fileattr now = {}, fa;
+	struct file_kattr now = {}, fa;
 
 	*rest = false;
 	*flag = true;
 	/* An error is for dxs_fileattr_store() to report. */
-	if (vfs_fileattr_get(sw->lower, &now))
+	if (dxs_fileattr_lower(sw->lower, &now))
 		return;
 	*flag = !(now.fsx_xflags & FS_XFLAG_DAX) == (sw->to == DAXSTACK_DAX);
 	if (!sw->fa)
@@ -198,20 +221,20 @@ void dxs_fileattr_changes(const struct dxs_switch *sw, bool *flag, bool *rest)
 	*rest = !dxs_fileattr_same(&fa, &now);
 }
 
-int dxs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
+int dxs_fileattr_get(struct dentry *dentry, struct file_kattr *fa)
 {
 	return vfs_fileattr_get(dxs_lower_dentry(dentry), fa);
 }
 
 /* Directories and the like have no mode: the lower inode takes all of it. */
-static int dxs_fileattr_forward(struct dentry *dentry, struct fileattr *fa)
+static int dxs_fileattr_forward(struct dentry *dentry, struct file_kattr *fa)
 {
 	struct vfsmount *mnt = dxs_lower_mnt(dentry->d_sb);
 	int err = mnt_want_write(mnt);
 
 	if (err)
 		return err;
-	err = vfs_fileattr_set(&init_user_ns, dxs_lower_dentry(dentry), fa);
+	err = vfs_fileattr_set(&nop_mnt_idmap, dxs_lower_dentry(dentry), fa);
 	dxs_copy_attr(d_inode(dentry));
 	mnt_drop_write(mnt);
 	return err;
@@ -232,8 +255,8 @@ static int dxs_fileattr_forward(struct dentry *dentry, struct fileattr *fa)
  * made again (dxs_fileattr_allowed(), dxs_persist()). Write access to the
  * mount stays with the caller, as while ext4 writes back for FS_IMMUTABLE_FL.
  */
-int dxs_fileattr_set(struct user_namespace *userns, struct dentry *dentry,
-		     struct fileattr *fa)
+int dxs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
+		     struct file_kattr *fa)
 {
 	struct inode *inode = d_inode(dentry);
 	struct dxs_switch sw;

@@ -31,8 +31,8 @@ static int dxs_clear_dir_flag(struct inode *inode, struct dentry *lower)
 	err = dxs_fileattr_store(lower, DAXSTACK_CACHED, NULL, false);
 	inode_unlock(d_inode(lower));
 	if (err)
-		pr_warn_ratelimited("%s: inode %lu: inherit=none, but its flag stays: %d\n",
-				    inode->i_sb->s_id, inode->i_ino, err);
+		pr_warn_ratelimited("%s: inode %llu: inherit=none, but its flag stays: %d\n",
+				    inode->i_sb->s_id, (u64)inode->i_ino, err);
 	return err;
 }
 

@@ -23,8 +23,7 @@ int __init dxs_init_inodecache(void)
 {
 	dxs_inode_cachep = kmem_cache_create("daxstack_inode",
 					     sizeof(struct dxs_inode), 0,
-					     SLAB_RECLAIM_ACCOUNT |
-					     SLAB_MEM_SPREAD | SLAB_ACCOUNT,
+					     SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT,
 					     dxs_inode_init_once);
 	return dxs_inode_cachep ? 0 : -ENOMEM;
 }
@@ -91,7 +90,7 @@ void dxs_evict_inode(struct inode *inode)
 	if (di->write_held)
 		put_write_access(lower);
 	dxs_flip_settle(di);
-	dxs_wb_release(di);
+	dxs_wb_evict(di);
 	dxs_lower_put(DXS_SB(inode->i_sb), lower);
 }
 
@@ -270,13 +269,15 @@ struct inode *dxs_iget(struct super_block *sb, struct inode *lower)
 			     dxs_inode_set, lower);
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
-	if (!(inode->i_state & I_NEW))
+	if (!(inode_state_read_once(inode) & I_NEW))
 		return inode;
 
 	inode->i_ino = lower->i_ino;
 	inode->i_generation = lower->i_generation;
 	inode->i_blkbits = lower->i_blkbits;
 	dxs_copy_new(inode);
+	if (S_ISREG(inode->i_mode))
+		dxs_limit_folios(lower->i_mapping);
 
 	switch (inode->i_mode & S_IFMT) {
 	case S_IFREG:

@@ -74,7 +74,7 @@ static bool dxs_may_know_use(struct file *file)
 	struct inode *lower = dxs_lower_inode(file_inode(file));
 
 	/* The owner as he is now: the VFS has a copy (H37). */
-	return inode_owner_or_capable(&init_user_ns, lower) ||
+	return inode_owner_or_capable(&nop_mnt_idmap, lower) ||
 		!file_permission(file, MAY_WRITE);
 }
 
@@ -144,6 +144,8 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
  */
 long dxs_ioctl_lower(struct file *lower, unsigned int cmd, unsigned long arg)
 {
+	long err;
+
 	switch (cmd) {
 	case FITRIM:
 	case FS_IOC_GETVERSION:
@@ -153,7 +155,8 @@ long dxs_ioctl_lower(struct file *lower, unsigned int cmd, unsigned long arg)
 	default:
 		return -ENOTTY;
 	}
-	return vfs_ioctl(lower, cmd, arg);
+	err = lower->f_op->unlocked_ioctl(lower, cmd, arg);
+	return err == -ENOIOCTLCMD ? -ENOTTY : err;
 }
 
 long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -46,7 +46,7 @@ struct dxs_lingerer {
  */
 static void dxs_write_marked(struct inode *lower)
 {
-	if (READ_ONCE(lower->i_state) & I_DONTCACHE && lower->i_nlink)
+	if (inode_state_read_once(lower) & I_DONTCACHE && lower->i_nlink)
 		write_inode_now(lower, 1);
 }
 
@@ -130,7 +130,7 @@ static void dxs_linger_look(struct work_struct *work)
  */
 void dxs_linger_soon(struct dxs_sb *sbi)
 {
-	queue_delayed_work(system_unbound_wq, &sbi->linger_work, DXS_LINGER);
+	queue_delayed_work(dxs_wq, &sbi->linger_work, DXS_LINGER);
 }
 
 /**
@@ -143,7 +143,7 @@ void dxs_linger_soon(struct dxs_sb *sbi)
  */
 void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 {
-	bool dontcache = READ_ONCE(lower->i_state) & I_DONTCACHE;
+	bool dontcache = inode_state_read_once(lower) & I_DONTCACHE;
 	struct dxs_lingerer *l;
 	bool pinned = false;
 
@@ -161,7 +161,7 @@ void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 	if (pinned)
 		dxs_linger_soon(sbi);
 	else
-		mod_delayed_work(system_unbound_wq, &sbi->linger_work, 0);
+		mod_delayed_work(dxs_wq, &sbi->linger_work, 0);
 }
 
 /**

@@ -41,9 +41,9 @@ static struct vfsmount *dxs_lower_mount_as(const char *source,
 	module_put(fs_type->owner);
 	if (IS_ERR(fc))
 		return ERR_CAST(fc);
-	err = vfs_parse_fs_string(fc, "source", source, strlen(source));
+	err = vfs_parse_fs_string(fc, "source", source);
 	if (!err)
-		err = vfs_parse_fs_string(fc, "dax", dax, strlen(dax));
+		err = vfs_parse_fs_string(fc, "dax", dax);
 	mnt = err ? ERR_PTR(err) : fc_mount(fc);
 	put_fs_context(fc);
 	return mnt;
@@ -101,6 +101,7 @@ static int dxs_lower_folds(struct dentry *root)
 {
 	char name[sizeof("0123456789abcdef")];
 	struct dentry *dentry;
+	struct qstr qstr;
 	int folds;
 
 	if (root->d_flags & (DCACHE_OP_HASH | DCACHE_OP_COMPARE))
@@ -111,7 +112,8 @@ static int dxs_lower_folds(struct dentry *root)
 	/* One that is not there. */
 	do {
 		snprintf(name, sizeof(name), "%016llx", get_random_u64());
-		dentry = lookup_one_len_unlocked(name, root, strlen(name));
+		qstr = (struct qstr)QSTR_INIT(name, strlen(name));
+		dentry = lookup_noperm_unlocked(&qstr, root);
 		if (IS_ERR(dentry))
 			return PTR_ERR(dentry);
 		folds = d_is_positive(dentry) ? -EEXIST : d_unhashed(dentry);

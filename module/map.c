@@ -16,10 +16,10 @@
 
 static const struct file_operations dxs_map_fops;
 
-/* The stack's inode: the file carries the stack's path. */
+/* The stack's inode, which the stack's path keeps. */
 static struct inode *dxs_map_inode(const struct file *file)
 {
-	return d_inode(file->f_path.dentry);
+	return file->private_data;
 }
 
 static const struct file_operations *dxs_native_fops(const struct file *file)
@@ -37,8 +37,8 @@ static const struct file_operations *dxs_native_fops(const struct file *file)
 void dxs_copy_advice(struct file *to, struct file *from)
 {
 	spin_lock(&to->f_lock);
-	to->f_mode &= ~FMODE_RANDOM;
-	to->f_mode |= from->f_mode & FMODE_RANDOM;
+	to->f_mode &= ~(FMODE_RANDOM | FMODE_NOREUSE);
+	to->f_mode |= from->f_mode & (FMODE_RANDOM | FMODE_NOREUSE);
 	to->f_ra.ra_pages = from->f_ra.ra_pages;
 	spin_unlock(&to->f_lock);
 }
@@ -90,6 +90,7 @@ static struct file *dxs_map_file(struct file *file)
 	fops_put(map->f_op);
 	__module_get(THIS_MODULE);
 	map->f_op = &dxs_map_fops;
+	map->private_data = file_inode(file);
 
 	df->lower = lower;
 	df->map = map;
@@ -119,7 +120,7 @@ static int dxs_map_gated(struct file *map, struct vm_area_struct *vma)
 	err = dxs_gate_enter(gate);
 	if (err)
 		return err;
-	err = dxs_native_fops(map)->mmap(map, vma);
+	err = dxs_mmap_lower(dxs_native_fops(map), map, vma);
 	if (!err)
 		dxs_adopt_vma(inode, vma, had);
 	dxs_gate_leave(gate);
@@ -129,13 +130,17 @@ static int dxs_map_gated(struct file *map, struct vm_area_struct *vma)
 int dxs_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct file *map = dxs_map_file(file);
+	int err;
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	dxs_copy_noatime(map, file);
+	vma_set_file(vma, map);
+	err = dxs_judge_mmap(vma, map, file);
+	if (err)
+		return err;
 	/* relatime compares copies (H37). */
 	dxs_refresh(file_inode(file), DXS_COPY_TIMES);
-	vma_set_file(vma, map);
+	file_accessed(file);
 	return dxs_map_gated(map, vma);
 }
 
@@ -215,6 +220,24 @@ static int dxs_map_fadvise(struct file *map, loff_t offset, loff_t len,
 	return err;
 }
 
+/*
+ * The kernel reads the ELF header of what is mapped for its build id
+ * (PROCMAP_QUERY, perf, BPF).
+ */
+static ssize_t dxs_map_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *map = iocb->ki_filp;
+	struct inode *inode = dxs_map_inode(map);
+	ssize_t ret;
+
+	ret = dxs_io_enter(inode);
+	if (ret)
+		return ret;
+	ret = dxs_native_fops(map)->read_iter(iocb, to);
+	dxs_io_leave(inode);
+	return ret;
+}
+
 static int dxs_map_release(struct inode *lower, struct file *map)
 {
 	if (lower->i_fop->release)
@@ -225,8 +248,9 @@ static int dxs_map_release(struct inode *lower, struct file *map)
 static const struct file_operations dxs_map_fops = {
 	.owner		= THIS_MODULE,
 	.release	= dxs_map_release,
+	.read_iter	= dxs_map_read_iter,
 	.mmap		= dxs_remap,
-	.mmap_supported_flags = MAP_SYNC,
+	DXS_FOP_MMAP_SYNC,
 	.get_unmapped_area = dxs_map_unmapped_area,
 	.fsync		= dxs_map_fsync,
 	.fallocate	= dxs_map_fallocate,

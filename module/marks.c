@@ -40,6 +40,28 @@ void dxs_unmark(struct dxs_marks *marks, struct dxs_mark *mark)
 }
 
 /**
+ * dxs_my_mark() - what is the caller in the middle of?
+ * @marks: as for dxs_mark()
+ *
+ * Context: does not sleep.
+ * Return: its mark, the latest if it has several, or NULL.
+ */
+struct dxs_mark *dxs_my_mark(struct dxs_marks *marks)
+{
+	struct dxs_mark *mark, *found = NULL;
+
+	spin_lock(&marks->lock);
+	list_for_each_entry(mark, &marks->list, list) {
+		if (mark->task == current) {
+			found = mark;
+			break;
+		}
+	}
+	spin_unlock(&marks->lock);
+	return found;
+}
+
+/**
  * dxs_marked() - is the caller in the middle of it?
  * @marks: as for dxs_mark()
  *
@@ -47,15 +69,5 @@ void dxs_unmark(struct dxs_marks *marks, struct dxs_mark *mark)
  */
 bool dxs_marked(struct dxs_marks *marks)
 {
-	struct dxs_mark *mark;
-	bool found = false;
-
-	spin_lock(&marks->lock);
-	list_for_each_entry(mark, &marks->list, list) {
-		found = mark->task == current;
-		if (found)
-			break;
-	}
-	spin_unlock(&marks->lock);
-	return found;
+	return dxs_my_mark(marks);
 }

@@ -26,12 +26,12 @@ static struct inode *dxs_attach(struct dentry *dentry, struct dentry *lower)
 static struct dentry *dxs_lookup(struct inode *dir, struct dentry *dentry,
 				 unsigned int flags)
 {
+	struct qstr name = QSTR_INIT(dentry->d_name.name, dentry->d_name.len);
 	struct inode *inode = NULL;
 	struct dentry *lower, *other;
 
-	lower = lookup_one_len_unlocked(dentry->d_name.name,
-					dxs_lower_dentry(dentry->d_parent),
-					dentry->d_name.len);
+	lower = lookup_noperm_unlocked(&name,
+				       dxs_lower_dentry(dentry->d_parent));
 	if (IS_ERR(lower))
 		return lower;
 	dxs_settled(dentry, false);
@@ -53,14 +53,15 @@ static struct dentry *dxs_lookup(struct inode *dir, struct dentry *dentry,
 
 /**
  * struct dxs_new - a name to be made, and what it is to be
- * @make: the VFS's call for it
+ * @make: the VFS's call for it; may give @dentry back and put another in its place,
+ *	or an ERR_PTR
  * @mode: as given by the VFS
  * @rdev: of a device node
  * @target: of a symlink
  * @link: for a hard link, the lower dentry of the old name
  */
 struct dxs_new {
-	int (*make)(struct inode *dir, struct dentry *dentry,
+	int (*make)(struct inode *dir, struct dentry **dentry,
 		    const struct dxs_new *new);
 	umode_t mode;
 	dev_t rdev;
@@ -72,9 +73,9 @@ struct dxs_new {
 static void dxs_unmake(struct inode *lower_dir, struct dentry *lower)
 {
 	if (d_is_dir(lower))
-		vfs_rmdir(&init_user_ns, lower_dir, lower);
+		vfs_rmdir(&nop_mnt_idmap, lower_dir, lower, NULL);
 	else
-		vfs_unlink(&init_user_ns, lower_dir, lower, NULL);
+		vfs_unlink(&nop_mnt_idmap, lower_dir, lower, NULL);
 }
 
 /*
@@ -104,6 +105,7 @@ static int dxs_make(struct inode *dir, struct dentry *dentry,
 	struct dentry *lower_parent = dxs_lower_dentry(dentry->d_parent);
 	struct inode *lower_dir = d_inode(lower_parent);
 	struct vfsmount *mnt = dxs_lower_mnt(dir->i_sb);
+	struct qstr name = QSTR_INIT(dentry->d_name.name, dentry->d_name.len);
 	struct inode *inode = NULL;
 	struct dentry *lower;
 	int err;
@@ -113,14 +115,13 @@ static int dxs_make(struct inode *dir, struct dentry *dentry,
 	if (err)
 		return err;
 	inode_lock_nested(lower_dir, I_MUTEX_PARENT);
-	lower = lookup_one_len(dentry->d_name.name, lower_parent,
-			       dentry->d_name.len);
+	lower = lookup_noperm(&name, lower_parent);
 	if (IS_ERR(lower)) {
 		err = PTR_ERR(lower);
 		goto out;
 	}
 	dxs_busy(dentry);
-	err = new->make(lower_dir, lower, new);
+	err = new->make(lower_dir, &lower, new);
 	if (err)
 		goto out_dput;
 	inode = dxs_attach(dentry, dget(lower));
@@ -137,7 +138,8 @@ static int dxs_make(struct inode *dir, struct dentry *dentry,
 	}
 out_dput:
 	dxs_settled(dentry, !err);
-	dput(lower);
+	if (!IS_ERR(lower))
+		dput(lower);
 out:
 	dxs_refresh(dir, DXS_COPY_SIZE);
 	inode_unlock(lower_dir);
@@ -149,61 +151,67 @@ out:
 	return 0;
 }
 
-static int dxs_make_file(struct inode *dir, struct dentry *dentry,
+static int dxs_make_file(struct inode *dir, struct dentry **dentry,
 			 const struct dxs_new *new)
 {
-	return vfs_create(&init_user_ns, dir, dentry, new->mode, true);
+	return vfs_create(&nop_mnt_idmap, *dentry, new->mode, NULL);
 }
 
-static int dxs_make_dir(struct inode *dir, struct dentry *dentry,
+static int dxs_make_dir(struct inode *dir, struct dentry **dentry,
 			const struct dxs_new *new)
 {
-	return vfs_mkdir(&init_user_ns, dir, dentry, new->mode);
+	*dentry = vfs_mkdir(&nop_mnt_idmap, dir, *dentry, new->mode, NULL);
+	return PTR_ERR_OR_ZERO(*dentry);
 }
 
-static int dxs_make_node(struct inode *dir, struct dentry *dentry,
+static int dxs_make_node(struct inode *dir, struct dentry **dentry,
 			 const struct dxs_new *new)
 {
-	return vfs_mknod(&init_user_ns, dir, dentry, new->mode, new->rdev);
+	return vfs_mknod(&nop_mnt_idmap, dir, *dentry, new->mode, new->rdev,
+			 NULL);
 }
 
-static int dxs_make_symlink(struct inode *dir, struct dentry *dentry,
+static int dxs_make_symlink(struct inode *dir, struct dentry **dentry,
 			    const struct dxs_new *new)
 {
-	return vfs_symlink(&init_user_ns, dir, dentry, new->target);
+	return vfs_symlink(&nop_mnt_idmap, dir, *dentry, new->target, NULL);
 }
 
-static int dxs_make_link(struct inode *dir, struct dentry *dentry,
+static int dxs_make_link(struct inode *dir, struct dentry **dentry,
 			 const struct dxs_new *new)
 {
-	return vfs_link(new->link, &init_user_ns, dir, dentry, NULL);
+	return vfs_link(new->link, &nop_mnt_idmap, dir, *dentry, NULL);
 }
 
-static int dxs_create(struct user_namespace *userns, struct inode *dir,
-		      struct dentry *dentry, umode_t mode, bool excl)
+static int dxs_create(DXS_CREATE_ARGS)
 {
 	int err = dxs_make(dir, dentry, &(struct dxs_new){
 			.make = dxs_make_file, .mode = mode });
 
-	/* It has come below since the VFS looked: open(2) looks again. */
-	return err == -EEXIST && !excl ? -ESTALE : err;
+	/*
+	 * It has come below since the VFS looked: the VFS looks again, and finds
+	 * it, or says that it is there if the caller wants a new file.
+	 */
+	return err == -EEXIST ? -ESTALE : err;
 }
 
-static int dxs_mkdir(struct user_namespace *userns, struct inode *dir,
-		     struct dentry *dentry, umode_t mode)
+static DXS_MKDIR_RESULT dxs_mkdir(struct mnt_idmap *idmap, struct inode *dir,
+				  struct dentry *dentry, umode_t mode)
 {
-	return dxs_make(dir, dentry, &(struct dxs_new){
+	int err = dxs_make(dir, dentry, &(struct dxs_new){
 			.make = dxs_make_dir, .mode = mode });
+
+	return DXS_MKDIR_RETURN(err);
 }
 
-static int dxs_mknod(struct user_namespace *userns, struct inode *dir,
+static int dxs_mknod(struct mnt_idmap *idmap, struct inode *dir,
 		     struct dentry *dentry, umode_t mode, dev_t rdev)
 {
 	return dxs_make(dir, dentry, &(struct dxs_new){
 			.make = dxs_make_node, .mode = mode, .rdev = rdev });
 }
 
-static int dxs_symlink(struct user_namespace *userns, struct inode *dir,
+static int dxs_symlink(struct mnt_idmap *idmap, struct inode *dir,
 		       struct dentry *dentry, const char *target)
 {
 	return dxs_make(dir, dentry, &(struct dxs_new){
@@ -235,9 +243,10 @@ static int dxs_remove(struct inode *dir, struct dentry *dentry, bool is_dir)
 	} else {
 		dxs_busy(dentry);
 		if (is_dir)
-			err = vfs_rmdir(&init_user_ns, lower_dir, lower);
+			err = vfs_rmdir(&nop_mnt_idmap, lower_dir, lower,
+					NULL);
 		else
-			err = vfs_unlink(&init_user_ns, lower_dir, lower, NULL);
+			err = vfs_unlink(&nop_mnt_idmap, lower_dir, lower, NULL);
 		/*
 		 * Else it stays busy until the VFS has made it negative or
 		 * unhashed it: who found it changed now might drop it when it
@@ -283,75 +292,63 @@ static bool dxs_is_target(const struct dentry *new, struct dentry *lower_new,
 	return !exchange || lower_new == dxs_lower_dentry(new);
 }
 
-static int dxs_rename(struct user_namespace *userns, struct inode *old_dir,
+static int dxs_rename_lower(struct dxs_renaming *r, struct dentry *old,
+			    struct dentry *new)
+{
+	int err;
+
+	if (!dxs_same_below(old) ||
+	    !dxs_is_target(new, r->new, r->flags & RENAME_EXCHANGE))
+		return -ESTALE;
+	dxs_busy(old);
+	dxs_busy(new);
+	err = dxs_renaming(r);
+	dxs_settled(old, !err);
+	dxs_settled(new, !err && r->flags & RENAME_EXCHANGE);
+	dxs_refresh(d_inode(old->d_parent), DXS_COPY_SIZE);
+	if (new->d_parent != old->d_parent)
+		dxs_refresh(d_inode(new->d_parent), DXS_COPY_SIZE);
+	dxs_copy_attr(d_inode(old));
+	if (d_really_is_positive(new))
+		dxs_copy_nlink(d_inode(new));
+	return err;
+}
+
+static int dxs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 		      struct dentry *old, struct inode *new_dir,
 		      struct dentry *new, unsigned int flags)
 {
-	struct dentry *lower_old = dget(dxs_lower_dentry(old));
-	struct dentry *lower_old_dir = dxs_lower_dentry(old->d_parent);
-	struct dentry *lower_new_dir = dxs_lower_dentry(new->d_parent);
 	struct vfsmount *mnt = dxs_lower_mnt(old_dir->i_sb);
-	struct dentry *lower_new, *trap;
-	struct renamedata rd = {};
+	struct dxs_renaming r = {
+		.old_parent = dxs_lower_dentry(old->d_parent),
+		.old = dget(dxs_lower_dentry(old)),
+		.new_parent = dxs_lower_dentry(new->d_parent),
+		.flags = flags,
+	};
 	int err;
 
 	err = mnt_want_write(mnt);
 	if (err)
 		goto out;
-	trap = lock_rename(lower_old_dir, lower_new_dir);
-	err = -EINVAL;
-	if (trap == lower_old)
-		goto out_unlock;
-	err = -ESTALE;
-	if (!dxs_same_below(old))
-		goto out_unlock;
-	lower_new = lookup_one_len(new->d_name.name, lower_new_dir,
-				   new->d_name.len);
-	if (IS_ERR(lower_new)) {
-		err = PTR_ERR(lower_new);
-		goto out_unlock;
+	err = dxs_renaming_begin(&r, &new->d_name);
+	if (!err) {
+		err = dxs_rename_lower(&r, old, new);
+		dxs_renaming_end(&r);
+	} else if (!dxs_same_below(old)) {
+		err = -ESTALE;
 	}
-	err = -ENOTEMPTY;
-	if (trap == lower_new)
-		goto out_dput;
-	err = -ESTALE;
-	if (!dxs_is_target(new, lower_new, flags & RENAME_EXCHANGE))
-		goto out_dput;
-
-	rd.old_mnt_userns = &init_user_ns;
-	rd.old_dir = d_inode(lower_old_dir);
-	rd.old_dentry = lower_old;
-	rd.new_mnt_userns = &init_user_ns;
-	rd.new_dir = d_inode(lower_new_dir);
-	rd.new_dentry = lower_new;
-	rd.flags = flags;
-	dxs_busy(old);
-	dxs_busy(new);
-	err = vfs_rename(&rd);
-	dxs_settled(old, !err);
-	dxs_settled(new, !err && flags & RENAME_EXCHANGE);
-	dxs_refresh(old_dir, DXS_COPY_SIZE);
-	if (new_dir != old_dir)
-		dxs_refresh(new_dir, DXS_COPY_SIZE);
-	dxs_copy_attr(d_inode(old));
-	if (d_really_is_positive(new))
-		dxs_copy_nlink(d_inode(new));
-out_dput:
-	dput(lower_new);
-out_unlock:
-	unlock_rename(lower_old_dir, lower_new_dir);
 	mnt_drop_write(mnt);
 	if (!err)
 		dxs_inherit_moved(old, new);
 	if (!err && flags & RENAME_EXCHANGE)
 		dxs_inherit_moved(new, old);
 out:
-	dput(lower_old);
+	dput(r.old);
 	return err;
 }
 
 /* O_TMPFILE: unnamed below as well, until linkat(2). */
-static int dxs_tmpfile(struct user_namespace *userns, struct inode *dir,
+static int dxs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
 		       struct file *file, umode_t mode)
 {
 	struct dentry *dentry = file->f_path.dentry;
@@ -418,8 +415,7 @@ const struct inode_operations dxs_dir_iops = {
 	.setattr	= dxs_setattr,
 	.listxattr	= dxs_listxattr,
 	.update_time	= dxs_update_time,
-	.get_acl	= dxs_get_acl,
-	.set_acl	= dxs_set_acl,
+	DXS_ACL_OPS,
 	.fiemap		= dxs_dir_fiemap,
 	.fileattr_get	= dxs_fileattr_get,
 	.fileattr_set	= dxs_fileattr_set,
@@ -440,8 +436,7 @@ const struct inode_operations dxs_special_iops = {
 	.setattr	= dxs_setattr,
 	.listxattr	= dxs_listxattr,
 	.update_time	= dxs_update_time,
-	.get_acl	= dxs_get_acl,
-	.set_acl	= dxs_set_acl,
+	DXS_ACL_OPS,
 	.fileattr_get	= dxs_fileattr_get,
 	.fileattr_set	= dxs_fileattr_set,
 };

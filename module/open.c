@@ -14,73 +14,44 @@
 
 #include "daxstack.h"
 
+/* The lower path of an open file. */
+static struct path dxs_lower_path_of(const struct file *file)
+{
+	return dxs_lower_path(file->f_path.dentry);
+}
+
 /**
  * dxs_open_lower() - the lower file of an open file of the stack
  * @file: being opened
- *
- * It carries the stack's path and the opener's credentials, and raises no
- * events of its own.
  *
  * Context: sleeps.
  * Return: a file or an ERR_PTR.
  */
 struct file *dxs_open_lower(struct file *file)
 {
-	return open_with_fake_path(&file->f_path, dxs_lower_flags(file),
-				   dxs_lower_inode(file_inode(file)),
-				   file->f_cred);
-}
+	struct path lower = dxs_lower_path_of(file);
+	const struct dxs_sb *sbi = DXS_SB(file_inode(file)->i_sb);
 
-/**
- * dxs_open_unjudged() - a lower file that no security module has a say in
- * @sbi: the mount
- * @path: that the file is to carry, of the stack or of the private mount
- * @flags: as for open(2)
- * @lower: the lower inode
- *
- * H39: for use by the stack itself, on behalf of whoever had a file open or was
- * allowed to switch it. It does not count among the system's open files and
- * raises no events.
- *
- * Context: sleeps.
- * Return: a file or an ERR_PTR.
- */
-struct file *dxs_open_unjudged(const struct dxs_sb *sbi,
-			       const struct path *path, int flags,
-			       struct inode *lower)
-{
-	const struct cred *old = override_creds(sbi->cred);
-	struct file *file;
-
-	file = open_with_fake_path(path, flags | __FMODE_NONOTIFY, lower,
-				   sbi->cred);
-	revert_creds(old);
-	return file;
+	return dxs_lower_open(file, dxs_lower_flags(file), &lower, sbi->cred);
 }
 
 /**
  * dxs_open_again() - a second lower file of an open file of the stack
  * @file: open, for how long does not matter
  *
- * It has the opener's credentials. What security modules keep of an open file it
- * has to get from the first lower file: see dxs_swap_labels().
+ * What security modules keep of an open file it has to get from the first lower
+ * file: see dxs_swap_labels().
  *
  * Context: sleeps; may be called with mmap_lock held.
  * Return: a file or an ERR_PTR.
  */
 struct file *dxs_open_again(struct file *file)
 {
-	struct inode *inode = file_inode(file);
-	struct file *again;
+	struct path lower = dxs_lower_path_of(file);
+	const struct dxs_sb *sbi = DXS_SB(file_inode(file)->i_sb);
 
-	again = dxs_open_unjudged(DXS_SB(inode->i_sb), &file->f_path,
-				  dxs_lower_flags(file),
-				  dxs_lower_inode(inode));
-	if (IS_ERR(again))
-		return again;
-	put_cred(again->f_cred);
-	again->f_cred = get_cred(file->f_cred);
-	return again;
+	return dxs_lower_open_again(file, dxs_lower_flags(file), &lower,
+				    sbi->cred);
 }
 
 /**
@@ -103,8 +74,8 @@ struct dentry *dxs_make_tmpfile(const struct path *parent, umode_t mode,
 	struct dentry *dentry;
 	struct file *file;
 
-	file = vfs_tmpfile_open(&init_user_ns, parent, mode, O_PATH | flags,
-				current_cred());
+	file = kernel_tmpfile_open(&nop_mnt_idmap, parent, mode, O_PATH | flags,
+				   current_cred());
 	if (IS_ERR(file))
 		return ERR_CAST(file);
 	/* An open with O_PATH forgets that the file is not counted. */

@@ -11,6 +11,7 @@
 #include <linux/cred.h>
 #include <linux/namei.h>
 #include <linux/random.h>
+#include <linux/uio.h>
 
 #include "daxstack.h"
 
@@ -24,39 +25,17 @@
 /* Sets or clears FS_XFLAG_DAX of the probe directory. */
 static int dxs_probe_flag(struct vfsmount *mnt, struct dentry *dir, bool dax)
 {
-	struct fileattr fa = {};
+	struct file_kattr fa = {};
 	int err;
 
-	err = vfs_fileattr_get(dir, &fa);
+	err = dxs_fileattr_lower(dir, &fa);
 	if (err)
 		return err;
 	if (dax)
 		fileattr_fill_xflags(&fa, fa.fsx_xflags | FS_XFLAG_DAX);
 	else
 		fileattr_fill_xflags(&fa, fa.fsx_xflags & ~FS_XFLAG_DAX);
-	return vfs_fileattr_set(mnt_user_ns(mnt), dir, &fa);
-}
-
-/*
- * Asks ->mmap for its vm_ops through a VMA that is in no address space. The
- * ->mmap of ext4 and XFS looks at vm_flags and vm_file, and sets vm_ops and
- * vm_flags.
- */
-static const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file)
-{
-	struct vm_area_struct *vma;
-	const struct vm_operations_struct *ops = NULL;
-
-	vma = kzalloc(sizeof(*vma), GFP_KERNEL);
-	if (!vma)
-		return NULL;
-	vma->vm_file = file;
-	vma->vm_end = PAGE_SIZE;
-	vma->vm_flags = VM_READ | VM_MAYREAD | VM_SHARED;
-	if (!call_mmap(file, vma))
-		ops = vma->vm_ops;
-	kfree(vma);
-	return ops;
+	return vfs_fileattr_set(&nop_mnt_idmap, dir, &fa);
 }
 
 /*
@@ -71,18 +50,22 @@ static const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file)
  */
 static int dxs_no_inline_data(struct file *file)
 {
-	struct fileattr fa = {};
-	loff_t pos = 0;
+	struct file_kattr fa = {};
+	struct kvec data = { .iov_base = "x", .iov_len = 1 };
+	struct iov_iter from;
+	struct kiocb iocb;
 	ssize_t err;
 
 	/* The caller's limit: the write would send SIGXFSZ. */
 	if (!rlimit(RLIMIT_FSIZE))
 		return -EFBIG;
 	/* kernel_write() would take s_writers, which the caller has. */
-	err = __kernel_write(file, "x", 1, &pos);
+	init_sync_kiocb(&iocb, file);
+	iov_iter_kvec(&from, ITER_SOURCE, &data, 1, 1);
+	err = file->f_op->write_iter(&iocb, &from);
 	if (err < 0 && err != -ENOSPC && err != -EDQUOT)
 		return err;
-	err = vfs_fileattr_get(file->f_path.dentry, &fa);
+	err = dxs_fileattr_lower(file->f_path.dentry, &fa);
 	if (err)
 		return err;
 	return fa.flags & FS_INLINE_DATA_FL ? -ENOTBLK : 0;
@@ -102,8 +85,8 @@ static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 	err = dxs_probe_flag(mnt, dir, mode == DAXSTACK_DAX);
 	if (err)
 		return err;
-	file = vfs_tmpfile_open(mnt_user_ns(mnt), &path, S_IFREG | 0600,
-				O_RDWR, current_cred());
+	file = kernel_tmpfile_open(&nop_mnt_idmap, &path, S_IFREG | 0600,
+				   O_RDWR, current_cred());
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 
@@ -134,6 +117,13 @@ static bool dxs_probe_is_ours(const struct dentry *dentry)
 		!(inode->i_mode & 0077);
 }
 
+static struct dentry *dxs_probe_lookup(const char *name, struct dentry *root)
+{
+	struct qstr qstr = QSTR_INIT(name, strlen(name));
+
+	return lookup_noperm(&qstr, root);
+}
+
 /*
  * H53: whoever may write to the root may have taken the name, with anything.
  * That is left alone, and another name is made up, which nobody can know.
@@ -146,17 +136,16 @@ static struct dentry *dxs_probe_mkdir(struct vfsmount *mnt,
 	struct inode *dir = d_inode(root);
 	char name[DXS_PROBE_LEN] = DXS_PROBE_NAME;
 	struct dentry *dentry;
-	int err;
 
-	dentry = lookup_one_len(name, root, strlen(name));
+	dentry = dxs_probe_lookup(name, root);
 	if (IS_ERR(dentry))
 		return dentry;
 	if (d_is_positive(dentry)) {
 		/* Fails if it is not empty, or something is mounted on it. */
 		if (dxs_probe_is_ours(dentry))
-			vfs_rmdir(mnt_user_ns(mnt), dir, dentry);
+			vfs_rmdir(&nop_mnt_idmap, dir, dentry, NULL);
 		dput(dentry);
-		dentry = lookup_one_len(name, root, strlen(name));
+		dentry = dxs_probe_lookup(name, root);
 		if (IS_ERR(dentry))
 			return dentry;
 	}
@@ -164,15 +153,11 @@ static struct dentry *dxs_probe_mkdir(struct vfsmount *mnt,
 		dput(dentry);
 		snprintf(name, sizeof(name), DXS_PROBE_NAME "-%016llx",
 			 get_random_u64());
-		dentry = lookup_one_len(name, root, strlen(name));
+		dentry = dxs_probe_lookup(name, root);
 		if (IS_ERR(dentry))
 			return dentry;
 	}
-	err = vfs_mkdir(mnt_user_ns(mnt), dir, dentry, 0700);
-	if (!err)
-		return dentry;
-	dput(dentry);
-	return ERR_PTR(err);
+	return vfs_mkdir(&nop_mnt_idmap, dir, dentry, 0700, NULL);
 }
 
 /* Nobody has changed anything else in the root, which was locked since. */
@@ -183,7 +168,7 @@ static void dxs_probe_restore_mtime(struct vfsmount *mnt, struct dentry *root,
 		.ia_valid = ATTR_MTIME | ATTR_MTIME_SET | ATTR_FORCE,
 		.ia_mtime = mtime,
 	};
-	int err = notify_change(mnt_user_ns(mnt), root, &attr, NULL);
+	int err = notify_change(&nop_mnt_idmap, root, &attr, NULL);
 
 	if (err)
 		pr_warn("%s: could not restore the root's mtime: %d\n",
@@ -220,23 +205,24 @@ static int dxs_probe_in_root(struct dxs_sb *sbi, enum daxstack_reason *reason)
 	struct vfsmount *mnt = sbi->lower_mnt;
 	struct dentry *root = sbi->lower_root, *dentry;
 	struct inode *dir = d_inode(root);
-	struct timespec64 mtime;
+	struct timespec64 mtime, now;
 	int err, gone;
 
 	inode_lock_nested(dir, I_MUTEX_PARENT);
-	mtime = dir->i_mtime;
+	mtime = inode_get_mtime(dir);
 	/* Append-only: what is made there cannot be removed. */
 	dentry = IS_APPEND(dir) ? ERR_PTR(-EPERM) : dxs_probe_mkdir(mnt, root);
 	err = PTR_ERR_OR_ZERO(dentry);
 	if (!err) {
 		err = dxs_probe_both(sbi, dentry, reason);
-		gone = vfs_rmdir(mnt_user_ns(mnt), dir, dentry);
+		gone = vfs_rmdir(&nop_mnt_idmap, dir, dentry, NULL);
 		if (gone)
 			pr_warn("%s: could not remove /%pd: %d\n",
 				mnt->mnt_sb->s_id, dentry, gone);
 		dput(dentry);
 	}
-	if (!timespec64_equal(&mtime, &dir->i_mtime))
+	now = inode_get_mtime(dir);
+	if (!timespec64_equal(&mtime, &now))
 		dxs_probe_restore_mtime(mnt, root, mtime);
 	inode_unlock(dir);
 	return err;

@@ -22,6 +22,8 @@ int dxs_reason_errno(enum daxstack_reason reason)
 
 const char *dxs_reason_text(enum daxstack_reason reason)
 {
+	if (reason == DAXSTACK_REASON_KERNEL)
+		return dxs_untested_kernel;
 	return dxs_reasons[reason].text;
 }
 
@@ -33,9 +35,9 @@ const char *dxs_reason_text(enum daxstack_reason reason)
 static enum daxstack_reason dxs_can_be_dax(const struct dxs_switch *sw)
 {
 	const struct inode *lower = dxs_switch_lower(sw);
-	struct fileattr fa = {};
+	struct file_kattr fa = {};
 
-	if (vfs_fileattr_get(sw->lower, &fa))
+	if (dxs_fileattr_lower(sw->lower, &fa))
 		return DAXSTACK_REASON_LOWER_SAYS_NO;
 	if (sw->fa) {
 		fa.flags |= sw->fa->flags & FS_JOURNAL_DATA_FL;

@@ -6,6 +6,7 @@
  * As everywhere the s_umount of the stack, which the VFS holds, comes before
  * that of the lower filesystem.
  */
+#include <linux/fs.h>
 #include <linux/quota.h>
 
 #include "daxstack.h"

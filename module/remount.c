@@ -66,7 +66,7 @@ static int dxs_lower_to(struct fs_context *fc, struct dxs_sb *sbi, bool ro)
 	struct fs_context *to;
 	int err;
 
-	to = fs_context_for_reconfigure(lower->s_root, flag, SB_RDONLY);
+	to = dxs_reconfigure_context(lower->s_root, flag, SB_RDONLY);
 	if (IS_ERR(to))
 		return PTR_ERR(to);
 	down_write(&lower->s_umount);

@@ -93,7 +93,7 @@ static enum daxstack_reason dxs_store_step(struct dxs_switch *sw)
 	sw->err = 0;
 	reason = dxs_persist_alone(sw);
 	/* After an error too: ext4 may have stored the flag before it failed. */
-	if (READ_ONCE(dxs_switch_lower(sw)->i_state) & I_DONTCACHE)
+	if (inode_state_read_once(dxs_switch_lower(sw)) & I_DONTCACHE)
 		d_mark_dontcache(sw->inode);
 	if (reason)
 		return reason;
@@ -312,8 +312,8 @@ static struct file *dxs_open_drain(const struct dxs_switch *sw)
 	if (sw->to != DAXSTACK_DAX || IS_DAX(lower) || !lower->i_data.nrpages)
 		return NULL;
 	/* H39: the private mount's path, and whoever switches. */
-	file = dxs_open_unjudged(DXS_SB(sw->inode->i_sb), &path,
-				 O_RDONLY | O_LARGEFILE | O_NOATIME, lower);
+	file = dxs_lower_open_alone(O_RDONLY | O_LARGEFILE | O_NOATIME, &path,
+				    lower, DXS_SB(sw->inode->i_sb)->cred);
 	return IS_ERR(file) ? NULL : file;
 }
 
@@ -403,22 +403,22 @@ static void dxs_report(const struct dxs_switch *sw, int err)
 	name = dxs_name(sw, buf);
 	len = strlen(name);
 	if (switched)
-		pr_info("%s: %*pE (inode %lu): %s -> %s, %llu pages written back, gates shut for %llu us, attempt %u\n",
-			id, len, name, sw->inode->i_ino,
+		pr_info("%s: %*pE (inode %llu): %s -> %s, %llu pages written back, gates shut for %llu us, attempt %u\n",
+			id, len, name, (u64)sw->inode->i_ino,
 			dxs_mode_name(!sw->to), dxs_mode_name(sw->to),
 			sw->pages, div_u64(sw->shut_ns, NSEC_PER_USEC),
 			sw->attempts);
 	else if (deferred)
-		pr_info("%s: %*pE (inode %lu): flag set for %s, acts when the inode is next loaded: %s\n",
-			id, len, name, sw->inode->i_ino, dxs_mode_name(sw->to),
+		pr_info("%s: %*pE (inode %llu): flag set for %s, acts when the inode is next loaded: %s\n",
+			id, len, name, (u64)sw->inode->i_ino, dxs_mode_name(sw->to),
 			dxs_reason_text(sw->reason));
 	else if (dxs_only_attributes(sw))
-		pr_info("%s: %*pE (inode %lu): attributes not stored: %s (%d)\n",
-			id, len, name, sw->inode->i_ino,
+		pr_info("%s: %*pE (inode %llu): attributes not stored: %s (%d)\n",
+			id, len, name, (u64)sw->inode->i_ino,
 			dxs_reason_text(sw->reason), err);
 	else
-		pr_info("%s: %*pE (inode %lu): not switched to %s: %s (%d), attempt %u\n",
-			id, len, name, sw->inode->i_ino, dxs_mode_name(sw->to),
+		pr_info("%s: %*pE (inode %llu): not switched to %s: %s (%d), attempt %u\n",
+			id, len, name, (u64)sw->inode->i_ino, dxs_mode_name(sw->to),
 			dxs_reason_text(sw->reason), err, sw->attempts);
 	if (buf)
 		__putname(buf);
@@ -495,7 +495,7 @@ int dxs_switch(struct dxs_switch *sw)
 
 	trace_daxstack_switch_begin(sw->inode, sw->to);
 	if (sw->cause == DXS_ASKED &&
-	    !inode_owner_or_capable(&init_user_ns, dxs_switch_lower(sw))) {
+	    !inode_owner_or_capable(&nop_mnt_idmap, dxs_switch_lower(sw))) {
 		sw->reason = DAXSTACK_REASON_NOT_OWNER;
 		return dxs_switch_end(sw);
 	}

@@ -19,7 +19,6 @@
  */
 #include <linux/buffer_head.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -81,8 +80,7 @@ static void dxs_spare_folio(struct dxs_spared *spared, struct folio *folio)
  * Does anybody refer to a folio but the page cache, its buffers, page tables, and
  * we? A batch of the LRU may be taken for that.
  *
- * Context: the folio is locked, so that no page table gets it meanwhile. ext4 has
- * no large ones.
+ * Context: the folio is locked, so that no page table gets it meanwhile.
  */
 static bool dxs_folio_held(struct folio *folio)
 {
@@ -90,8 +88,8 @@ static bool dxs_folio_held(struct folio *folio)
 
 	/* Unmapped in between, it looks as if it were held. */
 	smp_rmb();
-	return refs > 2 + folio_has_private(folio) +
-		      page_mapcount(&folio->page);
+	return refs > folio_nr_pages(folio) + 1 + folio_has_private(folio) +
+		      folio_mapcount(folio);
 }
 
 static void dxs_let_go(struct folio *folio)

@@ -7,6 +7,7 @@
 #include <linux/fs_parser.h>
 #include <linux/module.h>
 #include <linux/namei.h>
+#include <linux/sched/task.h>
 #include <linux/seq_file.h>
 #include <linux/statfs.h>
 
@@ -140,12 +141,14 @@ static int dxs_sync_fs(struct super_block *sb, int wait)
  */
 static int dxs_freeze_fs(struct super_block *sb)
 {
-	return freeze_super(dxs_lower_mnt(sb)->mnt_sb);
+	return freeze_super(dxs_lower_mnt(sb)->mnt_sb,
+			    FREEZE_HOLDER_KERNEL | FREEZE_MAY_NEST, NULL);
 }
 
 static int dxs_unfreeze_fs(struct super_block *sb)
 {
-	int err = thaw_super(dxs_lower_mnt(sb)->mnt_sb);
+	int err = thaw_super(dxs_lower_mnt(sb)->mnt_sb,
+			     FREEZE_HOLDER_KERNEL | FREEZE_MAY_NEST, NULL);
 
 	/* Somebody who has it mounted elsewhere was quicker. */
 	return err == -EINVAL ? 0 : err;
@@ -216,12 +219,13 @@ const struct super_operations dxs_super_ops = {
 	.alloc_inode	= dxs_alloc_inode,
 	.free_inode	= dxs_free_inode,
 	/* Made anew at little cost; kept, it would keep the lower one. */
-	.drop_inode	= generic_delete_inode,
+	.drop_inode	= inode_just_drop,
 	.evict_inode	= dxs_evict_inode,
 	.put_super	= dxs_put_super,
 	.sync_fs	= dxs_sync_fs,
 	.freeze_fs	= dxs_freeze_fs,
 	.unfreeze_fs	= dxs_unfreeze_fs,
+	DXS_FREEZE_OPS
 	.statfs		= dxs_statfs,
 	.show_options	= dxs_show_options,
 };
@@ -323,7 +327,7 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 	spin_lock_init(&sbi->wb_lock);
 	dxs_linger_init(sbi);
 	/* H39: not the mounter's, whom a security module may have restricted. */
-	sbi->cred = prepare_kernel_cred(NULL);
+	sbi->cred = prepare_kernel_cred(&init_task);
 	if (!sbi->cred) {
 		kfree(sbi);
 		return NULL;
@@ -331,6 +335,8 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 	sbi->policy = DXS_SWITCH_LIVE;
 	sbi->inherit = DXS_INHERIT_CREATE;
 	sbi->dax = max(opts->dax, DXS_DAX_INODE);
+	if (!dxs_kernel_is_tested())
+		sbi->no_switch = DAXSTACK_REASON_KERNEL;
 	if (sbi->dax != DXS_DAX_INODE)
 		sbi->no_switch = DAXSTACK_REASON_DAX_OPTION;
 	dxs_apply_opts(sbi, opts);
@@ -358,10 +364,10 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc,
 		sb->s_export_op = &dxs_export_ops;
 	dxs_quota_init(sb);
 	sbi->wb_err = errseq_sample(&lower->s_wb_err);
-	sb->s_d_op = &dxs_dentry_ops;
+	set_default_d_op(sb, &dxs_dentry_ops);
 	/* Nothing may stack on us: see dxs_open(). */
 	sb->s_stack_depth = FILESYSTEM_MAX_STACK_DEPTH;
-	uuid_copy(&sb->s_uuid, &lower->s_uuid);
+	super_set_uuid(sb, lower->s_uuid.b, super_uuid_len(lower));
 	sb->s_maxbytes = lower->s_maxbytes;
 	sb->s_blocksize = lower->s_blocksize;
 	sb->s_blocksize_bits = lower->s_blocksize_bits;

@@ -35,23 +35,16 @@ static bool dxs_has_errors(const struct address_space *mapping)
 static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
 {
 	struct address_space *mapping = dxs_switch_lower(sw)->i_mapping;
-	struct writeback_control wbc = {
-		.sync_mode = WB_SYNC_ALL,
-		.nr_to_write = LONG_MAX,
-		.range_end = LLONG_MAX,
-	};
 	int err;
 
 	/* To look for pages all the same costs untouched files a tenth of all. */
 	if (mapping_empty(mapping) && !dxs_has_errors(mapping))
 		return DAXSTACK_REASON_NONE;
-	if (sw->to == DAXSTACK_CACHED) {
-		sw->pages += dxs_dirty_pages(mapping);
+	sw->pages += dxs_dirty_pages(mapping);
+	if (sw->to == DAXSTACK_CACHED)
 		err = dxs_write_entries(mapping);
-	} else {
-		err = filemap_fdatawrite_wbc(mapping, &wbc);
-		sw->pages += LONG_MAX - wbc.nr_to_write;
-	}
+	else
+		err = filemap_fdatawrite(mapping);
 	if (!err)
 		err = filemap_fdatawait_keep_errors(mapping);
 	if (!err)
@@ -200,7 +193,7 @@ static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
 	reason = dxs_lock_lower(lower);
 	if (reason)
 		return reason;
-	err = lower->i_op->setattr(&init_user_ns, sw->lower, &attr);
+	err = lower->i_op->setattr(&nop_mnt_idmap, sw->lower, &attr);
 	inode_unlock(lower);
 	if (err) {
 		sw->err = err;
@@ -260,7 +253,7 @@ static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 			DAXSTACK_REASON_NONE : DAXSTACK_REASON_PINNED;
 	if (dxs_pinned(mapping))
 		return DAXSTACK_REASON_PINNED;
-	truncate_inode_pages(mapping, 0);
+	dxs_dax_drop(mapping);
 	return mapping_empty(mapping) ? DAXSTACK_REASON_NONE :
 					DAXSTACK_REASON_PINNED;
 }
@@ -280,7 +273,7 @@ static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
 
 	/* The file may have changed hands while the request waited. */
 	if (sw->cause == DXS_ASKED &&
-	    !inode_owner_or_capable(&init_user_ns, dxs_switch_lower(sw)))
+	    !inode_owner_or_capable(&nop_mnt_idmap, dxs_switch_lower(sw)))
 		return DAXSTACK_REASON_NOT_OWNER;
 	err = dxs_fileattr_store(sw->lower, sw->to, sw->fa,
 				 !dxs_only_stores(sw->inode->i_sb));
@@ -310,7 +303,7 @@ static bool dxs_flip(struct dxs_switch *sw)
 	struct dxs_inode *di = DXS_I(sw->inode);
 
 	spin_lock(&lower->i_lock);
-	if (sw->cause == DXS_BORN && lower->i_state & I_SYNC) {
+	if (sw->cause == DXS_BORN && inode_state_read(lower) & I_SYNC) {
 		spin_unlock(&lower->i_lock);
 		return false;
 	}
@@ -319,7 +312,7 @@ static bool dxs_flip(struct dxs_switch *sw)
 	lower->i_mapping->a_ops = sbi->personality[sw->to].a_ops;
 	xa_unlock_irq(&lower->i_mapping->i_pages);
 	/* For the flag to act, the lower filesystem thought. It has. */
-	lower->i_state &= ~I_DONTCACHE;
+	inode_state_clear(lower, I_DONTCACHE);
 	if (sw->to == DAXSTACK_DAX)
 		di->dax_turns++;
 	else

@@ -25,8 +25,9 @@ bool dxs_wb_hold(struct dxs_inode *di)
 	if (di->wb_held)
 		return true;
 	spin_lock(&lower->i_lock);
-	if (!(lower->i_state & I_WB_SWITCH)) {
-		lower->i_state |= I_WB_SWITCH;
+	/* See dxs_wb_evict(); the kernel itself does not set it in dax mode. */
+	if (IS_DAX(lower) || !(inode_state_read(lower) & I_WB_SWITCH)) {
+		inode_state_set(lower, I_WB_SWITCH);
 		di->wb_held = true;
 	}
 	spin_unlock(&lower->i_lock);
@@ -47,7 +48,25 @@ void dxs_wb_release(struct dxs_inode *di)
 		return;
 	spin_lock(&lower->i_lock);
 	/* As inode_do_switch_wbs() does, for unlocked_inode_to_wb_begin(). */
-	smp_store_release(&lower->i_state, lower->i_state & ~I_WB_SWITCH);
+	smp_wmb();
+	inode_state_clear(lower, I_WB_SWITCH);
 	spin_unlock(&lower->i_lock);
 	di->wb_held = false;
+}
+
+/**
+ * dxs_wb_evict() - the inode goes away
+ * @di: inode of the stack, which nobody else has
+ *
+ * Those who move inodes look at the mode without an RCU section, so that no grace
+ * period waits for them. The bit stays set if the lower inode stays in dax mode: it
+ * may outlive ours, and who looked at it in cached mode must not move it now.
+ * dxs_wb_hold() of a later inode of ours takes it over.
+ *
+ * Context: sleeps not.
+ */
+void dxs_wb_evict(struct dxs_inode *di)
+{
+	if (!IS_DAX(di->lower))
+		dxs_wb_release(di);
 }

@@ -43,14 +43,14 @@ static int dxs_xattr_judge(struct inode *lower, const char *name)
 	if (IS_IMMUTABLE(lower) || IS_APPEND(lower))
 		return -EPERM;
 	if (!strcmp(name, XATTR_NAME_CAPS))
-		return capable_wrt_inode_uidgid(&init_user_ns, lower,
+		return capable_wrt_inode_uidgid(&nop_mnt_idmap, lower,
 						CAP_SETFCAP) ? 0 : -EPERM;
 	if (strncmp(name, XATTR_USER_PREFIX, XATTR_USER_PREFIX_LEN))
 		return 0;
 	if (S_ISDIR(lower->i_mode) && lower->i_mode & S_ISVTX &&
-	    !inode_owner_or_capable(&init_user_ns, lower))
+	    !inode_owner_or_capable(&nop_mnt_idmap, lower))
 		return -EPERM;
-	return inode_permission(&init_user_ns, lower, MAY_WRITE);
+	return inode_permission(&nop_mnt_idmap, lower, MAY_WRITE);
 }
 
 /* Context: the lower i_rwsem is held for writing. */
@@ -61,10 +61,10 @@ static int dxs_xattr_store(struct dentry *lower, const char *name,
 	int err;
 
 	if (!value)
-		return __vfs_removexattr(&init_user_ns, lower, name);
+		return __vfs_removexattr(&nop_mnt_idmap, lower, name);
 	if (!strncmp(name, XATTR_SECURITY_PREFIX, XATTR_SECURITY_PREFIX_LEN))
 		inode->i_flags &= ~S_NOSEC;
-	err = __vfs_setxattr(&init_user_ns, lower, inode, name, value, size,
+	err = __vfs_setxattr(&nop_mnt_idmap, lower, inode, name, value, size,
 			     flags);
 	/* What security modules keep of a label they keep for each inode. */
 	if (!err &&
@@ -78,7 +78,7 @@ static int dxs_xattr_set_lower(struct inode *inode, struct dentry *lower,
 			       const char *name, const void *value,
 			       size_t size, int flags)
 {
-	struct inode *delegated = NULL;
+	struct delegated_inode delegated = { };
 	int err;
 
 	do {
@@ -87,19 +87,19 @@ static int dxs_xattr_set_lower(struct inode *inode, struct dentry *lower,
 		if (unlikely(dxs_who_differs(inode, d_inode(lower))))
 			err = dxs_xattr_judge(d_inode(lower), name);
 		if (!err)
-			err = try_break_deleg(d_inode(lower), &delegated);
+			err = try_break_deleg(d_inode(lower), 0, &delegated);
 		if (!err)
 			err = dxs_xattr_store(lower, name, value, size, flags);
 		inode_unlock(d_inode(lower));
 		dxs_copy_attr(inode);
-	} while (delegated && !(err = break_deleg_wait(&delegated)));
+	} while (is_delegated(&delegated) && !(err = break_deleg_wait(&delegated)));
 	if (!err)
 		fsnotify_xattr(lower);
 	return err;
 }
 
 static int dxs_xattr_set(const struct xattr_handler *handler,
-			 struct user_namespace *userns,
+			 struct mnt_idmap *idmap,
 			 struct dentry *dentry, struct inode *inode,
 			 const char *name, const void *value, size_t size,
 			 int flags)
@@ -122,7 +122,7 @@ static const struct xattr_handler dxs_xattr_handler = {
 	.set	= dxs_xattr_set,
 };
 
-const struct xattr_handler *dxs_xattr_handlers[] = {
+DXS_XATTR_HANDLERS dxs_xattr_handlers[] = {
 	&dxs_xattr_handler,
 	NULL
 };

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Superblocks: reconfiguring the lower one, freezing at suspend, and whether this
+ * kernel was tested.
+ */
+#include <linux/fs_context.h>
+#include <linux/module.h>
+#include <generated/utsrelease.h>
+
+#include "daxstack.h"
+
+/**
+ * dxs_reconfigure_context() - a context to remount a lower filesystem with
+ * @root: its root
+ * @flags: SB_* that it is to have
+ * @mask: which of them are given
+ *
+ * Later kernels keep fs_context_for_reconfigure() to themselves. The lower
+ * filesystems do not look what a context is for when it is made, so one for a mount
+ * serves: it is given what alloc_fs_context() gives one for a remount, which
+ * put_fs_context() takes back.
+ *
+ * Context: sleeps.
+ * Return: a context, or an ERR_PTR.
+ */
+struct fs_context *dxs_reconfigure_context(struct dentry *root,
+					   unsigned int flags,
+					   unsigned int mask)
+{
+#ifdef DXS_HAVE_START_RENAMING_DENTRY
+	struct fs_context *fc = fs_context_for_mount(root->d_sb->s_type, flags);
+
+	if (IS_ERR(fc))
+		return fc;
+	atomic_inc(&root->d_sb->s_active);
+	fc->root = dget(root);
+	fc->sb_flags_mask = mask;
+	fc->purpose = FS_CONTEXT_FOR_RECONFIGURE;
+	return fc;
+#else
+	return fs_context_for_reconfigure(root, flags, mask);
+#endif
+}
+
+#ifdef DXS_HAVE_FREEZE_EXCL
+/*
+ * At suspend the kernel freezes all superblocks, the newest first. The lower one may
+ * be newer than the stack's: writers of the stack then wait for its thaw, and a
+ * freeze of the stack would wait for them. It needs none: they wait already.
+ */
+int dxs_freeze_super(struct super_block *sb, enum freeze_holder who,
+		     const void *owner)
+{
+	return who & FREEZE_EXCL ? 0 : freeze_super(sb, who, owner);
+}
+
+int dxs_thaw_super(struct super_block *sb, enum freeze_holder who,
+		   const void *owner)
+{
+	return who & FREEZE_EXCL ? 0 : thaw_super(sb, who, owner);
+}
+#endif
+
+/*
+ * Switching changes state of the lower filesystem that belongs to the kernel, so it
+ * is right for the kernels that it was checked against (docs/kernels.md), by series.
+ * Nothing in the headers of another one shows that.
+ */
+static const unsigned int dxs_tested[] = {
+	KERNEL_VERSION(6, 1, 0),
+	KERNEL_VERSION(6, 12, 0),
+	KERNEL_VERSION(7, 3, 0),
+};
+
+static bool dxs_allow_untested;
+module_param_named(allow_untested_kernel, dxs_allow_untested, bool, 0444);
+MODULE_PARM_DESC(allow_untested_kernel,
+		 "Switch files on kernels that daxstack was not tested on (default: no)");
+
+/**
+ * dxs_kernel_is_tested() - may files be switched on this kernel?
+ *
+ * Return: true if it is of a series that daxstack was tested on, or if the
+ * administrator takes the risk.
+ */
+bool dxs_kernel_is_tested(void)
+{
+	size_t i;
+
+	if (dxs_allow_untested)
+		return true;
+	for (i = 0; i < ARRAY_SIZE(dxs_tested); i++)
+		if (LINUX_VERSION_CODE >> 8 == dxs_tested[i] >> 8)
+			return true;
+	return false;
+}
+
+/* The reason, with the kernel's name, for messages of this kernel. */
+const char dxs_untested_kernel[] =
+	"daxstack was not tested on Linux " UTS_RELEASE
+	" (see its parameter allow_untested_kernel)";
