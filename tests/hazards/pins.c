@@ -415,7 +415,8 @@ static pid_t in_background(void (*run)(void))
 	pid_t pid = MUST(fork());
 
 	if (!pid) {
-		/* Whatever the test holds, the child does not. */
+		/* What the test holds, the child does not. */
+		dxs_unpin(pipe_ends);
 		run();
 		_exit(0);
 	}
