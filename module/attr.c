@@ -143,5 +143,6 @@ int dxs_update_time(DXS_UPDATE_TIME_ARGS)
 		err = generic_update_time(DXS_UPDATE_TIME_PASS(lower));
 	dxs_copy_attr(inode);
 	sb_end_write(lower->i_sb);
-	return err;
+	/* From Linux 6.6 on generic_update_time() returns what it updated. */
+	return min(err, 0);
 }

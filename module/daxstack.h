@@ -412,6 +412,7 @@ unsigned long dxs_get_unmapped_area(struct file *file, unsigned long addr,
 				    unsigned long len, unsigned long pgoff,
 				    unsigned long flags);
 void dxs_copy_advice(struct file *to, struct file *from);
+void dxs_close_map(struct file *file, struct file *map);
 void dxs_adopt_vma(struct inode *inode, struct vm_area_struct *vma,
 		   unsigned long had);
 

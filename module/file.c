@@ -61,7 +61,7 @@ static int dxs_release(struct inode *inode, struct file *file)
 	struct dxs_file *df = dxs_mapped_file(file);
 
 	if (df)
-		fput(df->map);
+		dxs_close_map(file, df->map);
 	fput(dxs_lower_file(file));
 	if (df)
 		dxs_free_file(df);

@@ -102,6 +102,51 @@ static struct file *dxs_map_file(struct file *file)
 	return map;
 }
 
+/*
+ * H69: the file that a VMA holds counts as open by itself, when the user's file is
+ * closed. Its position, which nobody uses, says so.
+ */
+#define DXS_COUNTED	1
+
+/**
+ * dxs_close_map() - the file that VMAs hold, of an open file that is being closed
+ * @file: of the stack
+ * @map: its file for VMAs; a reference is consumed
+ *
+ * Without the stack a mapping keeps the user's file open: nobody gets a lease or
+ * runs a program that somebody may still write to. Here it keeps a lower file,
+ * which counts in the lower inode, while the VFS goes by the counts of the stack's.
+ * So what @file counted goes on to be counted for as long as there are VMAs.
+ *
+ * Context: ->release of @file, which still counts itself.
+ */
+void dxs_close_map(struct file *file, struct file *map)
+{
+	struct inode *inode = file_inode(file);
+
+	/* Nobody can map it any more. */
+	if (file_count(map) > 1) {
+		if (file->f_mode & FMODE_WRITE)
+			atomic_inc(&inode->i_writecount);
+		else
+			i_readcount_inc(inode);
+		map->f_pos = DXS_COUNTED;
+	}
+	fput(map);
+}
+
+static void dxs_uncount_map(struct file *map)
+{
+	struct inode *inode = dxs_map_inode(map);
+
+	if (map->f_pos != DXS_COUNTED)
+		return;
+	if (map->f_mode & FMODE_WRITE)
+		put_write_access(inode);
+	else
+		i_readcount_dec(inode);
+}
+
 /* Lets the lower filesystem set up the VMA for the mode of the moment. */
 static int dxs_map_gated(struct file *map, struct vm_area_struct *vma)
 {
@@ -247,6 +292,7 @@ static ssize_t dxs_map_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 static int dxs_map_release(struct inode *lower, struct file *map)
 {
+	dxs_uncount_map(map);
 	if (lower->i_fop->release)
 		return lower->i_fop->release(lower, map);
 	return 0;

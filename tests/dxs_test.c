@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -206,6 +207,17 @@ int dxs_done(void)
 bool dxs_on_xfs(void)
 {
 	return !strcmp(dxs_fs, "xfs");
+}
+
+bool dxs_kernel_from(int major, int minor)
+{
+	struct utsname name;
+	int a, b;
+
+	MUST(uname(&name));
+	if (sscanf(name.release, "%d.%d", &a, &b) != 2)
+		dxs_bail("a kernel named %s", name.release);
+	return a > major || (a == major && b >= minor);
 }
 
 /* --- Programs. */

@@ -61,6 +61,8 @@ int dxs_done(void);
 extern const char *dxs_fs;	/* $FS */
 extern const char *dxs_pmem;	/* $PMEM */
 bool dxs_on_xfs(void);
+/* Whether the running kernel is this one or a newer one. */
+bool dxs_kernel_from(int major, int minor);
 
 /* --- Programs, by their name in $PATH; the list ends with NULL. */
 

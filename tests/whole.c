@@ -240,6 +240,90 @@ static void test_freeze(void)
 	dxs_fsck();
 }
 
+static pid_t waiting;
+
+static void write_waits(const char *path, const char *name)
+{
+	pid_t pid = write_in_child(path);
+	int status;
+
+	dxs_sleep_ms(300);
+	dxs_is(0, waitpid(pid, &status, WNOHANG), "%s: a write waits", name);
+	waiting = pid;
+}
+
+static void write_goes_on(const char *name)
+{
+	int status;
+
+	MUST(waitpid(waiting, &status, 0));
+	dxs_is(0, status, "%s: the write goes on", name);
+}
+
+/*
+ * The lower filesystem is frozen by its own users, too. Where the kernel knows
+ * freezes of its own from those of users (Linux 6.6), both count; before that
+ * there is one only.
+ */
+static void test_freeze_nesting(void)
+{
+	int nests = dxs_kernel_from(6, 6) ? 0 : EBUSY, root, lower, fd;
+
+	dxs_mount_stack();
+	dxs_mount_lower();
+	root = MUST(open("stack", O_RDONLY));
+	lower = MUST(open("lower", O_RDONLY));
+	fd = make_file("stack/file");
+
+	MUST(ioctl(lower, FIFREEZE, 0));
+	dxs_errno(nests, ERR(ioctl(root, FIFREEZE, 0)),
+		  "FIFREEZE of the stack, frozen below");
+	if (nests) {
+		dxs_errno(EINVAL, ERR(ioctl(root, FITHAW, 0)),
+			  "refused: the stack is not frozen");
+		write_waits("stack/other", "frozen below");
+	} else {
+		dxs_errno(0, ERR(ioctl(lower, FITHAW, 0)), "FITHAW below");
+		dxs_errno(EINVAL, ERR(ioctl(lower, FITHAW, 0)),
+			  "FITHAW below, twice");
+		write_waits("lower/other", "frozen by the stack");
+		dxs_errno(0, ERR(ioctl(root, FITHAW, 0)), "FITHAW");
+		write_goes_on("thawed by both");
+		MUST(ioctl(lower, FIFREEZE, 0));
+		write_waits("stack/other", "frozen below");
+	}
+	dxs_errno(0, ERR(ioctl(lower, FITHAW, 0)), "FITHAW below");
+	write_goes_on("thawed below");
+
+	MUST(ioctl(root, FIFREEZE, 0));
+	dxs_errno(nests, ERR(ioctl(lower, FIFREEZE, 0)),
+		  "FIFREEZE below, frozen by the stack");
+	if (!nests) {
+		dxs_errno(0, ERR(ioctl(root, FITHAW, 0)), "FITHAW of the stack");
+		write_waits("stack/other", "frozen below");
+		dxs_refused(fd, !dxs_mode(fd), DAXSTACK_REASON_FROZEN,
+			    "frozen below");
+		dxs_errno(0, ERR(ioctl(lower, FITHAW, 0)), "FITHAW below");
+	} else {
+		write_waits("stack/other", "frozen");
+		dxs_errno(0, ERR(ioctl(root, FITHAW, 0)), "FITHAW of the stack");
+	}
+	write_goes_on("thawed");
+
+	/* Thawed below by somebody else, where there is one freeze only. */
+	MUST(ioctl(root, FIFREEZE, 0));
+	dxs_errno(nests ? 0 : EINVAL, ERR(ioctl(lower, FITHAW, 0)),
+		  "FITHAW below of the stack's freeze");
+	dxs_errno(0, ERR(ioctl(root, FITHAW, 0)), "FITHAW");
+	close(lower);
+	dxs_umount_lower();
+	dxs_to(fd, DAXSTACK_DAX, "after all");
+	close(fd);
+	close(root);
+	dxs_umount_stack();
+	dxs_fsck();
+}
+
 /* Freezes all the time while a file is switched all the time. */
 static void test_freeze_race(void)
 {
@@ -610,6 +694,7 @@ int main(void)
 	test_links();
 	test_handles();
 	test_freeze();
+	test_freeze_nesting();
 	test_freeze_race();
 	test_ioctls();
 	test_quota();

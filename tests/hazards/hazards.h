@@ -129,6 +129,21 @@ void h39_judged_anew(void);
 /* stale.c */
 void h57_unmapped_before_flush(void);
 
+/* vmalock.c */
+void h58_vma_locks(void);
+void h65_flags_of_the_mode(void);
+
+/* collapse.c */
+void h61_collapse(void);
+
+/* pins.c */
+void h62_held_dax_pages(void);
+void h63_entries_that_go(void);
+void h64_eviction_waits(void);
+
+/* handles.c */
+void h66_aliases(void);
+
 /* gates.c */
 void h40_gates_stay_shut(void);
 void h41_looks(void);

@@ -63,6 +63,13 @@ static const struct {
 	{ "H55", h55_attributes },
 	{ "H56", h56_born_otherwise },
 	{ "H57", h57_unmapped_before_flush },
+	{ "H58", h58_vma_locks },
+	{ "H61", h61_collapse },
+	{ "H62", h62_held_dax_pages },
+	{ "H63", h63_entries_that_go },
+	{ "H64", h64_eviction_waits },
+	{ "H65", h65_flags_of_the_mode },
+	{ "H66", h66_aliases },
 };
 
 int hazard_file(const char *path, size_t len, int mode)

@@ -48,6 +48,9 @@ int make_file(const char *name, size_t len);
 /* Is the text the contents of this file? Notes it if not. */
 void has_text(const char *name, const char *text);
 
+/* Waits until what is done next has a later time stamp than what was done. */
+void next_tick(void);
+
 #define NOBODY	65534
 #define SOMEONE	1000
 
@@ -56,6 +59,7 @@ void has_text(const char *name, const char *text);
 void run_acls(void);
 void run_aio(void);
 void run_async_events(void);
+void run_atimes(void);
 void run_attributes(void);
 void run_capabilities(void);
 void run_devices(void);
@@ -65,11 +69,15 @@ void run_fanotify(void);
 void run_full(void);
 void run_handles(void);
 void run_inotify(void);
+void run_lease_breaks(void);
 void run_leases(void);
 void run_libraries(void);
 void run_links(void);
+void run_lists(void);
 void run_locks(void);
+void run_mapped(void);
 void run_names(void);
+void run_newer(void);
 void run_permissions(void);
 void run_sizes(void);
 void run_sockets(void);
