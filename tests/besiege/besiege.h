@@ -23,7 +23,8 @@
 #define HEAD	8
 #define NOBODY	65534
 
-/* The time when to give up what is begun now. */
+/* Seconds by dxs_watched(), and the time when to give up what is begun now. */
+double bs_now(void);
 double bs_end(void);
 /* Waits for a child until then. Return: its status, or -1 and it is killed. */
 int bs_wait(pid_t pid);
