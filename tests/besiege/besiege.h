@@ -92,6 +92,8 @@ struct bs_user {
 };
 
 void bs_use_begin(struct bs_user *u, int fd, int page);
+/* Lets time pass until the file was used so often. */
+void bs_use_more(struct bs_user *u, long more);
 void bs_use_end(struct bs_user *u);
 void bs_use_report(struct bs_user *u, long least, const char *name);
 

@@ -200,7 +200,7 @@ void bs_switch_more(struct bs_switcher *s, long more)
 {
 	double end = bs_end();
 
-	for (more += s->done; s->done < more && dxs_now() < end;)
+	for (more += s->done; s->done < more && bs_now() < end;)
 		dxs_sleep_ms(1);
 }
 
@@ -268,6 +268,14 @@ void bs_use_begin(struct bs_user *u, int fd, int page)
 	*u = (struct bs_user){ .fd = fd, .page = page };
 	if (pthread_create(&u->thread, NULL, use_thread, u))
 		dxs_bail("cannot make a thread");
+}
+
+void bs_use_more(struct bs_user *u, long more)
+{
+	double end = bs_end();
+
+	for (more += u->done; u->done < more && bs_now() < end;)
+		dxs_sleep_ms(1);
 }
 
 void bs_use_end(struct bs_user *u)
