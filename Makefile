@@ -3,9 +3,11 @@
 # make            build the module for the guest's kernel, and the tools
 # make demo       see the main job done in a guest, on ext4 and on XFS
 # make module     build the module alone
-# make check      run all tests in guests, on ext4 and on XFS
-# make check-debug  the same tests with a kernel that looks for memory errors,
-#                 wrong lock order and leaks; it is built first
+# make check      run all tests in guests, with all kernels, on ext4 and on XFS, as
+#                 tests/plan says; some with a kernel that looks for memory errors,
+#                 wrong lock order and leaks, which is built first
+# make check-all  every test on every kernel and lower filesystem: takes hours
+# make check-debug  every test with the kernel that looks for errors
 # make check-kcsan  the same with one that looks for data races
 # make compare    every policy (switch=) in every situation, as a table
 # make bench-switch  what switches cost, as tables and plots (docs/plots)
@@ -30,8 +32,8 @@
 # KDIR=DIR        without KERNEL: what to build daxstack.ko against, e.g.
 #                 /lib/modules/$(uname -r)/build [the installed headers]
 # FS="ext4 xfs"   lower filesystems for demo, check, compare and shell
-# TESTS="..."     which tests (default: all)
-# CHECK_JOBS=N    how many tests at a time (default: 2)
+# TESTS="..."     which tests [all]
+# CHECK_JOBS=N    how many guests at a time
 # PROGRAMS="..."  which of fio stress-ng sqlite git tar postgresql (default: all)
 
 # Make and kbuild take blanks for the end of a name: half of such a path may be
@@ -62,9 +64,7 @@ PREFIX ?= /usr/local
 
 O := $(CURDIR)/build
 KO := $(if $(kernel-name),$(O)/$(kernel-name),$(CURDIR))/daxstack.ko
-TESTS ?= $(sort $(filter-out dxs_test powercut-load switcher,$(basename $(notdir $(wildcard tests/*.c))) \
-	$(basename $(notdir $(wildcard tests/*.sh))) \
-	$(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*.c))))))
+TESTS ?=
 
 # Where nothing is done for none of them.
 some-fs = $(or $(strip $(FS)),$(error FS is empty))
@@ -72,7 +72,7 @@ some-fs = $(or $(strip $(FS)),$(error FS is empty))
 # On all processors, unless make was told otherwise.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all module tools tests demo bench bench-switch check check-debug check-kcsan check-mutants check-powercut check-fresh torture differ programs compare style shell install clean deps-build deps
+.PHONY: all module tools tests demo bench bench-switch check check-all check-debug check-kcsan check-mutants check-powercut check-fresh torture differ programs compare style shell install clean deps-build deps
 
 all: module tools
 
@@ -98,14 +98,17 @@ tests: deps-build
 demo: module tools
 	scripts/demo $(FS)
 
-check: deps module tools tests
-	scripts/check "$(FS)" $(TESTS)
+check: deps tools tests
+	scripts/check --fs "$(FS)" $(TESTS)
+
+check-all: deps tools tests
+	scripts/check --all --fs "$(FS)" $(TESTS)
 
 check-debug: deps tools tests
-	scripts/check-debug kasan "$(FS)" $(filter-out checkers debug,$(TESTS))
+	scripts/check-debug kasan "$(FS)" $(TESTS)
 
 check-kcsan: deps tools tests
-	scripts/check-debug kcsan "$(FS)" $(filter-out checkers debug,$(TESTS))
+	scripts/check-debug kcsan "$(FS)" $(TESTS)
 
 check-mutants: deps tools tests
 	scripts/check-mutants --debug-kernel "$$(scripts/debug-kernel kasan)"

@@ -4,6 +4,8 @@
 
 # By their series. Later ones may build, but nobody has tested them.
 kernels_known='6.1 6.12 7.3'
+# Tests that see the same on each are run on this one (tests/plan).
+kernels_main=6.12
 
 # kernels_is_series NAME
 kernels_is_series()

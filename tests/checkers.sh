@@ -2,7 +2,6 @@
 # The checkers notice: each is fed something false, and has to fail, and to say
 # what was wrong; and something true, and has to pass.
 # host
-# fs: ext4
 #
 # Functions are called by way of good and bad; the names of files are words.
 # shellcheck disable=SC2016,SC2086,SC2317
@@ -102,8 +101,9 @@ check()
 	printf '$1'
 	exit ${2-0}
 	END
-	CHECK_STYLE=no scripts/check ext4 fake
+	CHECK_STYLE=no scripts/check fake
 }
+echo 'fake once - own never' >tests/plan
 good 'check: a test' check '1..1\nok 1 - a\n'
 good 'check: what is skipped' check '1..2\nok 1 - a\nok 2 - b # SKIP c\n'
 grep -q '^2 passed, 0 failed$' "$tmp/said"
@@ -113,10 +113,45 @@ bad 'check: a test that says nothing' '1 passed, 1 failed' check ''
 bad 'check: not ok, and status 0' '1 passed, 1 failed' check '1..1\nnot ok 1 - a\n'
 bad 'check: ok, and another status' '2 passed, 1 failed' check '1..1\nok 1 - a\n' 99
 bad 'check: a test that is not there' 'nothing' \
-	env CHECK_STYLE=no scripts/check ext4 nothing
-bad 'check: no tests' 'no test' env CHECK_STYLE=no scripts/check ext4
-bad 'check: no filesystem' 'no lower filesystem' \
-	env CHECK_STYLE=no scripts/check ' ' fake
+	env CHECK_STYLE=no scripts/check nothing
+bad 'check: no filesystem' '--fs: nothing is named' \
+	env CHECK_STYLE=no scripts/check --fs ' ' fake
+# planned PLAN OPTION...: what is run with it
+planned()
+{
+	printf '%b' "$1" >tests/plan
+	shift
+	scripts/check --list "$@"
+}
+bad 'check: a plan for a test that is not there' "no test 'gone'" \
+	planned 'gone all both own no\n'
+bad 'check: none for what is named' 'no test is for these' \
+	planned 'fake main ext4 own no\n' --kernels 7.3
+
+# as_planned EXPECTED PLAN OPTION...
+as_planned()
+{
+	local expected=$1
+	shift
+	planned "$@"
+	[ "$(planned "$@" | tr '\n' ' ')" = "$expected " ]
+}
+touch tests/other.sh
+good 'check: the plan' as_planned \
+	'kasan-6.12/ext4/fake 6.12/ext4/fake 6.1/xfs/other 6.12/xfs/other 7.3/xfs/other' \
+	'fake main ext4 own ext4\nother all xfs own no\n'
+good 'check: a guest for two' as_planned '6.12/ext4/fake 6.12/ext4/other' \
+	'fake main ext4 both no\nother main ext4 both no\n'
+good 'check: a kernel that is named' as_planned '7.3/xfs/fake' \
+	'fake all both own both\nother main both own no\n' --kernels 7.3 --fs xfs
+good 'check: a kernel and a test that are named' as_planned '7.3/xfs/other' \
+	'fake all both own both\nother main both own no\n' --kernels 7.3 --fs xfs other
+good 'check: what is not in the plan' as_planned \
+	'6.1/xfs/other 6.12/xfs/other 7.3/xfs/other' '' --fs xfs other
+good 'check: everything' as_planned \
+	'kasan-6.12/ext4/fake 6.1/ext4/fake 6.12/ext4/fake 7.3/ext4/fake' \
+	'fake main xfs own no\nother once - own never\n' --all --fs ext4 fake
+rm tests/other.sh
 bad 'check-guest: a test that is not there' 'nothing' scripts/check-guest ext4/nothing.t
 
 # --- scripts/console-complaints
@@ -252,6 +287,55 @@ bad 'bench: the first of two guests fails' 'no figures over ext4' \
 	scripts/bench ext4 xfs
 bad 'demo: a guest that fails' 'FAILED on ext4' scripts/demo ext4
 
+# --- Several tests in a guest, which is one that only prints
+
+executable scripts/guest <<'END'
+#!/bin/bash
+while [ $# -gt 0 ]; do
+	[ "$1" != --log ] || printf '%b' "$FAKE_LOG" >"$2"
+	shift
+done
+printf '%b' "$FAKE_OUT"
+exit "$FAKE_STATUS"
+END
+mkdir -p "$tmp/shared/ext4"
+for name in one two three; do
+	executable "$tmp/shared/ext4/$name.t" <<<'#!/bin/bash'
+done
+
+# shared OUT LOG STATUS: the statuses of three tests
+shared()
+{
+	local status=0
+	FAKE_OUT=$1 FAKE_LOG=$2 FAKE_STATUS=$3 \
+		scripts/check-guest "$tmp"/shared/ext4/{one,two,three}.t || status=$?
+	(cd "$tmp/shared/ext4" && cat one.status two.status three.status) |
+		tr '\n' ' '
+	echo
+	return $status
+}
+# part NAME STATUS: what the guest prints of a test
+part()
+{
+	printf '##guest-tests begin %s.t\n1..1\nok 1 - %s\n##guest-tests end %s.t %s\n' \
+		"$1" "$1" "$1" "$2"
+}
+three=$(part one 0 && part two 0 && part three 0)
+marks='[ 1.0] guest-tests: one.t\n[ 2.0] guest-tests: two.t\n'
+marks+='[ 3.0] guest-tests: three.t\n'
+good 'shared: three tests' shared "$three\n" "$marks" 0
+grep -qx 'ok 1 - two' "$tmp/shared/ext4/two.tap" &&
+	! grep -q one "$tmp/shared/ext4/two.tap"
+report $? 'shared: each has its own'
+bad 'shared: one fails' '^0 3 0 ' shared \
+	"$(part one 0 && part two 3 && part three 0)\n" "$marks" 0
+bad 'shared: a complaint' '^0 99 0 ' shared "$three\n" \
+	"${marks/guest-tests: three/BUG: a\\n[ 3.0] guest-tests: three}" 99
+bad 'shared: the guest ends in the second' '^0 99 125 ' shared \
+	"$(part one 0)\n##guest-tests begin two.t\nok 1 - two\n" "$marks" 99
+bad 'shared: a guest that says nothing' '^125 125 125 ' shared '' '' 0
+bad 'shared: whatever else it is' '^0 0 125 ' shared "$three\n" "$marks" 125
+
 # The power is cut before anything was written.
 executable scripts/guest <<'END'
 #!/bin/bash
@@ -371,12 +455,6 @@ executable scripts/check-mutants <<'END'
 echo "killed: H1, by 't': not ok 1 - a"
 END
 bad 'tests/mutants.sh: one of those it names' 'status 1' host_test mutants
-executable scripts/check-debug <<'END'
-#!/bin/bash
-mkdir -p build/kasan/t-ext4/ext4
-echo '1 passed, 0 failed'
-END
-bad 'tests/debug.sh: none of those it names' 'not ok 1' host_test debug
 executable scripts/programs <<'END'
 #!/bin/bash
 exit 0

@@ -5,9 +5,13 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <libmount.h>
+#include <limits.h>
 #include <linux/fs.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -484,7 +488,7 @@ bool dxs_xflag(int fd)
 bool dxs_to(int fd, int mode, const char *name)
 {
 	struct daxstack_switch sw;
-	int err = dxs_switch(fd, mode, 2000, &sw);
+	int err = dxs_switch(fd, mode, 30000, &sw);
 
 	if (!err && sw.reason == DAXSTACK_REASON_NONE && dxs_mode(fd) == mode)
 		return true;
@@ -619,6 +623,110 @@ double dxs_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+/* --- A clock that stands still when the machine does. */
+
+#define BEAT_MS		4
+
+static atomic_ulong *beats;	/* shared with who counts, one for each processor */
+static int beat_cpus;
+
+static void *beat(void *arg)
+{
+	long cpu = (long)arg;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		return NULL;
+	for (;;) {
+		dxs_sleep_ms(BEAT_MS);
+		beats[cpu]++;
+	}
+}
+
+/* Ends soon after the test. It has no files, and none of the test's is its child. */
+static void count_beats(pid_t test)
+{
+	pthread_t thread;
+	sigset_t all;
+	long cpu;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	setsid();
+	if (chdir("/") || close_range(0, ~0U, 0))
+		_exit(1);
+	for (cpu = 0; cpu < beat_cpus; cpu++)
+		if (pthread_create(&thread, NULL, beat, (void *)cpu))
+			_exit(1);
+	while (!kill(test, 0))
+		dxs_sleep_ms(1000);
+	_exit(0);
+}
+
+void dxs_watch_begin(void)
+{
+	pid_t test = getpid(), pid;
+	int cpu;
+
+	beat_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	if (beat_cpus > DXS_CPUS)
+		beat_cpus = DXS_CPUS;
+	beats = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	/* A grandchild: some tests wait for all of their children. */
+	pid = MUST(fork());
+	if (!pid) {
+		pid = fork();
+		if (!pid)
+			count_beats(test);
+		_exit(pid < 0);
+	}
+	if (wait_status(pid))
+		dxs_bail("nobody counts");
+	for (cpu = 0; cpu < beat_cpus; cpu++)
+		while (!beats[cpu])
+			dxs_sleep_ms(1);
+}
+
+struct dxs_watch dxs_watch(void)
+{
+	struct dxs_watch now = { 0 };
+	int cpu;
+
+	if (!beats)
+		dxs_bail("dxs_watch_begin() was not called");
+	for (cpu = 0; cpu < beat_cpus; cpu++)
+		now.beats[cpu] = beats[cpu];
+	return now;
+}
+
+double dxs_watched(const struct dxs_watch *since)
+{
+	unsigned long least = ULONG_MAX, count;
+	int cpu;
+
+	for (cpu = 0; cpu < beat_cpus; cpu++) {
+		count = beats[cpu] - since->beats[cpu];
+		if (count < least)
+			least = count;
+	}
+	return least * BEAT_MS / 1000.0;
+}
+
+bool dxs_ends(pid_t pid, double seconds, int *status)
+{
+	struct dxs_watch begin = dxs_watch();
+
+	while (MUST(waitpid(pid, status, WNOHANG)) != pid) {
+		if (dxs_watched(&begin) > seconds * dxs_slow())
+			return false;
+		dxs_sleep_ms(5);
+	}
+	return true;
 }
 
 int dxs_slow(void)

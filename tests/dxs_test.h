@@ -138,8 +138,38 @@ void dxs_pread(int fd, void *buf, size_t len, off_t pos);
 /* Memory for O_DIRECT. */
 void *dxs_alloc(size_t len);
 
-/* Seconds, monotonic. */
+/* Seconds, monotonic. Not for limits: the host of a guest may be busy. */
 double dxs_now(void);
+
+/*
+ * --- Limits of time, on a machine that others use as well. A limit is met in the
+ * time that programs had to run: on each processor somebody sleeps for 4 ms over
+ * and over, and counts. Who had to wait for something that took a second sees
+ * 250 counts go by; where the machine stood still, or did something else, nobody
+ * counts. Not for tests that keep a processor to themselves.
+ */
+#define DXS_CPUS	8
+
+/**
+ * struct dxs_watch - a moment, for dxs_watched()
+ * @beats: what had been counted on each processor
+ */
+struct dxs_watch {
+	unsigned long beats[DXS_CPUS];
+};
+
+/* Begins to count: right after dxs_begin(), before there are files and threads. */
+void dxs_watch_begin(void);
+struct dxs_watch dxs_watch(void);
+/* Seconds since then, of the processor that had least. */
+double dxs_watched(const struct dxs_watch *since);
+/*
+ * Waits up to so many seconds of these for a child to end (with a kernel that is
+ * slow: dxs_slow() times as long). Return: whether it did; its status is in
+ * @status then.
+ */
+bool dxs_ends(pid_t pid, double seconds, int *status);
+
 /* How many times slower than usual this kernel may be ($DAXSTACK_SLOW). */
 int dxs_slow(void);
 void dxs_sleep_ms(long ms);

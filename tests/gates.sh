@@ -3,7 +3,6 @@
 # gate shut, or lets anybody in who must not be; and spin finds what is wrong
 # with protocols that are.
 # host
-# fs: ext4
 set -u -o pipefail
 cd "${DAXSTACK_TOP:-.}" || exit 1
 

@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -44,16 +45,11 @@ static int make_file(const char *path, int mode)
 }
 
 /* Waits so long for a child. Return: its status, or -1 if it is still there. */
-static int child_status(pid_t pid, long ms)
+static int child_status(pid_t pid, double seconds)
 {
 	int status;
 
-	for (; ms > 0; ms -= 20) {
-		if (MUST(waitpid(pid, &status, WNOHANG)))
-			return status;
-		dxs_sleep_ms(20);
-	}
-	return -1;
+	return dxs_ends(pid, seconds, &status) ? status : -1;
 }
 
 /* --- Nobody, who is root in a user namespace of their own. */
@@ -86,7 +82,7 @@ static int as_stranger(int (*what)(const char *arg), const char *arg)
 		write_file("/proc/self/uid_map", map);
 		_exit(what(arg));
 	}
-	status = child_status(pid, 20000);
+	status = child_status(pid, 20);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -215,7 +211,7 @@ static void test_names_race(void)
 {
 	char *lower = realpath("lower", NULL);
 	long done = 0, failed = 0;
-	double end;
+	struct dxs_watch begin;
 	pid_t pid;
 	int err;
 
@@ -229,15 +225,16 @@ static void test_names_race(void)
 		dxs_bail("a directory as source: %s", strerror(err));
 	MUST(seteuid(NOBODY));
 	close(MUST(open("stack/race/a", O_WRONLY | O_CREAT, 0644)));
+	begin = dxs_watch();
 	pid = MUST(fork());
 	if (!pid) {
-		alarm(20);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;) {
 			close(open("lower/race/b", O_WRONLY | O_CREAT, 0644));
 			unlink("lower/race/b");
 		}
 	}
-	for (end = dxs_now() + 3; dxs_now() < end;) {
+	while ((failed < 100 || done < 100) && dxs_watched(&begin) < 60) {
 		if (renameat2(AT_FDCWD, "stack/race/a", AT_FDCWD,
 			      "stack/race/b", RENAME_EXCHANGE))
 			failed++;
@@ -267,12 +264,12 @@ static void test_frozen(void)
 	pid = MUST(fork());
 	if (!pid)
 		_exit(dxs_switch(fd, DAXSTACK_DAX, 200, NULL));
-	status = child_status(pid, 2000);
+	status = child_status(pid, 2);
 	dxs_errno(EBUSY, status < 0 ? ETIMEDOUT : WEXITSTATUS(status),
 		  "frozen below: a switch keeps its timeout");
 	if (status < 0) {
 		MUST(kill(pid, SIGKILL));
-		status = child_status(pid, 2000);
+		status = child_status(pid, 2);
 		dxs_ok(status >= 0, "frozen below: a switch can be killed");
 	}
 	MUST(ioctl(lower, FITHAW, 0));
@@ -439,6 +436,7 @@ static void make_fs(void)
 int main(void)
 {
 	dxs_begin();
+	dxs_watch_begin();
 	MUST(mkdir("other", 0777));
 	make_fs();
 	dxs_mount_stack();

@@ -6,8 +6,8 @@ set -o pipefail
 cd "${DAXSTACK_TOP:-.}" || exit 1
 
 case $FS in
-ext4) names=(H1 H7 H12 H15 H21 H30) ;;
-xfs) names=(H11 H18-last-word H33) ;;
+ext4) names=(H1 H12 H15 H21) ;;
+xfs) names=(H11 H18-last-word) ;;
 esac
 
 count=1

@@ -168,10 +168,11 @@ static void stop_server(void)
 /* The server lets go of what was exported a little later. */
 static void umount_exported(void)
 {
-	double end = dxs_now() + 30 * dxs_slow();
+	struct dxs_watch begin = dxs_watch();
 	int err;
 
-	while ((err = dxs_umount("stack")) == EBUSY && dxs_now() < end)
+	while ((err = dxs_umount("stack")) == EBUSY &&
+	       dxs_watched(&begin) < 60 * dxs_slow())
 		dxs_sleep_ms(100);
 	dxs_errno(0, err, "umount of what was exported");
 }
@@ -397,6 +398,7 @@ static void test_common(const char *version)
 int main(void)
 {
 	dxs_begin();
+	dxs_watch_begin();
 	if (DXS_RUN("modprobe", "-a", "nfsd", "nfsv3", "nfsv4")) {
 		dxs_skip("this kernel has no NFS", "NFS");
 		return dxs_done();

@@ -15,7 +15,7 @@
  * and again. At the end all bytes are compared through the mapping, by read,
  * with O_DIRECT, and once more on the lower filesystem alone; then fsck.
  *
- * Usage: storm [-t SECONDS] [-s SEED]
+ * Usage: storm [-n SWITCHES] [-t SECONDS] [-s SEED]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -511,7 +511,20 @@ static void *run(void *arg)
 	return job->work((void *)job->me);
 }
 
-/* So long, and on a busy machine or a slow kernel until enough was done. */
+static bool all_done(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(counts); i++)
+		if (!counts[i].n)
+			return false;
+	return sw_stats.by_xflag;
+}
+
+/*
+ * At least so long, and until there were enough switches and some of everything.
+ * What hangs is for the guest to find out.
+ */
 static double storm(double seconds, unsigned long wanted)
 {
 	static void *(*const work[])(void *) = {
@@ -522,7 +535,6 @@ static double storm(double seconds, unsigned long wanted)
 	struct job jobs[ARRAY_SIZE(work)];
 	uint64_t state = rnd_begin(99);
 	double begin = dxs_now(), end = begin + seconds;
-	double most = seconds * 4 * dxs_slow();
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(work); i++) {
@@ -533,8 +545,7 @@ static double storm(double seconds, unsigned long wanted)
 			dxs_bail("cannot make a thread");
 	}
 	while (!atomic_load(&stop) &&
-	       (dxs_now() < end || (sw_stats.effective < wanted &&
-				    dxs_now() < begin + most))) {
+	       (dxs_now() < end || sw_stats.effective < wanted || !all_done())) {
 		switch_once(&files[!(rnd(&state) % 4)], !(rnd(&state) % 8));
 		usleep(rnd(&state) % 6000);
 	}
@@ -606,15 +617,18 @@ static void check_all(const char *where)
 
 int main(int argc, char **argv)
 {
-	double seconds = 15;
-	unsigned long wanted;
+	unsigned long wanted = 150;
+	double seconds = 0;
 	int modes[ARRAY_SIZE(files)];
 	int opt;
 	size_t i;
 
 	seed = (uint64_t)(dxs_now() * 1e6) ^ (uint64_t)getpid() << 32;
-	while ((opt = getopt(argc, argv, "t:s:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:t:s:")) != -1) {
 		switch (opt) {
+		case 'n':
+			wanted = strtoul(optarg, NULL, 0);
+			break;
 		case 't':
 			seconds = atof(optarg);
 			break;
@@ -622,7 +636,7 @@ int main(int argc, char **argv)
 			seed = strtoull(optarg, NULL, 0);
 			break;
 		default:
-			fprintf(stderr, "Usage: storm [-t SECONDS] [-s SEED]\n");
+			fprintf(stderr, "Usage: storm [-n SWITCHES] [-t SECONDS] [-s SEED]\n");
 			return 2;
 		}
 	}
@@ -633,7 +647,6 @@ int main(int argc, char **argv)
 	dxs_mount_stack();
 	open_files("stack");
 
-	wanted = 100 * (seconds < 15 ? seconds / 15 : 1);
 	print_figures(storm(seconds, wanted));
 	dxs_is(0, complaints, "no error and no wrong byte under load");
 	for (i = 0; i < ARRAY_SIZE(counts); i++)

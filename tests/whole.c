@@ -328,7 +328,7 @@ static void test_freeze_nesting(void)
 static void test_freeze_race(void)
 {
 	int fd, root, freezes = 0, switches = 0, wrong = 0;
-	double end = dxs_now() + 5;
+	struct dxs_watch begin = dxs_watch();
 	pid_t pid;
 
 	dxs_mount_stack();
@@ -343,7 +343,7 @@ static void test_freeze_race(void)
 				_exit(1);
 		}
 	}
-	while (dxs_now() < end) {
+	while ((freezes < 20 || switches < 20) && dxs_watched(&begin) < 60) {
 		struct daxstack_state before, after;
 
 		if (ioctl(root, FIFREEZE, 0)) {
@@ -690,6 +690,7 @@ static void test_unbound(void)
 int main(void)
 {
 	dxs_begin();
+	dxs_watch_begin();
 	dxs_mkfs(NULL);
 	test_links();
 	test_handles();

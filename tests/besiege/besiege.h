@@ -23,7 +23,8 @@
 #define HEAD	8
 #define NOBODY	65534
 
-/* The time when to give up what is begun now. */
+/* Seconds by dxs_watched(), and the time when to give up what is begun now. */
+double bs_now(void);
 double bs_end(void);
 /* Waits for a child until then. Return: its status, or -1 and it is killed. */
 int bs_wait(pid_t pid);
@@ -91,6 +92,8 @@ struct bs_user {
 };
 
 void bs_use_begin(struct bs_user *u, int fd, int page);
+/* Lets time pass until the file was used so often. */
+void bs_use_more(struct bs_user *u, long more);
 void bs_use_end(struct bs_user *u);
 void bs_use_report(struct bs_user *u, long least, const char *name);
 

@@ -75,7 +75,7 @@ static int freeze_once(void (*suspend)(int control, bool on), int control,
 	pid = MUST(fork());
 	if (!pid)
 		switch_for_ever(other, done);
-	while (*done < before + 2 && dxs_now() < end)
+	while (*done < before + 2 && bs_now() < end)
 		dxs_sleep_ms(1);
 	dxs_sleep_ms(bs_random(10));
 	suspend(control, true);

@@ -189,7 +189,7 @@ static void test_locked(void)
 	write_knob("/proc/sys/vm/compact_memory", "1");
 	for (end = bs_end();; dxs_sleep_ms(50)) {
 		after = read_number("/proc/meminfo", "Mlocked:");
-		if (after <= before || dxs_now() > end)
+		if (after <= before || bs_now() > end)
 			break;
 	}
 	dxs_ok(after <= before, "locked: no page is counted as locked for ever");
@@ -369,7 +369,7 @@ static int store_through(struct bs_switcher *s, volatile uint8_t *map, long more
 	uint8_t value = 0, seen;
 	int lost = 0;
 
-	for (more += s->done; s->done < more && dxs_now() < end;) {
+	for (more += s->done; s->done < more && bs_now() < end;) {
 		map[0] = ++value;
 		dxs_pread(s->fd, &seen, 1, 0);
 		lost += seen != value || map[0] != value;

@@ -97,7 +97,7 @@ static void use_disk(const struct way *way, int disk)
 		dxs_bail("cannot make a filesystem on %s", device);
 	dxs_errno(0, dxs_mount(device, "disk", "ext4", "discard"), "%s: mounted",
 		  way->name);
-	for (i = 0; i < WRITES || (s.done < SWITCHES && dxs_now() < end); i++)
+	for (i = 0; i < WRITES || (s.done < SWITCHES && bs_now() < end); i++)
 		wrong += write_once(i);
 	dxs_errno(0, dxs_umount("disk"), "%s: unmounted", way->name);
 	dxs_is(0, DXS_RUN("fsck.ext4", "-fn", device), "%s: fsck finds nothing",

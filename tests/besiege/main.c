@@ -43,11 +43,16 @@ static const struct {
 	{ "full", siege_full },
 };
 
+static struct dxs_watch began;
+
+double bs_now(void)
+{
+	return dxs_watched(&began);
+}
+
 double bs_end(void)
 {
-	const char *slow = getenv("DAXSTACK_SLOW");
-
-	return dxs_now() + 60 * (slow ? atoi(slow) : 1);
+	return bs_now() + 60 * dxs_slow();
 }
 
 int bs_wait(pid_t pid)
@@ -55,7 +60,7 @@ int bs_wait(pid_t pid)
 	double end = bs_end();
 	int status;
 
-	while (dxs_now() < end) {
+	while (bs_now() < end) {
 		if (MUST(waitpid(pid, &status, WNOHANG)))
 			return status;
 		dxs_sleep_ms(2);
@@ -76,7 +81,7 @@ bool bs_device_free(void)
 			return true;
 		}
 		dxs_sleep_ms(5);
-	} while (dxs_now() < end);
+	} while (bs_now() < end);
 	return false;
 }
 
@@ -195,7 +200,7 @@ void bs_switch_more(struct bs_switcher *s, long more)
 {
 	double end = bs_end();
 
-	for (more += s->done; s->done < more && dxs_now() < end;)
+	for (more += s->done; s->done < more && bs_now() < end;)
 		dxs_sleep_ms(1);
 }
 
@@ -204,7 +209,7 @@ bool bs_switch_refused(struct bs_switcher *s, int reason)
 	double end = bs_end();
 
 	s->reason = DAXSTACK_REASON_NONE;
-	while (s->reason != reason && dxs_now() < end)
+	while (s->reason != reason && bs_now() < end)
 		dxs_sleep_ms(1);
 	return s->reason == reason;
 }
@@ -213,7 +218,7 @@ void bs_switch_report(struct bs_switcher *s, long least, const char *name)
 {
 	double end = bs_end();
 
-	while (s->done < least && dxs_now() < end)
+	while (s->done < least && bs_now() < end)
 		dxs_sleep_ms(1);
 	bs_switch_end(s);
 	dxs_is(0, s->wrong, "%s: switched or refused", name);
@@ -265,6 +270,14 @@ void bs_use_begin(struct bs_user *u, int fd, int page)
 		dxs_bail("cannot make a thread");
 }
 
+void bs_use_more(struct bs_user *u, long more)
+{
+	double end = bs_end();
+
+	for (more += u->done; u->done < more && bs_now() < end;)
+		dxs_sleep_ms(1);
+}
+
 void bs_use_end(struct bs_user *u)
 {
 	u->stop = true;
@@ -275,7 +288,7 @@ void bs_use_report(struct bs_user *u, long least, const char *name)
 {
 	double end = bs_end();
 
-	while (u->done < least && dxs_now() < end)
+	while (u->done < least && bs_now() < end)
 		dxs_sleep_ms(1);
 	bs_use_end(u);
 	dxs_is(0, u->wrong, "%s: stores, writes and reads agree", name);
@@ -303,6 +316,8 @@ int main(int argc, char **argv)
 		return program_main(argc, argv);
 
 	dxs_begin();
+	dxs_watch_begin();
+	began = dxs_watch();
 	srandom(1);
 	dxs_mkfs(NULL);
 	dxs_mount_stack();

@@ -89,7 +89,7 @@ static void test_in_use(void)
 		wrong += in_use(&refused);
 		do
 			err = unload();
-		while (err == EAGAIN && dxs_now() < end);
+		while (err == EAGAIN && bs_now() < end);
 		gone += !err;
 		wrong += !bs_device_free();
 		if (lower_references() != references) {
@@ -167,7 +167,7 @@ static void test_loop(void)
 		load_and_unload(loop);
 	do
 		wrong += mount_and_switch(&switched);
-	while ((switched < 8 || loop->removed < REMOVALS) && dxs_now() < end);
+	while ((switched < 8 || loop->removed < REMOVALS) && bs_now() < end);
 	/* Not in the middle of loading. */
 	MUST(kill(pid, SIGKILL));
 	MUST(waitpid(pid, NULL, 0));

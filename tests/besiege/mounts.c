@@ -123,7 +123,7 @@ void siege_paths(void)
 		dxs_mount_stack();
 		dxs_sleep_ms(bs_random(30));
 	} while ((umounts < UMOUNTS || opened < 50 || switched < 20) &&
-		 dxs_now() < end);
+		 bs_now() < end);
 	for (i = 0; i < 2; i++) {
 		comers[i].stop = true;
 		pthread_join(comers[i].thread, NULL);

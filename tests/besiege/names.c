@@ -71,6 +71,7 @@ static int round_of_names(int i, long *switches, int options)
 	/* A file without a name. */
 	bs_switch_more(&s, 1);
 	bs_switch_end(&s);
+	bs_use_more(&u, 1);
 	bs_use_end(&u);
 	*switches += s.done;
 	wrong += s.wrong + u.wrong + !u.done;

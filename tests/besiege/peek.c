@@ -179,7 +179,7 @@ void siege_peek(void)
 	v.mem = MUST(open(path, O_RDWR | O_CLOEXEC));
 
 	bs_switch_begin(&s, v.fd);
-	for (i = 0; (i < POKES || s.done < 100) && dxs_now() < end; i++) {
+	for (i = 0; (i < POKES || s.done < 100) && bs_now() < end; i++) {
 		wrong += poke_and_look(&v, i);
 		if (i % 4 == 0)
 			wrong += poke_private(&v);

@@ -94,7 +94,7 @@ void siege_kill(void)
 		pid = MUST(fork());
 		if (!pid)
 			live(i, fd, map, begun);
-		for (end = bs_end(); *begun == before && dxs_now() < end;)
+		for (end = bs_end(); *begun == before && bs_now() < end;)
 			usleep(200);
 		alive += *begun > before;
 		usleep(bs_random(12000));

@@ -89,6 +89,7 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	dxs_begin();
+	dxs_watch_begin();
 	dxs_mkfs(NULL);
 	dxs_mount_stack();
 	for (i = 0; i < ARRAY_SIZE(parts); i++) {

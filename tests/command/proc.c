@@ -89,10 +89,10 @@ bool proc_waits_in(const struct proc *proc, long nr)
 bool proc_ends(struct proc *proc, int seconds, int *status, char *out,
 	       size_t size)
 {
-	double end = dxs_now() + seconds * dxs_slow();
+	struct dxs_watch begin = dxs_watch();
 
 	while (!has_ended(proc)) {
-		if (dxs_now() > end)
+		if (dxs_watched(&begin) > seconds * dxs_slow())
 			return false;
 		dxs_sleep_ms(10);
 	}

@@ -67,6 +67,7 @@ int main(int argc, char **argv)
 	names = argv + 1 + anywhere;
 	name_count = argc - 1 - anywhere;
 	dxs_begin();
+	dxs_watch_begin();
 	if (wanted("space"))
 		fault_no_space();
 	if (wanted("writes"))

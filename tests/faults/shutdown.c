@@ -144,9 +144,9 @@ static void end(struct user *user, const char *what, const char *name)
 /* Lets time pass, until so much has been done. */
 static void wait_for(atomic_long *what, long much)
 {
-	double end = dxs_now() + 30 * dxs_slow();
+	struct dxs_watch begin = dxs_watch();
 
-	while (*what < much && dxs_now() < end)
+	while (*what < much && dxs_watched(&begin) < 30 * dxs_slow())
 		dxs_sleep_ms(1);
 }
 

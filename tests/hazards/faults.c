@@ -72,7 +72,7 @@ void h2_write_faults(void)
 	hazard_start(&store, count_up, &counter);
 	hazard_start(&sync, write_back, &fd);
 	/* A processor that is emulated may stand still with a page for a while. */
-	all = hazard_switch(fd, 10, 60, 1000);
+	all = hazard_switch(fd, 60, 60, 1000);
 	hazard_stop(&sync);
 	hazard_stop(&store);
 	dxs_diag("%d switches of %d attempts, %d refused, %d of them as pinned; %ld stores",
@@ -119,7 +119,7 @@ void h3_waiting_faults(void)
 	struct waiter waiters[WAITERS];
 	uint8_t *map = hazard_map(fd, LEN);
 	struct hazard_switches all = { 0 }, part;
-	double end = dxs_now() + 60 * dxs_slow();
+	struct dxs_watch begin = dxs_watch();
 	long wrong = 0, fewest;
 
 	for (i = 0; i < WAITERS; i++) {
@@ -128,7 +128,7 @@ void h3_waiting_faults(void)
 		hazard_start(&threads[i], read_wait_write, &waiters[i]);
 	}
 	do {
-		part = hazard_switch(fd, 10 * dxs_slow(), 40, 0);
+		part = hazard_switch(fd, 10, 40, 0);
 		all.done += part.done;
 		all.attempts += part.attempts;
 		all.refused += part.refused;
@@ -137,7 +137,7 @@ void h3_waiting_faults(void)
 		for (i = 1; i < WAITERS; i++)
 			if (threads[i].steps < fewest)
 				fewest = threads[i].steps;
-	} while (fewest < ROUNDS && dxs_now() < end);
+	} while (fewest < ROUNDS && dxs_watched(&begin) < 60 * dxs_slow());
 	for (i = 0; i < WAITERS; i++) {
 		hazard_stop(&threads[i]);
 		wrong += waiters[i].wrong;
@@ -185,14 +185,15 @@ struct latency {
 
 static void map_something(void *arg)
 {
+	struct dxs_watch begin = dxs_watch();
 	struct latency *latency = arg;
-	double begin = dxs_now(), took;
+	double took;
 	void *map;
 
 	map = MUST(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			0));
 	munmap(map, PAGE);
-	took = dxs_now() - begin;
+	took = dxs_watched(&begin);
 	if (took > latency->worst)
 		latency->worst = took;
 	dxs_sleep_ms(1);
@@ -208,7 +209,7 @@ static void mmap_lock(bool write, const char *name)
 
 	hazard_start(&fault, fault_anew, &faulter);
 	hazard_start(&map, map_something, &latency);
-	all = hazard_switch(fd, 4, 100, 0);
+	all = hazard_switch(fd, 20, 100, 0);
 	hazard_stop(&map);
 	hazard_stop(&fault);
 	dxs_diag("%s: %d switches, %ld rounds of faults, worst mmap %.1f ms",
@@ -298,7 +299,7 @@ void h9_long_term_pins(void)
 		close(pin);
 	}
 	/* It is let go some time after the close. */
-	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 5000, NULL),
+	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 30000, NULL),
 		  "H9: switched when it is gone");
 	errno = 0;
 	pin = pin_long(pinner.map);
@@ -306,7 +307,7 @@ void h9_long_term_pins(void)
 		  "H9: a long-term pin in dax mode");
 
 	hazard_start(&thread, pin_and_look, &pinner);
-	all = hazard_switch(fd, 6, 300, 500);
+	all = hazard_switch(fd, 20, 100, 500);
 	hazard_stop(&thread);
 	dxs_diag("%d switches, %d refused, %ld attempts to pin, %ld pins",
 		 all.done, all.refused, thread.steps, pinner.pinned);
@@ -364,13 +365,13 @@ void h28_adjusted_vma(void)
 	uint8_t *map = hazard_map(fd, LEN);
 	volatile uint32_t *word = (void *)map;
 	struct hazard_thread thread;
-	double end = dxs_now() + 15;
+	struct dxs_watch begin = dxs_watch();
 	uint32_t value = 0, seen;
 	long wrong = 0, switches = 0;
 
 	MUST(mprotect(map + 3 * PAGE, LEN - 3 * PAGE, PROT_READ));
 	hazard_start(&thread, adjust, map);
-	while (dxs_now() < end && switches < 1500) {
+	while (dxs_watched(&begin) < 60 && switches < 300) {
 		/* A mapping that was left behind in dax mode shows here. */
 		*word = ++value;
 		if (dxs_switch(fd, !dxs_mode(fd), 1000, NULL))
@@ -458,7 +459,7 @@ static void store_some(void *arg)
 void h29_walkers(void)
 {
 	struct hazard_thread ager, storers[STORERS];
-	struct hazard_switches all;
+	struct hazard_switches all = { 0 }, part;
 	int fd, i, wrong = 0, enabled;
 	atomic_long walks = 0;
 	uint8_t *map, seen;
@@ -475,7 +476,10 @@ void h29_walkers(void)
 	hazard_start(&ager, age, &walks);
 	for (i = 0; i < STORERS; i++)
 		hazard_start(&storers[i], store_some, map + STORE_AT(i));
-	all = hazard_switch(fd, 8, 400, 200);
+	do {
+		part = hazard_switch(fd, 20, 10, 1000);
+		all.done += part.done;
+	} while (part.done && (all.done < 40 || walks < 40));
 	for (i = 0; i < STORERS; i++)
 		hazard_stop(&storers[i]);
 	hazard_stop(&ager);
@@ -579,14 +583,14 @@ void h33_untold(void)
 	dxs_expect("mm/.*: bad pmd [0-9a-f]");
 	for (i = 0; i < 20; i++) {
 		if (dxs_mode(fd) != DAXSTACK_DAX)
-			dxs_switch(fd, DAXSTACK_DAX, 5000, NULL);
+			dxs_switch(fd, DAXSTACK_DAX, 30000, NULL);
 		huge += map_huge(map, fd, at);
 		s.stop = false;
 		if (pthread_create(&thread, NULL, store_on, &s))
 			dxs_bail("cannot make a thread");
 		dxs_sleep_ms(20);
 		MUST(madvise(map, HUGE, i % 2 ? MADV_COLD : MADV_PAGEOUT));
-		done += !dxs_switch(fd, DAXSTACK_CACHED, 5000, NULL);
+		done += !dxs_switch(fd, DAXSTACK_CACHED, 30000, NULL);
 		/* From now on the page cache has it. */
 		dxs_pread(fd, &seen, sizeof(seen), at);
 		dxs_sleep_ms(20);

@@ -26,17 +26,13 @@ static void drop_inodes(void)
 
 /* --- H40: gates that are made shut, between two switches. */
 
-/* Does it end within so many seconds? If not, it is killed. */
-static bool ends(pid_t pid, double seconds)
+/* Does it end in some time? If not, it is killed. */
+static bool ends(pid_t pid)
 {
-	double end = dxs_now() + seconds;
 	int status;
 
-	while (dxs_now() < end) {
-		if (MUST(waitpid(pid, &status, WNOHANG)) == pid)
-			return !status;
-		dxs_sleep_ms(5);
-	}
+	if (dxs_ends(pid, 20, &status))
+		return !status;
 	kill(pid, SIGKILL);
 	MUST(waitpid(pid, &status, 0));
 	return false;
@@ -114,12 +110,12 @@ void h40_gates_stay_shut(void)
 		dxs_mount_lower();
 		MUST(waitpid(switcher, &status, 0));
 		refused += !!status;
-		stuck += !ends(reader, 20 * dxs_slow());
+		stuck += !ends(reader);
 		dxs_umount_lower();
 		close(told[0]);
 		close(told[1]);
-		stuck += !ends(read_one(fd), 20 * dxs_slow());
-		stuck += !ends(fault_one(fd), 20 * dxs_slow());
+		stuck += !ends(read_one(fd));
+		stuck += !ends(fault_one(fd));
 		close(fd);
 	}
 	dxs_diag("%d of %d second switches were refused", refused, i);
@@ -148,7 +144,7 @@ void h41_looks(void)
 		dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_PINNED,
 			    "H41: it lingers");
 		dxs_unpin(pins);
-		dxs_errno(0, dxs_switch(fd, DAXSTACK_CACHED, 5000, NULL),
+		dxs_errno(0, dxs_switch(fd, DAXSTACK_CACHED, 30000, NULL),
 			  "H41: switched while it is looked at");
 		hazard_bytes(fd, LEN, "H41");
 		/* It has seen folios now. */

@@ -48,7 +48,7 @@ struct hazard_switches {
 	int attempts;
 };
 
-/* Switches to and fro for so many seconds, or so often. */
+/* Switches to and fro so often, or for so many seconds (dxs_watched()). */
 struct hazard_switches hazard_switch(int fd, double seconds, int count,
 				     int timeout_ms);
 
@@ -71,12 +71,31 @@ void rights_nest(const char *map);
  */
 const char *rights_run(const char *map, void (*step)(void *arg), void *arg);
 
-/*
- * A sync(2) of the stack that takes seconds, by a process of its own, and its
- * end. Return: the process, 0 if writes cannot be slowed down.
+/* held.c */
+
+/**
+ * struct hazard_held - a process whose writes to the device stand still
+ * @pid: the process
+ * @let_go: they do no more
+ * @late: somebody waited for them, and they were let go for that
  */
-pid_t hazard_slow_sync(void);
-void hazard_slow_sync_end(pid_t pid, const char *name);
+struct hazard_held {
+	pid_t pid;
+	atomic_bool let_go;
+	atomic_bool late;
+	pthread_t guard;
+};
+
+/*
+ * Has a new process dirty stack/slow and call @flush(), which writes it. Returns
+ * when it waits there, to go on only after hazard_let_go(). Return: whether that
+ * can be done here.
+ */
+bool hazard_hold(struct hazard_held *held, int (*flush)(int fd));
+/* Reports whether it stood still all the while, and what @flush() returns. */
+void hazard_let_go(struct hazard_held *held, const char *name);
+/* Does a thread wait in the kernel, without being interrupted by signals? */
+bool hazard_waits(pid_t tid);
 
 /*
  * A page whose fault waits until somebody fills it. Return: its userfaultfd, or

@@ -141,9 +141,9 @@ struct hazard_switches hazard_switch(int fd, double seconds, int count,
 {
 	struct hazard_switches all = { 0 };
 	struct daxstack_switch sw;
-	double end = dxs_now() + seconds;
+	struct dxs_watch begin = dxs_watch();
 
-	while (dxs_now() < end && all.done < count) {
+	while (dxs_watched(&begin) < seconds && all.done < count) {
 		int err = dxs_switch(fd, !dxs_mode(fd), timeout_ms, &sw);
 
 		all.attempts += sw.attempts;
@@ -174,6 +174,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "--rights"))
 		return rights_main();
 	dxs_begin();
+	dxs_watch_begin();
 	for (i = 0; i < ARRAY_SIZE(hazards); i++) {
 		if (!wanted(hazards[i].name, argc, argv))
 			continue;

@@ -374,23 +374,15 @@ static void *wait_in(void *arg)
 /* Starts it, and returns when it waits for a lock. */
 static void start_waiter(struct waiter *w)
 {
-	char path[64], line[256] = "";
-	double end = dxs_now() + 60;
-	FILE *file;
+	struct dxs_watch begin = dxs_watch();
 
 	if (pthread_create(&w->thread, NULL, wait_in, w))
 		dxs_bail("cannot make a thread");
-	while (dxs_now() < end && !strstr(line, ") D")) {
+	while (!w->tid || !hazard_waits(w->tid)) {
 		dxs_sleep_ms(10);
-		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", w->tid);
-		file = w->tid ? fopen(path, "re") : NULL;
-		if (file && !fgets(line, sizeof(line), file))
-			line[0] = 0;
-		if (file)
-			fclose(file);
+		if (dxs_watched(&begin) > 60)
+			dxs_bail("%s to %s does not wait", w->from, w->to);
 	}
-	if (!strstr(line, ") D"))
-		dxs_bail("%s to %s does not wait", w->from, w->to);
 }
 
 static int list_into(const char *dir, const char *page)
@@ -792,14 +784,18 @@ static int born(const char *path, int flags, const char *what)
 	return err;
 }
 
+static int sync_stack(int fd)
+{
+	return ERR(syncfs(fd));
+}
+
 static void born_beside_sync(void)
 {
-	pid_t pid = hazard_slow_sync();
-	siginfo_t info = { 0 };
+	struct hazard_held held;
 	int i, err, failed = 0;
 	char path[64];
 
-	if (!pid) {
+	if (!hazard_hold(&held, sync_stack)) {
 		dxs_skip("no throttling of writes", "made while sync(2) runs");
 		return;
 	}
@@ -808,10 +804,8 @@ static void born_beside_sync(void)
 		err = born(path, O_CREAT, "made while sync(2) runs");
 		failed += err != 0;
 	}
-	MUST(waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT));
-	dxs_diag("sync(2) %s", info.si_pid ? "has ended" : "runs still");
 	dxs_is(0, failed, "made while sync(2) runs");
-	hazard_slow_sync_end(pid, "made while sync(2) runs");
+	hazard_let_go(&held, "made while sync(2) runs");
 }
 
 void h56_born_otherwise(void)

@@ -14,7 +14,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,20 +57,6 @@ static void stay_on(int cpu)
 	CPU_ZERO(&cpus);
 	CPU_SET(cpu, &cpus);
 	MUST(sched_setaffinity(0, sizeof(cpus), &cpus));
-}
-
-/* Does a child end within so many seconds? Its status is in @status then. */
-static bool ends(pid_t pid, double seconds, int *status)
-{
-	double until = dxs_now() + seconds * dxs_slow();
-
-	for (;;) {
-		if (MUST(waitpid(pid, status, WNOHANG)) == pid)
-			return true;
-		if (dxs_now() > until)
-			return false;
-		dxs_sleep_ms(10);
-	}
 }
 
 /* --- H42: a request that only stores, behind a call that does not end. */
@@ -128,7 +113,7 @@ static void read_meanwhile(int fd, const char *name, const char *call)
 
 	if (!pid)
 		_exit(pread(fd, &byte, 1, 0) != 1);
-	if (!dxs_ok(ends(pid, 5, &status), "H42, %s, %s: new readers get on",
+	if (!dxs_ok(dxs_ends(pid, 5, &status), "H42, %s, %s: new readers get on",
 		    name, call))
 		dxs_diag("process %d is left behind", pid);
 }
@@ -147,13 +132,13 @@ static void call_behind(enum call call, int fd, int mode, bool holds_lock)
 		_exit(make_call(call, fd, mode));
 	if (call == SWITCH_STORES) {
 		/* It ends by its timeout; how, depends on the lock. */
-		ended = ends(pid, 10, &status);
+		ended = dxs_ends(pid, 10, &status);
 		dxs_ok(ended, "H42, %s, %s: ends by itself", name, what);
 		if (ended)
 			dxs_errno(holds_lock ? EBUSY : 0, WEXITSTATUS(status),
 				  "H42, %s, %s", name, what);
 	} else if (!expected) {
-		ended = ends(pid, 10, &status);
+		ended = dxs_ends(pid, 10, &status);
 		dxs_ok(ended, "H42, %s, %s: waits for nothing", name, what);
 		if (ended)
 			dxs_is(0, status, "H42, %s, %s: and succeeds", name,
@@ -162,7 +147,7 @@ static void call_behind(enum call call, int fd, int mode, bool holds_lock)
 		dxs_sleep_ms(500);
 		read_meanwhile(fd, name, what);
 		kill(pid, SIGKILL);
-		ended = ends(pid, 10, &status);
+		ended = dxs_ends(pid, 10, &status);
 		dxs_ok(ended, "H42, %s, %s: can be killed", name, what);
 	}
 	if (!ended)
@@ -208,36 +193,31 @@ static void behind_switch(void)
 {
 	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), err;
 	struct daxstack_switch first, second = {};
-	double begin, done, ended;
-	int ends_of[2];
+	struct dxs_watch begin;
+	double done, ended;
+	bool before;
+	int status;
 	pid_t pid;
 
-	MUST(pipe(ends_of));
 	pid = MUST(fork());
-	if (!pid) {
-		err = dxs_switch(fd, DAXSTACK_DAX, 2000, &first);
-		ended = dxs_now();
-		MUST(write(ends_of[1], &ended, sizeof(ended)));
-		_exit(err);
-	}
+	if (!pid)
+		_exit(dxs_switch(fd, DAXSTACK_DAX, 2000, &first));
 	dxs_sleep_ms(200);
-	begin = dxs_now();
+	before = MUST(waitpid(pid, &status, WNOHANG)) == pid;
+	begin = dxs_watch();
 	err = dxs_switch(fd, DAXSTACK_DAX, 0, &second);
-	done = dxs_now();
-	MUST(read(ends_of[0], &ended, sizeof(ended)));
-	dxs_diag("the second: %s, reason %s; %.3f s, the first ended at %.3f s",
-		 strerror(err), dxs_reason_name(second.reason), done - begin,
-		 ended - begin);
+	done = dxs_watched(&begin);
+	if (!before)
+		MUST(waitpid(pid, &status, 0));
+	ended = before ? 0 : dxs_watched(&begin);
+	dxs_diag("the second: %s, reason %s; %.3f s, the first ended after %.3f s",
+		 strerror(err), dxs_reason_name(second.reason), done, ended);
 	/* The first takes long with a mutant only: else it is through, or soon. */
-	dxs_ok(begin > ended || done - begin < 0.5 * dxs_slow() ||
-	       done - begin < (ended - begin) / 2,
+	dxs_ok(before || done < 0.5 || done < ended / 2,
 	       "H42: a second switch does not wait for the first one");
 	if (err)
 		dxs_str("SWITCHING", dxs_reason_name(second.reason),
 			"H42: the reason");
-	MUST(waitpid(pid, NULL, 0));
-	close(ends_of[0]);
-	close(ends_of[1]);
 	close(fd);
 }
 
@@ -314,22 +294,6 @@ void h45_write_faults(void)
 
 /* --- H46: a long flush, and those who need the locks of the VFS. */
 
-#define CGROUP	"/sys/fs/cgroup/h46"
-#define SLOW	(6 * MIB)
-
-static bool begin_throttling(void)
-{
-	char limit[64];
-	struct stat st;
-
-	MUST(stat(dxs_pmem, &st));
-	snprintf(limit, sizeof(limit), "%u:%u wbps=2097152",
-		 major(st.st_rdev), minor(st.st_rdev));
-	return put("/sys/fs/cgroup/cgroup.subtree_control", "+memory +io") &&
-		(!mkdir(CGROUP, 0755) || errno == EEXIST) &&
-		put(CGROUP "/io.max", limit);
-}
-
 /* What takes long, and the name of the file that it is done to. */
 static int slow_chattr(int fd)
 {
@@ -344,53 +308,19 @@ static int slow_rename(int fd)
 	return err ?: dxs_mode(fd) == DAXSTACK_DAX ? 0 : 200;
 }
 
-/* In a cgroup whose writes are slow: dirties a file, and has it flushed. */
-static void flush_slowly(int (*slow)(int fd), int tell)
+static bool beside(int (*slow)(int fd), int (*quick)(void), const char *name)
 {
-	static uint8_t buf[SLOW];
-	char pid[16];
-	double ended;
-	int fd, err;
+	struct hazard_held held;
+	char what[64];
 
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	if (!put(CGROUP "/cgroup.procs", pid))
-		_exit(201);
-	fd = open("stack/slow", O_RDWR | O_CREAT, 0644);
-	if (fd < 0 || write(fd, buf, SLOW) != SLOW)
-		_exit(202);
-	MUST(write(tell, "x", 1));
-	err = slow(fd);
-	ended = dxs_now();
-	MUST(write(tell, &ended, sizeof(ended)));
-	_exit(err);
-}
-
-static void beside(int (*slow)(int fd), int (*quick)(void), const char *name)
-{
-	double begin, done, ended;
-	int tell[2], status;
-	pid_t pid;
-	char x;
-
-	MUST(pipe(tell));
-	pid = MUST(fork());
-	if (!pid)
-		flush_slowly(slow, tell[1]);
-	close(tell[1]);
-	MUST(read(tell[0], &x, 1));
-	dxs_sleep_ms(500);
-	begin = dxs_now();
-	dxs_errno(0, quick(), "H46, %s: another call succeeds", name);
-	done = dxs_now();
-	if (read(tell[0], &ended, sizeof(ended)) != sizeof(ended))
-		ended = 0;
-	dxs_diag("after %.3f s; the flush ended after %.3f s", done - begin,
-		 ended - begin);
-	dxs_ok(done - begin < (ended - begin) / 2,
-	       "H46, %s: without waiting for the flush", name);
-	MUST(waitpid(pid, &status, 0));
-	dxs_is(0, status, "H46, %s: it succeeds as well", name);
-	close(tell[0]);
+	snprintf(what, sizeof(what), "H46, %s", name);
+	if (!hazard_hold(&held, slow)) {
+		dxs_skip("no throttling of writes", "%s", what);
+		return false;
+	}
+	dxs_errno(0, quick(), "%s: another call succeeds", what);
+	hazard_let_go(&held, what);
+	return true;
 }
 
 static int unlink_it(void)
@@ -411,15 +341,11 @@ void h46_vfs_locks(void)
 	dir = MUST(open("stack/dir", O_RDONLY));
 	MUST(dxs_set_xflag(dir, DAXSTACK_DAX));
 	close(dir);
-	if (!begin_throttling()) {
-		dxs_skip("no throttling of writes", "H46");
+	if (!beside(slow_chattr, unlink_it, "chattr"))
 		return;
-	}
-	beside(slow_chattr, unlink_it, "chattr");
 	dxs_remount("inherit=move");
 	beside(slow_rename, make_another, "rename");
 	dxs_remount("inherit=create");
-	MUST(rmdir(CGROUP));
 }
 
 /* --- H48: a processor that a real-time task keeps to itself. */
@@ -473,7 +399,7 @@ void h48_kept_processor(void)
 	if (!pid)
 		_exit(dxs_switch(hog.fd, DAXSTACK_DAX, 200, &sw) != EBUSY ||
 		      sw.reason != DAXSTACK_REASON_PINNED);
-	if (dxs_ok(ends(pid, 10, &status), "H48: the switch gives up"))
+	if (dxs_ok(dxs_ends(pid, 10, &status), "H48: the switch gives up"))
 		dxs_is(0, status, "H48: busy, a page is held");
 	hog.stop = true;
 	pthread_join(thread, NULL);
@@ -582,10 +508,10 @@ struct grower {
 static void *grow(void *arg)
 {
 	struct grower *grower = arg;
-	double until = dxs_now() + 0.05;
+	struct dxs_watch begin = dxs_watch();
 
 	while (!grower->stop && !extent_size(grower->fd) &&
-	       dxs_now() < until)
+	       dxs_watched(&begin) < 0.05)
 		;
 	dxs_pwrite(grower->fd, "x", 1, 8 * PAGE);
 	MUST(fsync(grower->fd));

@@ -49,7 +49,8 @@ void h13_sync(void)
 	uint8_t *map = hazard_map(fd, LEN);
 	struct hazard_thread store, syncs[2];
 	struct hazard_switches all = { 0 }, more;
-	int rounds = 0;
+	int rounds = 0, i;
+	long synced;
 
 	hazard_start(&store, dirty_and_rest, map);
 	hazard_start(&syncs[0], sync_all, &fd);
@@ -59,16 +60,18 @@ void h13_sync(void)
 	 * each time it is through.
 	 */
 	do {
-		more = hazard_switch(fd, 8 * dxs_slow(), 300, 3000);
+		more = hazard_switch(fd, 8 * dxs_slow(), 6, 3000);
 		all.done += more.done;
 		all.refused += more.refused;
-		if (!rounds)
+		if (rounds == 1)
 			hazard_stop(&syncs[1]);
-	} while (!all.done && ++rounds < 3);
+		for (i = 0, synced = 0; i < 2; i++)
+			synced += syncs[i].steps;
+	} while (++rounds < 8 && (all.done < 12 || synced < 8));
 	hazard_stop(&syncs[0]);
 	hazard_stop(&store);
 	dxs_diag("%d switches, %d refused, %ld syncs", all.done, all.refused,
-		 syncs[0].steps + syncs[1].steps);
+		 synced);
 	dxs_ok(all.done > 0, "H13: switches during sync(2)");
 	hazard_bytes(fd, LEN, "H13");
 	munmap(map, LEN);
@@ -128,10 +131,10 @@ void h14_cgroups(void)
 		dirty_in_cgroup(cgroup, map);
 		/* Its inodes are moved to the parent, some time later. */
 		MUST(rmdir(cgroup));
-		failed += !!dxs_switch(fd, DAXSTACK_DAX, 1000, NULL);
+		failed += !!dxs_switch(fd, DAXSTACK_DAX, 30000, NULL);
 		dirty(map);
 		dxs_sleep_ms(i * 4);
-		failed += !!dxs_switch(fd, DAXSTACK_CACHED, 1000, NULL);
+		failed += !!dxs_switch(fd, DAXSTACK_CACHED, 30000, NULL);
 	}
 	dxs_is(0, failed, "H14: switches while inodes change their cgroup");
 	hazard_bytes(fd, LEN, "H14");
@@ -187,7 +190,7 @@ void h19_h20_write_error(void)
 	dxs_errno(EIO, err, "H19: fsync(2) tells of the error, too");
 	dxs_errno(0, ERR(fsync(fd)), "H19: it tells once");
 	dirty_page(fd);
-	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 1000, NULL),
+	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 30000, NULL),
 		  "H19: switched when it can be written back");
 	hazard_bytes(fd, LEN, "H19");
 	close(fd);

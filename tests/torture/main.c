@@ -300,7 +300,9 @@ static void print_stuck(void)
 
 static void under_load(void)
 {
-	double begin = dxs_now(), next = begin + 10, stopped = 0;
+	double begin = dxs_now(), next = begin + 10;
+	struct dxs_watch start = dxs_watch(), stopped;
+	bool stops = false, stuck = false;
 
 	begin_all();
 	while (reap()) {
@@ -309,13 +311,15 @@ static void under_load(void)
 			print_progress(begin);
 			next += 10;
 		}
-		if (dxs_now() - begin > opt.seconds)
+		if (dxs_watched(&start) > opt.seconds)
 			atomic_store(&arena->stop, true);
-		if (stopping() && !stopped)
-			stopped = dxs_now();
-		if (stopped && dxs_now() - stopped > 60) {
+		if (stopping() && !stops) {
+			stops = true;
+			stopped = dxs_watch();
+		}
+		if (stops && !stuck && dxs_watched(&stopped) > 60 * dxs_slow()) {
+			stuck = true;
 			print_stuck();
-			stopped += 1000;
 		}
 		usleep(20000);
 	}
@@ -556,6 +560,7 @@ int main(int argc, char **argv)
 {
 	read_options(argc, argv);
 	dxs_begin();
+	dxs_watch_begin();
 	dxs_diag("seed %#llx; to run again: torture --seed %#llx --switches "
 		 "%lu --files %u --workers %u%s%s%s%s",
 		 (unsigned long long)opt.seed, (unsigned long long)opt.seed,

@@ -117,6 +117,7 @@ struct record {
 	long long ret;
 	double begin;
 	double end;
+	struct dxs_watch watch;
 };
 
 /**

@@ -166,6 +166,7 @@ struct record *record_begin(struct worker *w, const struct target *t,
 		.len = len,
 		.arg = arg,
 		.begin = dxs_now(),
+		.watch = dxs_watch(),
 	};
 	atomic_store(&w->share->ops, number + 1);
 	return rec;
@@ -178,7 +179,7 @@ void record_end(struct worker *w, struct record *rec, long ret)
 	(void)w;
 	rec->ret = ret;
 	rec->end = dxs_now();
-	raise_to(&tally->longest_ns, (rec->end - rec->begin) * 1e9);
+	raise_to(&tally->longest_ns, dxs_watched(&rec->watch) * 1e9);
 	atomic_fetch_add(ret == SKIP ? &tally->skipped : &tally->done, 1);
 }
 
