@@ -6,7 +6,7 @@
 # anything within a line. On XFS, ext4 in them is read as xfs. A document without
 # examples is wrong, and so are ends of lines that hide them.
 #
-# guest: --timeout 240 --add docs/semantics.md:/usr/local/share/daxstack/
+# guest: --timeout 1200 --add docs/semantics.md:/usr/local/share/daxstack/
 set -u
 doc=/usr/local/share/daxstack/semantics.md
 work=$(mktemp -d)
