@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -460,25 +462,149 @@ static void test_immutable(void)
 	close(fd);
 }
 
-static void test_reflinked(void)
+/* On Linux 6.1 XFS has no DAX for a file that shares blocks; later it has. */
+static bool reflinked_can_be_dax(void)
 {
-	static const char *const name = "reflinked";
+	struct utsname name;
+	int major, minor;
+
+	MUST(uname(&name));
+	if (sscanf(name.release, "%d.%d", &major, &minor) != 2)
+		dxs_bail("a kernel named %s", name.release);
+	return major > 6 || (major == 6 && minor >= 2);
+}
+
+static void make_clone(void)
+{
 	int fd, copy;
 
-	if (!dxs_on_xfs()) {
-		dxs_skip("ext4 has no reflinks", "%s", name);
-		return;
-	}
 	close(make_file("stack/original", DAXSTACK_CACHED));
 	dxs_umount_stack();
 	dxs_mount_lower();
 	fd = MUST(open("lower/original", O_RDONLY));
-	copy = MUST(open("lower/copy", O_RDWR | O_CREAT, 0644));
+	copy = MUST(open("lower/copy", O_RDWR | O_CREAT | O_TRUNC, 0644));
 	MUST(ioctl(copy, FICLONE, fd));
 	close(copy);
 	close(fd);
 	dxs_umount_lower();
 	dxs_mount_stack();
+}
+
+/* One of two files that share blocks, and what should be in it. */
+struct twin {
+	int fd;
+	uint8_t *map;
+	uint8_t want[LEN];
+};
+
+static void twins_same(struct twin twins[2], const char *name)
+{
+	static uint8_t seen[LEN];
+	bool same = true;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		dxs_pread(twins[i].fd, seen, LEN, 0);
+		same &= !memcmp(seen, twins[i].want, LEN);
+		same &= !memcmp(twins[i].map, twins[i].want, LEN);
+	}
+	dxs_ok(same, "shared blocks: %s: each has what was written to it", name);
+}
+
+/* By a store and by write(2), in pages that the two still share. */
+static void twins_change(struct twin twins[2], int page)
+{
+	off_t pos;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct twin *twin = &twins[i];
+
+		pos = (page + 2 * i) * PAGE + 100;
+		memset(twin->want + pos, 'a' + page + i, 10);
+		memset(twin->map + pos, 'a' + page + i, 10);
+		pos += PAGE;
+		memset(twin->want + pos, 'A' + page + i, 10);
+		/*
+		 * A page that is mapped: Linux 7.3 warns of XFS's own doing
+		 * (dax_folio_put()), without a stack as well.
+		 */
+		MUST(madvise(twin->map + (page + 2 * i + 1) * PAGE, PAGE,
+			     MADV_DONTNEED));
+		dxs_pwrite(twin->fd, twin->want + pos, 10, pos);
+	}
+}
+
+static void twins_open(struct twin twins[2], bool map)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		twins[i].fd = MUST(open(i ? "stack/copy" : "stack/original",
+					O_RDWR));
+		if (!map)
+			continue;
+		twins[i].map = mmap(NULL, LEN, PROT_READ | PROT_WRITE,
+				    MAP_SHARED, twins[i].fd, 0);
+		if (twins[i].map == MAP_FAILED)
+			dxs_bail("mmap: %m");
+	}
+}
+
+static void twins_close(struct twin twins[2])
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		munmap(twins[i].map, LEN);
+		close(twins[i].fd);
+	}
+}
+
+static void test_twins(void)
+{
+	static struct twin twins[2];
+
+	make_clone();
+	twins_open(twins, true);
+	dxs_fill(twins[0].want, LEN, 1, 0);
+	memcpy(twins[1].want, twins[0].want, LEN);
+	switches(twins[0].fd, DAXSTACK_DAX, "shared blocks: the one");
+	twins_same(twins, "one in dax mode");
+	twins_change(twins, 0);
+	twins_same(twins, "one in dax mode, changed");
+	switches(twins[1].fd, DAXSTACK_DAX, "shared blocks: the other");
+	twins_same(twins, "both in dax mode");
+	twins_change(twins, 4);
+	twins_same(twins, "both in dax mode, changed");
+	switches(twins[0].fd, DAXSTACK_CACHED, "shared blocks: the one");
+	twins_change(twins, 8);
+	twins_same(twins, "one in cached mode, changed");
+	twins_close(twins);
+	dxs_umount_stack();
+	dxs_fsck();
+	dxs_mount_stack();
+	twins_open(twins, true);
+	twins_same(twins, "mounted anew");
+	switches(twins[1].fd, DAXSTACK_CACHED, "shared blocks: the other");
+	twins_same(twins, "mounted anew, both in cached mode");
+	twins_close(twins);
+}
+
+static void test_reflinked(void)
+{
+	static const char *const name = "reflinked";
+	int fd;
+
+	if (!dxs_on_xfs()) {
+		dxs_skip("ext4 has no reflinks", "%s", name);
+		return;
+	}
+	if (reflinked_can_be_dax()) {
+		test_twins();
+		return;
+	}
+	make_clone();
 	fd = MUST(open("stack/original", O_RDWR));
 	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_LOWER_SAYS_NO, name);
 	close(fd);
