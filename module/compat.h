@@ -13,9 +13,11 @@
 #ifndef DXS_COMPAT_H
 #define DXS_COMPAT_H
 
+#include "have.h"
+
 #include <linux/exportfs.h>
 #include <linux/fileattr.h>
-#if __has_include(<linux/filelock.h>)
+#ifdef DXS_HAVE_FILELOCK_H
 #include <linux/filelock.h>
 #endif
 #include <linux/fs.h>
@@ -25,10 +27,9 @@
 #include <linux/namei.h>
 #include <linux/posix_acl.h>
 #include <linux/quota.h>
+#include <linux/slab.h>
 #include <linux/uuid.h>
 #include <linux/version.h>
-
-#include "have.h"
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "daxstack needs Linux 6.1 or a later kernel"
@@ -333,7 +334,12 @@ static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
 
 /* --- Memory. */
 
-#if __has_include(<linux/folio_batch.h>)
+#ifndef kmalloc_obj
+#define kmalloc_obj(object, gfp)	kmalloc(sizeof(object), gfp)
+#define kzalloc_obj(object, gfp)	kzalloc(sizeof(object), gfp)
+#endif
+
+#ifdef DXS_HAVE_FOLIO_BATCH_H
 #include <linux/folio_batch.h>
 #else
 #include <linux/pagevec.h>
@@ -390,6 +396,7 @@ void dxs_swap_labels(struct file *a, struct file *b);
 int dxs_judge_mmap(struct vm_area_struct *vma, struct file *map,
 		   struct file *user);
 struct dentry *dxs_d_real(DXS_D_REAL_ARGS);
+int dxs_update_time(DXS_UPDATE_TIME_ARGS);
 ssize_t dxs_splice_read_lower(struct file *file, loff_t *pos,
 			      struct pipe_inode_info *pipe, size_t len,
 			      unsigned int flags);
@@ -398,13 +405,14 @@ ssize_t dxs_splice_read_lower(struct file *file, loff_t *pos,
 const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file);
 int dxs_mmap_lower(const struct file_operations *fops, struct file *map,
 		   struct vm_area_struct *vma);
-void dxs_limit_folios(struct address_space *mapping);
+bool dxs_limit_folios(struct address_space *mapping);
 void dxs_flush_tlbs(void);
 
 /* compat_dax.c */
 unsigned long dxs_dax_entry_pages(void *entry);
 bool dxs_dax_entry_busy(void *entry);
 void dxs_dax_drop(struct address_space *mapping);
+bool dxs_dax_eviction_waits(const struct inode *lower);
 
 /* compat_super.c */
 struct fs_context *dxs_reconfigure_context(struct dentry *root,

@@ -15,6 +15,12 @@
 #define DXS_DAX_ZERO	0x4UL
 #define DXS_DAX_EMPTY	0x8UL
 
+#ifdef DXS_HAVE_DAX_BREAK_LAYOUT
+#define DXS_EVICTION_WAITS	true
+#else
+#define DXS_EVICTION_WAITS	false
+#endif
+
 /**
  * dxs_dax_entry_pages() - how many pages does a DAX entry stand for?
  * @entry: value entry of a mapping in dax mode
@@ -56,6 +62,20 @@ bool dxs_dax_entry_busy(void *entry)
 			return true;
 	return false;
 #endif
+}
+
+/**
+ * dxs_dax_eviction_waits() - does eviction wait for pinned pages?
+ * @lower: a lower inode
+ *
+ * From Linux 6.15 on the lower filesystem waits, and cannot be killed, until a
+ * page of a file in dax mode is let go. Before, it forgets the page.
+ *
+ * Context: any.
+ */
+bool dxs_dax_eviction_waits(const struct inode *lower)
+{
+	return IS_ENABLED(CONFIG_FS_DAX) && IS_DAX(lower) && DXS_EVICTION_WAITS;
 }
 
 /**

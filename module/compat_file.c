@@ -10,11 +10,12 @@
 #include <linux/cred.h>
 #include <linux/security.h>
 #include <linux/splice.h>
-#if __has_include(<linux/backing-file.h>)
-#include <linux/backing-file.h>
-#endif
 
 #include "daxstack.h"
+
+#ifdef DXS_HAVE_BACKING_FILE
+#include <linux/backing-file.h>
+#endif
 
 #ifdef DXS_HAVE_BACKING_FILE
 #ifndef DXS_HAVE_BACKING_FILE_USER_FILE
@@ -99,8 +100,11 @@ struct file *dxs_lower_open_again(struct file *user, int flags,
 	if (IS_IMMUTABLE(inode))
 		flags = (flags & ~O_ACCMODE) | O_RDONLY;
 	file = dxs_backing_open(dxs_lower_file(user), flags, lower, cred);
-	if (!IS_ERR(file) && writable)
-		file->f_mode |= FMODE_WRITE | FMODE_CAN_WRITE;
+	if (IS_ERR(file) || !writable || file->f_mode & FMODE_WRITE)
+		return file;
+	file->f_mode |= FMODE_WRITE | FMODE_CAN_WRITE;
+	/* put_file_access() does that for readers only. */
+	i_readcount_dec(file_inode(file));
 	return file;
 }
 #else

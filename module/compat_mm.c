@@ -45,7 +45,7 @@ const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file)
 
 	if (!mm)
 		return NULL;
-	vma = kzalloc(sizeof(*vma), GFP_KERNEL);
+	vma = kzalloc_obj(*vma, GFP_KERNEL);
 	if (!vma)
 		return NULL;
 	vma->vm_file = file;
@@ -116,8 +116,9 @@ int dxs_mmap_lower(const struct file_operations *fops, struct file *map,
  * data journalling of a file is turned on or off.
  *
  * Context: any.
+ * Return: whether the mapping could have had huge folios until now.
  */
-void dxs_limit_folios(struct address_space *mapping)
+bool dxs_limit_folios(struct address_space *mapping)
 {
 #if defined(CONFIG_TRANSPARENT_HUGEPAGE) && !defined(DXS_HAVE_READ_ONLY_THP) && \
 	defined(DXS_HAVE_MAPPING_FOLIO_ORDER)
@@ -126,10 +127,13 @@ void dxs_limit_folios(struct address_space *mapping)
 	do {
 		if ((old & AS_FOLIO_ORDER_MAX_MASK) >> AS_FOLIO_ORDER_MAX <
 		    HPAGE_PMD_ORDER)
-			return;
+			return false;
 		new = old & ~AS_FOLIO_ORDER_MAX_MASK;
 		new |= (unsigned long)(HPAGE_PMD_ORDER - 1) << AS_FOLIO_ORDER_MAX;
 	} while (!try_cmpxchg(&mapping->flags, &old, new));
+	return true;
+#else
+	return false;
 #endif
 }
 

@@ -25,13 +25,12 @@ int dxs_refresh_open(struct inode *inode);
 void dxs_tmpfile_links(struct file *file, struct inode *inode);
 
 /* Racing: for a hint, see dxs_copies_fresh(); so with all of these. */
-#define dxs_time_differs(get, inode, lower)				\
-({									\
-	struct timespec64 a = data_race(get(inode));			\
-	struct timespec64 b = data_race(get(lower));			\
-									\
-	(a.tv_sec ^ b.tv_sec) | (a.tv_nsec ^ b.tv_nsec);		\
-})
+static inline u64 dxs_time_differs(struct timespec64 a, struct timespec64 b)
+{
+	return (a.tv_sec ^ b.tv_sec) | (a.tv_nsec ^ b.tv_nsec);
+}
+
+#define dxs_racing(time)	data_race(time)	/* as above */
 
 static inline u64 dxs_size_differs(const struct inode *inode,
 				   const struct inode *lower)
@@ -77,10 +76,13 @@ static __always_inline bool dxs_copies_fresh(struct inode *inode,
 	if (what & DXS_COPY_SIZE)
 		differs |= dxs_size_differs(inode, lower);
 	if (what & DXS_COPY_TIMES)
-		differs |= dxs_time_differs(inode_get_mtime, inode, lower) |
-			dxs_time_differs(inode_get_ctime, inode, lower);
+		differs |= dxs_time_differs(dxs_racing(inode_get_mtime(inode)),
+					    dxs_racing(inode_get_mtime(lower))) |
+			   dxs_time_differs(dxs_racing(inode_get_ctime(inode)),
+					    dxs_racing(inode_get_ctime(lower)));
 	if (what & DXS_COPY_REST)
-		differs |= dxs_time_differs(inode_get_atime, inode, lower) |
+		differs |= dxs_time_differs(dxs_racing(inode_get_atime(inode)),
+					    dxs_racing(inode_get_atime(lower))) |
 			(READ_ONCE(inode->i_nlink) ^ READ_ONCE(lower->i_nlink));
 	return !differs;
 }

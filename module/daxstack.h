@@ -345,7 +345,6 @@ int dxs_getattr(struct mnt_idmap *idmap, const struct path *path,
 		struct kstat *stat, u32 mask, unsigned int flags);
 int dxs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		struct iattr *attr);
-int dxs_update_time(DXS_UPDATE_TIME_ARGS);
 
 /* xattr.c */
 extern DXS_XATTR_HANDLERS dxs_xattr_handlers[];

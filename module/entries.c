@@ -44,7 +44,6 @@ static u64 dxs_sum(struct address_space *mapping,
 	return dxs_sum_range(mapping, 0, ULONG_MAX, weigh, enough);
 }
 
-
 /**
  * dxs_dirty_pages() - how much is dirty?
  * @mapping: of a lower inode

@@ -74,7 +74,7 @@ static void dxs_fileattr_put_mode(struct file_kattr *fa, int mode)
  * inode that has @now: each form of the call leaves out what it cannot express.
  */
 static struct file_kattr dxs_fileattr_merge(const struct file_kattr *asked,
-					  const struct file_kattr *now)
+					    const struct file_kattr *now)
 {
 	struct file_kattr fa = *asked;
 
@@ -186,8 +186,6 @@ int dxs_fileattr_store(struct dentry *lower, int mode,
 	}
 	dxs_fileattr_put_mode(&fa, mode);
 	err = inode->i_op->fileattr_set(&nop_mnt_idmap, lower, &fa);
-	/* ext4 has set the size of folios anew if data journalling changed (H16). */
-	dxs_limit_folios(inode->i_mapping);
 	/* Without the DAX bit the call is the lower filesystem's alone. */
 	if (err && whole && (fa.fsx_xflags ^ now.fsx_xflags) & FS_XFLAG_DAX)
 		dxs_fileattr_undo(lower, &now, dontcache);

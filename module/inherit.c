@@ -134,8 +134,10 @@ static int dxs_move_release(struct inode *inode, struct file *file)
 {
 	struct dxs_move *move = file->private_data;
 
+	int err = dxs_follow(move->moved);
+
 	/* A signal came, and not even the flag is stored: a worker gets none. */
-	if (dxs_follow(move->moved) == -EINTR)
+	if (err == -EINTR || err == -ERESTARTNOINTR)
 		queue_work(dxs_wq, &move->work);
 	else
 		dxs_move_end(move);
@@ -149,8 +151,7 @@ static const struct file_operations dxs_move_fops = {
 
 static struct dxs_move *dxs_move_begin(struct dentry *moved)
 {
-	struct dxs_move *move = kmalloc(sizeof(*move),
-					GFP_KERNEL | __GFP_NOFAIL);
+	struct dxs_move *move = kmalloc_obj(*move, GFP_KERNEL | __GFP_NOFAIL);
 
 	INIT_WORK(&move->work, dxs_move_work);
 	move->moved = dget(moved);

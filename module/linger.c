@@ -106,6 +106,10 @@ static void dxs_linger_drop(struct dxs_sb *sbi, bool all)
 			dxs_linger_add(sbi, l);
 			continue;
 		}
+		if (all && dxs_dax_eviction_waits(l->lower) &&
+		    dxs_pinned(l->lower->i_mapping))
+			pr_warn("%s: inode %llu: unmounting waits until its pinned pages are let go\n",
+				l->lower->i_sb->s_id, (u64)l->lower->i_ino);
 		dxs_lower_release(l->lower);
 		kfree(l);
 	}
@@ -155,7 +159,7 @@ void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 		iput(lower);
 		return;
 	}
-	l = kmalloc(sizeof(*l), GFP_NOFS | __GFP_NOFAIL);
+	l = kmalloc_obj(*l, GFP_NOFS | __GFP_NOFAIL);
 	l->lower = lower;
 	dxs_linger_add(sbi, l);
 	if (pinned)
@@ -181,7 +185,8 @@ void dxs_linger_init(struct dxs_sb *sbi)
  * dxs_linger_end() - the stack is unmounted: let all go, pinned or not
  * @sbi: the mount; its inodes are gone
  *
- * As the lower filesystem alone would be unmounted under a pinned page.
+ * As the lower filesystem alone would be unmounted under a pinned page: it forgets
+ * the page, or on later kernels waits for it.
  *
  * Context: sleeps.
  */

@@ -174,9 +174,14 @@ static int dxs_map_gated(struct file *map, struct vm_area_struct *vma)
 
 int dxs_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct file *map = dxs_map_file(file);
+	struct file *map;
 	int err;
 
+	/* As do_mmap(), which went by the copy (H37). */
+	if (vma->vm_flags & VM_SHARED && file->f_mode & FMODE_WRITE &&
+	    IS_APPEND(dxs_lower_inode(file_inode(file))))
+		return -EACCES;
+	map = dxs_map_file(file);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
 	vma_set_file(vma, map);
@@ -267,17 +272,19 @@ static int dxs_map_fadvise(struct file *map, loff_t offset, loff_t len,
 
 /*
  * The kernel reads the ELF header of what is mapped for its build id
- * (PROCMAP_QUERY, perf, BPF).
+ * (PROCMAP_QUERY, perf, BPF). BPF programs that may sleep do that with the mmap_lock
+ * held, which comes after the I/O gate: so this only tries. While a switch has the
+ * gate shut there is no build id.
  */
 static ssize_t dxs_map_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct file *map = iocb->ki_filp;
 	struct inode *inode = dxs_map_inode(map);
+	struct dxs_gates *gates = dxs_gates(inode);
 	ssize_t ret;
 
-	ret = dxs_io_enter(inode);
-	if (ret)
-		return ret;
+	if (!gates || !dxs_gate_try_enter(&gates->io))
+		return -EAGAIN;
 	ret = dxs_native_fops(map)->read_iter(iocb, to);
 	dxs_io_leave(inode);
 	return ret;

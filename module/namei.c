@@ -428,6 +428,8 @@ const struct inode_operations dxs_symlink_iops = {
 	.setattr	= dxs_setattr,
 	.listxattr	= dxs_listxattr,
 	.update_time	= dxs_update_time,
+	.fileattr_get	= dxs_fileattr_get,
+	.fileattr_set	= dxs_fileattr_set,
 };
 
 const struct inode_operations dxs_special_iops = {

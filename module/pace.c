@@ -82,7 +82,7 @@ static struct dxs_pace *dxs_pace_of(kuid_t uid, u64 now, struct dxs_pace *new)
  */
 static u64 dxs_pace_count(unsigned int more)
 {
-	struct dxs_pace *new = kzalloc(sizeof(*new), GFP_NOWAIT | __GFP_NOWARN);
+	struct dxs_pace *new = kzalloc_obj(*new, GFP_NOWAIT | __GFP_NOWARN);
 	struct dxs_pace *pace;
 	u64 now = ktime_get_ns(), ahead = DXS_INTERVAL;
 	kuid_t uid = dxs_pace_uid();

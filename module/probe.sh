@@ -70,6 +70,10 @@ have CREATE_WITHOUT_EXCL '\(\*create\) ?\(struct mnt_idmap \*, struct inode \*, 
 have START_RENAMING_DENTRY 'start_renaming_dentry\('
 have FILEMAP_FDATAWRITE_WBC 'filemap_fdatawrite_wbc\('
 
+# headers
+have FILELOCK_H '#define _LINUX_FILELOCK_H'
+have FOLIO_BATCH_H '#define _LINUX_FOLIO_BATCH_H'
+
 # mm
 have VM_FLAGS_SET 'void vm_flags_set\('
 have HUGE_FAULT_ORDER '\(\*huge_fault\)\(struct vm_fault \*vmf, unsigned int order\)'

@@ -437,6 +437,8 @@ int dxs_switch_end(const struct dxs_switch *sw)
 
 	if (sw->reason && !sw->deferred)
 		err = sw->err ?: dxs_reason_errno(sw->reason);
+	if (err == -ERESTARTNOINTR)
+		return err;
 	if (err && !dxs_only_attributes(sw))
 		atomic_inc(&DXS_I(sw->inode)->refusals);
 	dxs_report(sw, err);

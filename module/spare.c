@@ -181,8 +181,7 @@ void dxs_spare_locked(struct dxs_switch *sw)
 	    !dxs_locked_in_memory(lower->i_mapping))
 		return;
 	if (!sw->spared) {
-		sw->spared = kmalloc(sizeof(*sw->spared),
-				     GFP_NOFS | __GFP_NOFAIL);
+		sw->spared = kmalloc_obj(*sw->spared, GFP_NOFS | __GFP_NOFAIL);
 		ihold(lower);
 		sw->spared->lower = lower;
 		xa_init(&sw->spared->folios);

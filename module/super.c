@@ -319,7 +319,7 @@ static void dxs_apply_opts(struct dxs_sb *sbi, const struct dxs_opts *opts)
 
 static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 {
-	struct dxs_sb *sbi = kzalloc(sizeof(*sbi), GFP_KERNEL);
+	struct dxs_sb *sbi = kzalloc_obj(*sbi, GFP_KERNEL);
 
 	if (!sbi)
 		return NULL;
@@ -571,7 +571,7 @@ static const struct fs_context_operations dxs_context_ops = {
 
 static int dxs_init_fs_context(struct fs_context *fc)
 {
-	struct dxs_opts *opts = kzalloc(sizeof(*opts), GFP_KERNEL);
+	struct dxs_opts *opts = kzalloc_obj(*opts, GFP_KERNEL);
 
 	if (!opts)
 		return -ENOMEM;

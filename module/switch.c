@@ -277,6 +277,13 @@ static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
 		return DAXSTACK_REASON_NOT_OWNER;
 	err = dxs_fileattr_store(sw->lower, sw->to, sw->fa,
 				 !dxs_only_stores(sw->inode->i_sb));
+	/*
+	 * H16: ext4 has set the size of folios anew if data journalling changed, and
+	 * khugepaged may have begun to work on a file that is mapped.
+	 */
+	if (dxs_limit_folios(dxs_switch_lower(sw)->i_mapping) &&
+	    dxs_gates(sw->inode))
+		WRITE_ONCE(DXS_I(sw->inode)->gates.fault.bypassed, true);
 	if (!err)
 		return DAXSTACK_REASON_NONE;
 	/* What it has against other attributes, only its own errno can tell. */
