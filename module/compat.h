@@ -328,6 +328,18 @@ static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
 #define DXS_FOP_MMAP_SYNC	.mmap_supported_flags = MAP_SYNC
 #endif
 
+/* For regular files of the stack. */
+#ifdef DXS_HAVE_FOP_DONTCACHE
+#define DXS_FOP_FILE	.fop_flags = FOP_MMAP_SYNC | FOP_DONTCACHE
+#else
+#define DXS_FOP_FILE	DXS_FOP_MMAP_SYNC
+#define IOCB_DONTCACHE	0
+#endif
+
+#ifndef DXS_HAVE_FMODE_CAN_ATOMIC_WRITE
+#define FMODE_CAN_ATOMIC_WRITE	0
+#endif
+
 #ifndef DXS_HAVE_FMODE_NOREUSE
 #define FMODE_NOREUSE	0
 #endif

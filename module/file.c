@@ -52,7 +52,7 @@ static int dxs_open(struct inode *inode, struct file *file)
 	if (IS_ERR(lower))
 		return PTR_ERR(lower);
 	file->private_data = lower;
-	file->f_mode |= lower->f_mode & FMODE_NOWAIT;
+	file->f_mode |= lower->f_mode & (FMODE_NOWAIT | FMODE_CAN_ATOMIC_WRITE);
 	return 0;
 }
 
@@ -88,10 +88,19 @@ static inline struct kiocb dxs_lower_iocb(const struct kiocb *iocb)
 static inline int dxs_iocb_enter(struct inode *inode, const struct kiocb *iocb)
 {
 	struct dxs_gates *gates = dxs_gates(inode);
+	int err = 0;
 
 	if (!(iocb->ki_flags & IOCB_NOWAIT))
-		return dxs_io_enter(inode);
-	return gates && dxs_gate_try_enter(&gates->io) ? 0 : -EAGAIN;
+		err = dxs_io_enter(inode);
+	else if (!gates || !dxs_gate_try_enter(&gates->io))
+		err = -EAGAIN;
+	/* The VFS refuses it for a file in dax mode, but asks the stack's inode. */
+	if (unlikely(iocb->ki_flags & IOCB_DONTCACHE) && !err &&
+	    dxs_mode(inode) == DAXSTACK_DAX) {
+		dxs_io_leave(inode);
+		err = -EOPNOTSUPP;
+	}
+	return err;
 }
 
 static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
@@ -326,7 +335,7 @@ const struct file_operations dxs_file_fops = {
 	.fallocate	= dxs_fallocate,
 	.fadvise	= dxs_fadvise,
 	.mmap		= dxs_mmap,
-	DXS_FOP_MMAP_SYNC,
+	DXS_FOP_FILE,
 	.get_unmapped_area = dxs_get_unmapped_area,
 	.setlease	= generic_setlease,
 	.unlocked_ioctl	= dxs_ioctl,
