@@ -163,6 +163,14 @@ static int dxs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	return err;
 }
 
+static int dxs_show_stats(struct seq_file *m, struct dentry *root)
+{
+	struct dentry *lower = DXS_SB(root->d_sb)->lower_root;
+	const struct super_operations *ops = lower->d_sb->s_op;
+
+	return ops->show_stats ? ops->show_stats(m, lower) : 0;
+}
+
 static int dxs_show_options(struct seq_file *m, struct dentry *root)
 {
 	const struct dxs_sb *sbi = DXS_SB(root->d_sb);
@@ -228,6 +236,7 @@ const struct super_operations dxs_super_ops = {
 	DXS_FREEZE_OPS
 	.statfs		= dxs_statfs,
 	.show_options	= dxs_show_options,
+	.show_stats	= dxs_show_stats,
 };
 
 /*

@@ -284,8 +284,8 @@ static void test_freeze_nesting(void)
 		write_waits("stack/other", "frozen below");
 	} else {
 		dxs_errno(0, ERR(ioctl(lower, FITHAW, 0)), "FITHAW below");
-		dxs_errno(EINVAL, ERR(ioctl(lower, FITHAW, 0)),
-			  "FITHAW below, twice");
+		/* Nothing of theirs is left to be thawed: EINVAL on 7.3. */
+		ioctl(lower, FITHAW, 0);
 		write_waits("lower/other", "frozen by the stack");
 		dxs_errno(0, ERR(ioctl(root, FITHAW, 0)), "FITHAW");
 		write_goes_on("thawed by both");
@@ -312,9 +312,16 @@ static void test_freeze_nesting(void)
 
 	/* Thawed below by somebody else, where there is one freeze only. */
 	MUST(ioctl(root, FIFREEZE, 0));
-	dxs_errno(nests ? 0 : EINVAL, ERR(ioctl(lower, FITHAW, 0)),
-		  "FITHAW below of the stack's freeze");
+	if (nests) {
+		dxs_errno(0, ERR(ioctl(lower, FITHAW, 0)),
+			  "FITHAW below of the stack's freeze");
+	} else {
+		ioctl(lower, FITHAW, 0);
+		write_waits("lower/other", "not thawed by others");
+	}
 	dxs_errno(0, ERR(ioctl(root, FITHAW, 0)), "FITHAW");
+	if (!nests)
+		write_goes_on("thawed by the stack");
 	close(lower);
 	dxs_umount_lower();
 	dxs_to(fd, DAXSTACK_DAX, "after all");
@@ -652,6 +659,8 @@ static void test_unbound(void)
 {
 	char device[256], path[512];
 	struct daxstack_state state;
+	struct daxstack_switch sw;
+	struct stat st;
 	int fd, driver;
 	uint8_t *map;
 
@@ -677,10 +686,21 @@ static void test_unbound(void)
 		dxs_bail("%s: %m", path);
 	snprintf(path, sizeof(path), "%s/driver/unbind", device);
 	driver = MUST(open(path, O_WRONLY));
+	/* Newer kernels tell the lower filesystem, and XFS shuts down. */
+	dxs_expect("Shutting down filesystem");
 	MUST(write(driver, strrchr(device, '/') + 1,
 		   strlen(strrchr(device, '/') + 1)));
+	dxs_expect(NULL);
 	close(driver);
-	dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_NO_DAX, "unbound");
+	if (fstat(fd, &st)) {
+		dxs_errno(EIO, errno, "unbound: the lower filesystem shut down");
+		dxs_errno(EOPNOTSUPP, dxs_switch(fd, DAXSTACK_CACHED, 0, &sw),
+			  "unbound: not switched");
+		dxs_is(DAXSTACK_REASON_NO_DAX, sw.reason, "unbound: why not");
+	} else {
+		dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_NO_DAX,
+			    "unbound");
+	}
 	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)),
 		  "unbound: state");
 	dxs_is(DAXSTACK_DAX, state.mode, "unbound: still in dax mode");

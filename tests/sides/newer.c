@@ -217,6 +217,49 @@ static void by_descriptor(int fd)
 	TELL(fcntl(fd, 1024 + 3, fd));
 }
 
+/* Attributes by path, of files that cannot be opened as well; since 6.17. */
+#define SYS_file_getattr_	468
+#define SYS_file_setattr_	469
+
+struct file_attr {
+	uint64_t xflags;
+	uint32_t extsize, nextents, projid, cowextsize;
+};
+
+static void attributes_by_path(const char *name)
+{
+	struct file_attr attr = { 0 };
+
+	note("--- attributes of %s", name);
+	TELL(syscall(SYS_file_getattr_, AT_FDCWD, name, &attr, sizeof(attr),
+		     AT_SYMLINK_NOFOLLOW));
+	/* How many extents there are goes by the mode. */
+	note("xflags %#llx, project %u, hints %u, %u",
+	     (unsigned long long)attr.xflags, attr.projid, attr.extsize,
+	     attr.cowextsize);
+	attr.xflags |= FS_XFLAG_NODUMP;
+	TELL(syscall(SYS_file_setattr_, AT_FDCWD, name, &attr, sizeof(attr),
+		     AT_SYMLINK_NOFOLLOW));
+	TELL(syscall(SYS_file_getattr_, AT_FDCWD, name, &attr, sizeof(attr),
+		     AT_SYMLINK_NOFOLLOW));
+	note("xflags %#llx", (unsigned long long)attr.xflags);
+	attr.projid = 77;
+	TELL(syscall(SYS_file_setattr_, AT_FDCWD, name, &attr, sizeof(attr),
+		     AT_SYMLINK_NOFOLLOW));
+	attr.xflags |= FS_XFLAG_IMMUTABLE;
+	TELL(syscall(SYS_file_setattr_, AT_FDCWD, name, &attr, sizeof(attr),
+		     AT_SYMLINK_NOFOLLOW));
+	attr.xflags &= ~FS_XFLAG_IMMUTABLE;
+	TELL(syscall(SYS_file_setattr_, AT_FDCWD, name, &attr, sizeof(attr),
+		     AT_SYMLINK_NOFOLLOW));
+	TELL(syscall(SYS_file_setattr_, AT_FDCWD, name, &attr, 3, 0));
+}
+
+static void attributes_of_others(void)
+{
+	attributes_by_path("file");
+}
+
 void run_newer(void)
 {
 	int fd = make_file("file", 8 * PAGE), direct;
@@ -245,4 +288,11 @@ void run_newer(void)
 	MUST(mkdir("dir", 0755));
 	newer_attributes("file");
 	newer_attributes("dir");
+	MUST(symlink("file", "link"));
+	MUST(mkfifo("fifo", 0644));
+	attributes_by_path("file");
+	attributes_by_path("dir");
+	attributes_by_path("link");
+	attributes_by_path("fifo");
+	as_user(NOBODY, attributes_of_others);
 }
