@@ -321,10 +321,24 @@ static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
 #define kernel_tmpfile_open	vfs_tmpfile_open
 #endif
 
-#ifdef DXS_HAVE_FOP_FLAGS
-#define DXS_FOP_MMAP_SYNC	.fop_flags = FOP_MMAP_SYNC
+/* What the VFS has to know of files: MAP_SYNC, and RWF_DONTCACHE if there is one. */
+#ifdef DXS_HAVE_FOP_DONTCACHE
+#define DXS_FOP_FLAGS	.fop_flags = FOP_MMAP_SYNC | FOP_DONTCACHE
+#elif defined(DXS_HAVE_FOP_FLAGS)
+#define DXS_FOP_FLAGS	.fop_flags = FOP_MMAP_SYNC
 #else
-#define DXS_FOP_MMAP_SYNC	.mmap_supported_flags = MAP_SYNC
+#define DXS_FOP_FLAGS	.mmap_supported_flags = MAP_SYNC
+#endif
+
+/* With these the VFS refuses calls of a file in dax mode. */
+#ifdef DXS_HAVE_FOP_DONTCACHE
+#define DXS_IOCB_CACHED	(IOCB_DONTCACHE | IOCB_ATOMIC)
+#else
+#define DXS_IOCB_CACHED	0
+#endif
+
+#ifndef DXS_HAVE_FMODE_CAN_ATOMIC_WRITE
+#define FMODE_CAN_ATOMIC_WRITE	((__force fmode_t)0)
 #endif
 
 #ifndef DXS_HAVE_FMODE_NOREUSE

@@ -52,7 +52,7 @@ static int dxs_open(struct inode *inode, struct file *file)
 	if (IS_ERR(lower))
 		return PTR_ERR(lower);
 	file->private_data = lower;
-	file->f_mode |= lower->f_mode & FMODE_NOWAIT;
+	file->f_mode |= lower->f_mode & (FMODE_NOWAIT | FMODE_CAN_ATOMIC_WRITE);
 	return 0;
 }
 
@@ -85,13 +85,49 @@ static inline struct kiocb dxs_lower_iocb(const struct kiocb *iocb)
 	};
 }
 
-static inline int dxs_iocb_enter(struct inode *inode, const struct kiocb *iocb)
+static int dxs_flagged_enter(struct inode *inode, const struct kiocb *iocb)
 {
 	struct dxs_gates *gates = dxs_gates(inode);
+	int err = 0;
 
 	if (!(iocb->ki_flags & IOCB_NOWAIT))
-		return dxs_io_enter(inode);
-	return gates && dxs_gate_try_enter(&gates->io) ? 0 : -EAGAIN;
+		err = dxs_io_enter(inode);
+	else if (!gates || !dxs_gate_try_enter(&gates->io))
+		err = -EAGAIN;
+	/* The VFS has asked the stack's inode, which is never in dax mode. */
+	if (!err && iocb->ki_flags & DXS_IOCB_CACHED &&
+	    dxs_mode(inode) == DAXSTACK_DAX) {
+		dxs_io_leave(inode);
+		err = -EOPNOTSUPP;
+	}
+	return err;
+}
+
+static inline int dxs_iocb_enter(struct inode *inode, const struct kiocb *iocb)
+{
+	if (unlikely(iocb->ki_flags & (IOCB_NOWAIT | DXS_IOCB_CACHED)))
+		return dxs_flagged_enter(inode, iocb);
+	return dxs_io_enter(inode);
+}
+
+/*
+ * The atime after a read of a file, by the options of the stack's mount: see
+ * dxs_lower_flags(). The lower filesystems mark it if they have begun to read,
+ * though there was nothing at @pos, the buffer was bad (EFAULT), or direct I/O was
+ * not aligned (EINVAL). The page cache first looks whether there can be anything.
+ */
+static void dxs_accessed(struct file *file, loff_t pos, ssize_t ret)
+{
+	struct inode *inode = file_inode(file);
+
+	if (unlikely(ret <= 0)) {
+		if (ret && ret != -EFAULT && ret != -EINVAL)
+			return;
+		if (pos >= inode->i_sb->s_maxbytes &&
+		    dxs_mode(inode) == DAXSTACK_CACHED)
+			return;
+	}
+	file_accessed(file);
 }
 
 static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
@@ -99,6 +135,7 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct kiocb lower = dxs_lower_iocb(iocb);
 	bool empty = !iov_iter_count(to);
+	loff_t pos = iocb->ki_pos;
 	ssize_t ret;
 
 	ret = dxs_iocb_enter(inode, iocb);
@@ -108,9 +145,8 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	dxs_refresh(inode, DXS_COPY_SIZE | DXS_COPY_TIMES);
 	ret = lower.ki_filp->f_op->read_iter(&lower, to);
 	iocb->ki_pos = lower.ki_pos;
-	/* By the options of the stack's mount: see dxs_lower_flags(). */
-	if (ret >= 0 && !empty)
-		file_accessed(iocb->ki_filp);
+	if (!empty)
+		dxs_accessed(iocb->ki_filp, pos, ret);
 	dxs_io_leave(inode);
 	return ret;
 }
@@ -120,6 +156,7 @@ static ssize_t dxs_splice_read(struct file *file, loff_t *pos,
 			       unsigned int flags)
 {
 	struct inode *inode = file_inode(file);
+	loff_t from = *pos;
 	ssize_t ret;
 
 	ret = dxs_io_enter(inode);
@@ -128,8 +165,8 @@ static ssize_t dxs_splice_read(struct file *file, loff_t *pos,
 	/* As above. */
 	dxs_refresh(inode, DXS_COPY_SIZE | DXS_COPY_TIMES);
 	ret = dxs_splice_read_lower(file, pos, pipe, len, flags);
-	if (ret > 0)
-		file_accessed(file);
+	if (len)
+		dxs_accessed(file, from, ret);
 	dxs_io_leave(inode);
 	return ret;
 }
@@ -326,7 +363,7 @@ const struct file_operations dxs_file_fops = {
 	.fallocate	= dxs_fallocate,
 	.fadvise	= dxs_fadvise,
 	.mmap		= dxs_mmap,
-	DXS_FOP_MMAP_SYNC,
+	DXS_FOP_FLAGS,
 	.get_unmapped_area = dxs_get_unmapped_area,
 	.setlease	= generic_setlease,
 	.unlocked_ioctl	= dxs_ioctl,
