@@ -50,10 +50,12 @@ static int compare_times(const struct timespec *a, const struct timespec *b)
 	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
 }
 
+/* The clock of ticks lags behind the other one. */
 static void wait_for_tick(void)
 {
-	struct timespec was = coarse(), now;
+	struct timespec was, now;
 
+	clock_gettime(CLOCK_REALTIME, &was);
 	do {
 		sched_yield();
 		now = coarse();
