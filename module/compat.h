@@ -342,6 +342,7 @@ static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
 
 #ifndef DXS_HAVE_FMODE_CAN_ATOMIC_WRITE
 #define FMODE_CAN_ATOMIC_WRITE	0
+
 #endif
 
 #ifndef DXS_HAVE_FMODE_NOREUSE
@@ -449,6 +450,15 @@ int dxs_thaw_super(struct super_block *sb, enum freeze_holder who,
 #endif
 
 /* compat_namei.c */
+
+/*
+ * Does the kernel warn when a file in cached mode grows over blocks that are
+ * written already (iomap_zero_range())? Seen on 7.3, not on 6.12; it came in between.
+ */
+static inline bool dxs_zeroing_warns(void)
+{
+	return LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0);
+}
 
 /**
  * struct dxs_renaming - a rename in the lower filesystem

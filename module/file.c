@@ -74,15 +74,10 @@ static int dxs_release(struct inode *inode, struct file *file)
 			 IOCB_DONTCACHE | IOCB_ATOMIC)
 
 /*
- * What dax mode cannot give. The VFS asks the stack's inode, which is never DAX,
- * and the lower filesystem writes in pieces what was to be written in one.
+ * What dax mode cannot give: no page cache is passed by, and the lower filesystem
+ * writes in pieces what was to be written in one.
  */
-static inline bool dxs_needs_cached(const struct kiocb *iocb, int flags,
-				    const struct inode *inode)
-{
-	return unlikely(iocb->ki_flags & flags) &&
-		dxs_mode(inode) == DAXSTACK_DAX;
-}
+#define DXS_IOCB_CACHED	(IOCB_DONTCACHE | IOCB_ATOMIC)
 
 /*
  * The lower call gets an iocb of its own, and a synchronous one: pmem finishes
@@ -100,13 +95,49 @@ static inline struct kiocb dxs_lower_iocb(const struct kiocb *iocb)
 	};
 }
 
-static inline int dxs_iocb_enter(struct inode *inode, const struct kiocb *iocb)
+static int dxs_flagged_enter(struct inode *inode, const struct kiocb *iocb)
 {
 	struct dxs_gates *gates = dxs_gates(inode);
+	int err = 0;
 
 	if (!(iocb->ki_flags & IOCB_NOWAIT))
-		return dxs_io_enter(inode);
-	return gates && dxs_gate_try_enter(&gates->io) ? 0 : -EAGAIN;
+		err = dxs_io_enter(inode);
+	else if (!gates || !dxs_gate_try_enter(&gates->io))
+		err = -EAGAIN;
+	/* The VFS has asked the stack's inode, which is never in dax mode. */
+	if (!err && iocb->ki_flags & DXS_IOCB_CACHED &&
+	    dxs_mode(inode) == DAXSTACK_DAX) {
+		dxs_io_leave(inode);
+		err = -EOPNOTSUPP;
+	}
+	return err;
+}
+
+static inline int dxs_iocb_enter(struct inode *inode, const struct kiocb *iocb)
+{
+	if (unlikely(iocb->ki_flags & (IOCB_NOWAIT | DXS_IOCB_CACHED)))
+		return dxs_flagged_enter(inode, iocb);
+	return dxs_io_enter(inode);
+}
+
+/*
+ * The atime after a read of a file, by the options of the stack's mount: see
+ * dxs_lower_flags(). The lower filesystems mark it if they have begun to read,
+ * though there was nothing at @pos, the buffer was bad (EFAULT), or direct I/O was
+ * not aligned (EINVAL). The page cache first looks whether there can be anything.
+ */
+static void dxs_accessed(struct file *file, loff_t pos, ssize_t ret)
+{
+	struct inode *inode = file_inode(file);
+
+	if (unlikely(ret <= 0)) {
+		if (ret && ret != -EFAULT && ret != -EINVAL)
+			return;
+		if (pos >= inode->i_sb->s_maxbytes &&
+		    dxs_mode(inode) == DAXSTACK_CACHED)
+			return;
+	}
+	file_accessed(file);
 }
 
 static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
@@ -114,6 +145,7 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct kiocb lower = dxs_lower_iocb(iocb);
 	bool empty = !iov_iter_count(to);
+	loff_t pos = iocb->ki_pos;
 	ssize_t ret;
 
 	ret = dxs_iocb_enter(inode, iocb);
@@ -121,13 +153,10 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return ret;
 	/* relatime compares copies (H37). */
 	dxs_refresh(inode, DXS_COPY_SIZE | DXS_COPY_TIMES);
-	ret = -EOPNOTSUPP;
-	if (!dxs_needs_cached(iocb, IOCB_DONTCACHE, inode))
-		ret = lower.ki_filp->f_op->read_iter(&lower, to);
+	ret = lower.ki_filp->f_op->read_iter(&lower, to);
 	iocb->ki_pos = lower.ki_pos;
-	/* By the options of the stack's mount: see dxs_lower_flags(). */
-	if (ret >= 0 && !empty)
-		file_accessed(iocb->ki_filp);
+	if (!empty)
+		dxs_accessed(iocb->ki_filp, pos, ret);
 	dxs_io_leave(inode);
 	return ret;
 }
@@ -137,6 +166,7 @@ static ssize_t dxs_splice_read(struct file *file, loff_t *pos,
 			       unsigned int flags)
 {
 	struct inode *inode = file_inode(file);
+	loff_t from = *pos;
 	ssize_t ret;
 
 	ret = dxs_io_enter(inode);
@@ -145,8 +175,8 @@ static ssize_t dxs_splice_read(struct file *file, loff_t *pos,
 	/* As above. */
 	dxs_refresh(inode, DXS_COPY_SIZE | DXS_COPY_TIMES);
 	ret = dxs_splice_read_lower(file, pos, pipe, len, flags);
-	if (ret > 0)
-		file_accessed(file);
+	if (len)
+		dxs_accessed(file, from, ret);
 	dxs_io_leave(inode);
 	return ret;
 }
@@ -162,9 +192,7 @@ static inline ssize_t dxs_write_gated(struct kiocb *iocb,
 	ret = dxs_iocb_enter(inode, iocb);
 	if (ret)
 		return ret;
-	ret = -EOPNOTSUPP;
-	if (!dxs_needs_cached(iocb, IOCB_DONTCACHE | IOCB_ATOMIC, inode))
-		ret = lower.ki_filp->f_op->write_iter(&lower, from);
+	ret = lower.ki_filp->f_op->write_iter(&lower, from);
 	iocb->ki_pos = lower.ki_pos;
 	dxs_refresh_written(inode);
 	dxs_io_leave(inode);

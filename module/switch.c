@@ -173,6 +173,9 @@ static bool dxs_beyond_eof(struct inode *lower)
  * appends, over a flush. In dax mode a write there would meet blocks without
  * an address. Setting the size to what it is trims them, as close(2) does.
  *
+ * In dax mode it allocates beyond EOF as well, and fills that with zeroes at once.
+ * When the file grows over such blocks in cached mode, later kernels warn.
+ *
  * Context: the I/O gate is shut, so that none are made; i_rwsem is free.
  */
 static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
@@ -185,7 +188,9 @@ static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
 	enum daxstack_reason reason;
 	int err;
 
-	if (sw->to != DAXSTACK_DAX || strcmp(lower->i_sb->s_type->name, "xfs"))
+	if (strcmp(lower->i_sb->s_type->name, "xfs"))
+		return DAXSTACK_REASON_NONE;
+	if (sw->to != DAXSTACK_DAX && !dxs_zeroing_warns())
 		return DAXSTACK_REASON_NONE;
 	if (!dxs_beyond_eof(lower))
 		return DAXSTACK_REASON_NONE;

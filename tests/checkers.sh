@@ -392,6 +392,12 @@ mutants()
 {
 	KDIR=$tmp/kernel scripts/check-mutants "$@"
 }
+# mutants_say LINE
+mutants_say()
+{
+	KDIR=$tmp/kernel scripts/check-mutants >"$tmp/mutants" &&
+		grep -qxF "$1" "$tmp/mutants"
+}
 source_file
 mutant 'Test: t\n'
 good 'mutants: a patch that fits' mutants --apply
@@ -419,6 +425,20 @@ printf '%s\n' 'Widens: yes' '---' '--- a/module/a.c' '+++ b/module/a.c' \
 	'@@ -1,3 +1,4 @@' '+zero' ' one' ' two' ' three' >tests/mutants/H2.patch
 says '1..1\nnot ok 1 - a\n' 1
 bad 'mutants: the test fails with the guard, too' 'BROKEN: H1.*with the guard' mutants
+mkdir -p "$tmp/kernel/include/config"
+echo 6.12.0-cloud >"$tmp/kernel/include/config/kernel.release"
+says 'ok 1 - x\n1..1\n' 0
+mutant 'Test: t\nUnneeded: 7.3: it is right\nUnprovoked: 6.1: too fast\n'
+bad 'mutants: what is said of other kernels is nothing' 'SURVIVED: H1' mutants
+mutant 'Test: t\nUnneeded: 7.3: it is right\nUnneeded: 6.1 6.12: nothing there\n'
+good 'mutants: not needed with this kernel' mutants_say 'not needed: H1: nothing there'
+mutant 'Test: t\nUnprovoked: 6.12: too fast\n'
+good 'mutants: not provoked with this kernel' mutants_say 'not provoked: H1: too fast'
+mutant 'Test: t\nKernels: 6.1 7.3\n'
+good 'mutants: for other kernels' mutants_say 'left out: H1: it is for 6.1 7.3'
+mutant 'Test: t\nKernels: 6.12 7.3\n'
+bad 'mutants: for this kernel' 'SURVIVED: H1' mutants
+rm -r "$tmp/kernel/include"
 mutant ''
 bad 'mutants: no test is named' 'BROKEN: H1: names no test' mutants
 printf 'Test: t\n---\n' >tests/mutants/H1.patch

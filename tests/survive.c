@@ -477,10 +477,44 @@ static void test_fragments(void)
 	dxs_fsck();
 }
 
+/*
+ * H11: in dax mode XFS allocates up to the next border of a stripe when a file
+ * grows, and writes zeroes there. Kernels after 6.12 warn if the file grows over that
+ * in cached mode.
+ */
+static void test_written_beyond_end(void)
+{
+	struct file f = { .path = "stack/stripe", .image = dxs_alloc(ROOM) };
+	bool good;
+	int i;
+
+	dxs_mkfs(NULL);
+	if (dxs_on_xfs())
+		MUST(-DXS_RUN("mkfs.xfs", "-q", "-f", "-d",
+			      "su=1m,sw=1,agcount=4", dxs_pmem));
+	dxs_mount_stack();
+	f.fd = MUST(open(f.path, O_RDWR | O_CREAT, 0644));
+	for (i = 0; i < 5; i++) {
+		good = dxs_to(f.fd, DAXSTACK_DAX, "beyond the end");
+		write_at(&f, f.fd, f.size, MIB / 2 + 1, i);
+		good &= dxs_to(f.fd, DAXSTACK_CACHED, "beyond the end");
+		MUST(ftruncate(f.fd, f.size + 20 * PAGE));
+		f.size += 20 * PAGE;
+		write_at(&f, f.fd, f.size + 3 * PAGE, 5000, i);
+		good &= same(&f, "beyond the end");
+		dxs_ok(good, "a file that grows in both modes, time %d", i + 1);
+	}
+	close(f.fd);
+	free(f.image);
+	dxs_umount_stack();
+	dxs_fsck();
+}
+
 int main(void)
 {
 	dxs_begin();
 	test_fragments();
+	test_written_beyond_end();
 	dxs_mkfs(NULL);
 	dxs_mount_stack();
 	test_ways();

@@ -11,6 +11,9 @@
 
 #include "differ.h"
 
+/* RWF_DONTCACHE, newer than the headers of some. */
+#define DONTCACHE	0x80
+
 #define P(step)	path_of((step)->path[0])
 
 /* The largest file of ext4, and a bit less. */
@@ -62,6 +65,16 @@ static bool unaligned(int fd, off_t pos, size_t len, struct text *out)
 static bool direct(int fd, off_t pos, struct text *out)
 {
 	return unaligned(fd, pos | 1, 1, out);
+}
+
+/* Where there are switches, the mode tells whether RWF_DONTCACHE is refused. */
+static bool uncached(int64_t flags, struct text *out)
+{
+	if (!switching || !(flags & DONTCACHE))
+		return false;
+	known(KNOWN_DONTCACHE);
+	say(out, " left out");
+	return true;
 }
 
 /* --- What they take. */
@@ -155,7 +168,7 @@ static void run_pwrite(struct side *side, const struct step *step,
 static void make_vector(struct rng *rng, struct step *step)
 {
 	static const int flags[] = { 0, RWF_DSYNC, RWF_SYNC, RWF_APPEND,
-		RWF_HIPRI, 0x80, 0x40000000, RWF_SYNC | RWF_APPEND };
+		RWF_HIPRI, DONTCACHE, 0x40000000, RWF_SYNC | RWF_APPEND };
 
 	make_io(rng, step);
 	step->n[3] = PICK(rng, flags);
@@ -180,7 +193,7 @@ static void run_preadv2(struct side *side, const struct step *step,
 	struct iovec iov[3];
 
 	vector(iov, step->n[1]);
-	if (!direct(fd, step->n[0], out))
+	if (!direct(fd, step->n[0], out) && !uncached(step->n[3], out))
 		said_read(out, preadv2(fd, iov, 3, step->n[0], step->n[3]));
 }
 
@@ -192,7 +205,7 @@ static void run_pwritev2(struct side *side, const struct step *step,
 
 	dxs_fill(buffer(), step->n[1], step->n[2], 0);
 	vector(iov, step->n[1]);
-	if (!direct(fd, step->n[0], out))
+	if (!direct(fd, step->n[0], out) && !uncached(step->n[3], out))
 		say_ret(out, pwritev2(fd, iov, 3, step->n[0], step->n[3]));
 }
 

@@ -26,6 +26,8 @@ static struct {
 		"what it reads of the range that it writes depends on the mode" },
 	[KNOWN_DIOALIGN] = { "STATX_DIOALIGN",
 		"the same" },
+	[KNOWN_DONTCACHE] = { "RWF_DONTCACHE",
+		"refused in dax mode, where there is no cache" },
 	[KNOWN_CTIME] = { "st_ctime",
 		"a switch changes it, as does every change of flags" },
 };

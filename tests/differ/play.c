@@ -4,7 +4,9 @@
  *
  * Times: between two steps the kernel's clock goes on by at least a tick. So of
  * a time that is not one set by a step, it can be told at which step it was
- * made, and that is what is compared. The others are compared as they are.
+ * made, and that is what is compared. The others are compared as they are. Times
+ * of files are those of ticks; from Linux 6.13 on also later ones, when somebody
+ * has asked for the last one in between (multigrain timestamps).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -48,10 +50,12 @@ static int compare_times(const struct timespec *a, const struct timespec *b)
 	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
 }
 
+/* The clock of ticks lags behind the other one. */
 static void wait_for_tick(void)
 {
-	struct timespec was = coarse(), now;
+	struct timespec was, now;
 
+	clock_gettime(CLOCK_REALTIME, &was);
 	do {
 		sched_yield();
 		now = coarse();
@@ -70,9 +74,10 @@ static void mark_begin(void)
 
 void say_time(struct text *out, const char *name, int64_t sec, uint32_t nsec)
 {
-	struct timespec ts = { sec, nsec }, now = coarse();
+	struct timespec ts = { sec, nsec }, now;
 	unsigned int i = begins.count;
 
+	clock_gettime(CLOCK_REALTIME, &now);
 	while (i && compare_times(&ts, &begins.at[i - 1]) < 0)
 		i--;
 	if (i && compare_times(&ts, &now) <= 0)

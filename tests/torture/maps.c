@@ -416,10 +416,21 @@ RUN(run_busy)
 	return ret;
 }
 
+/* Return: 0 or a negative errno. */
+static long remove_pages(void *map, size_t len)
+{
+	long ret;
+
+	do
+		ret = DO(madvise(map, len, MADV_REMOVE));
+	while (ret == -EINTR);
+	return ret;
+}
+
 /* A hole, by way of the mapping. */
 RUN(run_remove)
 {
-	uint8_t *map = map_of(w, a);
+	uint8_t *map = map_of(w, a), *other;
 	off_t pos;
 	size_t len;
 	long ret;
@@ -434,9 +445,16 @@ RUN(run_remove)
 	/* What is locked cannot be removed, but what is not, before it, would be. */
 	munlock(map + pos, len);
 	plan_zero(w, a, pos, len);
-	do
-		ret = DO(madvise(map + pos, len, MADV_REMOVE));
-	while (ret == -EINTR);
+	ret = remove_pages(map + pos, len);
+	/* What was locked in cached mode stays so in dax mode, munlock(2) or not. */
+	if (ret == -EINVAL) {
+		other = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     fd_of(w, a), pos);
+		if (other == MAP_FAILED)
+			return -errno;
+		ret = remove_pages(other, len);
+		munmap(other, len);
+	}
 	plan_done(w, ret ? 0 : len);
 	if (!ret)
 		read_back(w, a, pos, len);
