@@ -77,6 +77,7 @@ enum daxstack_reason {
  * @mode: in: the mode wanted, DAXSTACK_DAX or DAXSTACK_CACHED
  * @timeout_ms: in: how long to wait for what is in the way (mappings, pinned
  *	pages, ...), in milliseconds; 0: answer at once, -1: no limit
+ *	It may be less on return, if the kernel had to make the call anew.
  * @flags: in: must be 0
  * @reason: out: enum daxstack_reason, DAXSTACK_REASON_NONE if the file is in
  *	@mode now

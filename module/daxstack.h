@@ -520,6 +520,7 @@ enum dxs_cause {
  * @cause: who asks
  * @deadline: in jiffies, when to give up on what is in the way
  * @forever: no deadline
+ * @may_restart: the caller can make the call again with the time that is left
  * @policy: inside: switch= during an attempt
  * @stores: inside: there is nothing to switch, only something to store
  * @since: inside: when the waiting began, in jiffies
@@ -529,6 +530,7 @@ enum dxs_cause {
  * @memory: inside: for dxs_memory_release()
  * @spared: inside: folios that reclaim has to spare (spare.c)
  * @err: inside: an errno that says more than that of @reason
+ * @restart: out: the call is to be made again, by -ERESTARTNOINTR
  * @reason: out: why it was refused or deferred
  * @attempts: out: how often the gates were shut
  * @switched: out: the mode changed
@@ -546,6 +548,7 @@ struct dxs_switch {
 	enum dxs_cause cause;
 	unsigned long deadline;
 	bool forever;
+	bool may_restart;
 	enum dxs_policy policy;
 	bool stores;
 	unsigned long since;
@@ -555,6 +558,7 @@ struct dxs_switch {
 	int memory;
 	struct dxs_spared *spared;
 	int err;
+	bool restart;
 	enum daxstack_reason reason;
 	u32 attempts;
 	bool switched;

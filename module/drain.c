@@ -18,6 +18,7 @@
 #include <linux/workqueue.h>
 
 #include "daxstack.h"
+#include "wait.h"
 
 static void dxs_drain_work(struct work_struct *work);
 
@@ -77,12 +78,10 @@ static bool dxs_drain_is_done(unsigned long ticket)
 static long dxs_drain_wait(struct file *file, unsigned long ticket,
 			   long timeout)
 {
-	return ___wait_var_event(&dxs_drainer,
-				 ___wait_cond_timeout(file ?
-						      dxs_drain_claim(file) :
-						      dxs_drain_is_done(ticket)),
-				 TASK_INTERRUPTIBLE, 0, timeout,
-				 __ret = schedule_timeout(__ret));
+	return dxs_wait_var_timeout(&dxs_drainer,
+				    file ? dxs_drain_claim(file) :
+					   dxs_drain_is_done(ticket),
+				    timeout);
 }
 
 /*

@@ -9,6 +9,7 @@
 
 #include "gate.h"
 #include "trace.h"
+#include "wait.h"
 
 static int dxs_gate_readers(struct dxs_gate *gate)
 {
@@ -91,7 +92,7 @@ void dxs_gate_leave_slow(struct dxs_gate *gate)
 	smp_mb();
 	this_cpu_dec(*gate->readers);
 	preempt_enable();
-	/* Pairs with prepare_to_wait_event() in dxs_gate_drain(). */
+	/* Pairs with prepare_to_wait_event() in dxs_gate_shut(). */
 	smp_mb();
 	wake_up_var(&gate->readers);
 	rcu_read_unlock();
@@ -130,16 +131,6 @@ void dxs_gate_open_new(struct dxs_gate *gate)
 	dxs_gate_let_go(gate, DXS_SHUT_NEW);
 }
 
-/* As wait_event_interruptible_timeout(): what is left, 0, or -ERESTARTSYS. */
-static long dxs_gate_drain(struct dxs_gate *gate, long timeout)
-{
-	might_sleep();
-	return ___wait_var_event(&gate->readers,
-				 ___wait_cond_timeout(!dxs_gate_readers(gate)),
-				 TASK_INTERRUPTIBLE, 0, timeout,
-				 __ret = schedule_timeout(__ret));
-}
-
 /**
  * dxs_gate_shut() - keep new readers out and wait for those inside to leave
  * @gate: a gate that no switch has shut
@@ -160,12 +151,12 @@ int dxs_gate_shut(struct dxs_gate *gate, long timeout)
 	if (!READ_ONCE(gate->used))
 		return 0;
 	synchronize_rcu_expedited();
-	left = dxs_gate_drain(gate, timeout);
+	left = dxs_wait_var_timeout(&gate->readers, !dxs_gate_readers(gate),
+				    timeout);
 	if (left > 0)
 		return 0;
 	dxs_gate_open(gate);
-	/* See dxs_rest(): it may be no signal. */
-	return left && task_sigpending(current) ? -EINTR : -ETIMEDOUT;
+	return left ? -EINTR : -ETIMEDOUT;
 }
 
 /**

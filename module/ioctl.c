@@ -22,10 +22,15 @@ static long dxs_switch_file(struct file *file, struct daxstack_switch *arg)
 
 	sw = dxs_switch_of(file->f_path.dentry, arg->mode);
 	sw.mnt = file->f_path.mnt;
+	sw.may_restart = true;
 	sw.forever = arg->timeout_ms < 0;
 	if (!sw.forever)
 		sw.deadline += msecs_to_jiffies(arg->timeout_ms);
 	err = dxs_switch(&sw);
+	/* The call is made again with what the caller's memory says then. */
+	if (sw.restart && !sw.forever)
+		arg->timeout_ms = jiffies_to_msecs(max_t(long, sw.deadline -
+							 jiffies, 0));
 
 	arg->reason = sw.reason;
 	arg->attempts = sw.attempts;

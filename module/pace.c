@@ -23,6 +23,7 @@
 #include <linux/user_namespace.h>
 
 #include "daxstack.h"
+#include "wait.h"
 
 #define DXS_INTERVAL	(20ULL * NSEC_PER_MSEC)
 #define DXS_BURST	250
@@ -104,22 +105,23 @@ static u64 dxs_pace_count(unsigned int more)
  * dxs_rest() - let some time pass
  * @timeout: in jiffies
  *
- * Work that io_uring or a tracer queues for a task ends an interruptible sleep, and
- * every later one until the task returns to user mode. It is no signal, and waits.
- *
  * Context: sleeps.
- * Return: false if a signal came first.
+ * Return: false if a signal came first; it is seen after a tenth of a second at the
+ * latest (see wait.h).
  */
 bool dxs_rest(unsigned long timeout)
 {
-	unsigned long until = jiffies + timeout, now = jiffies;
+	unsigned long until = jiffies + timeout;
+	long left;
 
-	while (!task_sigpending(current) && time_before(now, until)) {
-		if (signal_pending(current))
-			schedule_timeout_killable(until - now);
+	for (;;) {
+		left = dxs_time_left(until);
+		if (!left || task_sigpending(current))
+			break;
+		if (dxs_wait_state() == TASK_KILLABLE)
+			schedule_timeout_killable(min_t(long, left, HZ / 10));
 		else
-			schedule_timeout_interruptible(until - now);
-		now = jiffies;
+			schedule_timeout_interruptible(left);
 	}
 	return !task_sigpending(current);
 }

@@ -9,6 +9,7 @@
 
 #include "daxstack.h"
 #include "trace.h"
+#include "wait.h"
 
 /*
  * A page reference, a flusher or an I/O call is mostly gone in a moment: try
@@ -113,14 +114,11 @@ static enum daxstack_reason dxs_switch_trylock(struct dxs_inode *di)
 
 	if (mutex_trylock(&di->switch_lock))
 		return DAXSTACK_REASON_NONE;
-	left = ___wait_var_event(&di->switch_lock,
-				 ___wait_cond_timeout(mutex_trylock(&di->switch_lock)),
-				 TASK_INTERRUPTIBLE, 0, DXS_TURN,
-				 __ret = schedule_timeout(__ret));
+	left = dxs_wait_var_timeout(&di->switch_lock,
+				    mutex_trylock(&di->switch_lock), DXS_TURN);
 	if (left > 0)
 		return DAXSTACK_REASON_NONE;
-	return left && task_sigpending(current) ? DAXSTACK_REASON_INTERRUPTED :
-						  DAXSTACK_REASON_SWITCHING;
+	return left ? DAXSTACK_REASON_INTERRUPTED : DAXSTACK_REASON_SWITCHING;
 }
 
 static void dxs_switch_unlock(struct dxs_inode *di)
@@ -248,6 +246,20 @@ static unsigned long dxs_patience(const struct dxs_switch *sw)
 	return sw->since + (stores ? DXS_STORE_PATIENCE : DXS_PATIENCE);
 }
 
+/*
+ * Pages may be pinned by io_uring for the caller, which lets them go by work that
+ * waits for the caller to return to user mode. Who asked to wait would wait for
+ * himself: so the call is made again after that, with the time that is left.
+ */
+static bool dxs_waits_for_own_work(struct dxs_switch *sw)
+{
+	if (sw->reason != DAXSTACK_REASON_PINNED || !sw->may_restart ||
+	    dxs_wait_state() != TASK_KILLABLE)
+		return false;
+	sw->restart = sw->forever || time_before(jiffies, sw->deadline);
+	return sw->restart;
+}
+
 /* Lets some time pass. Return: true if it is worth another attempt. */
 static bool dxs_wait_a_little(struct dxs_switch *sw)
 {
@@ -256,6 +268,8 @@ static bool dxs_wait_a_little(struct dxs_switch *sw)
 	unsigned long patience = dxs_patience(sw), pause = 1;
 
 	if (!dxs_may_pass(reason))
+		return false;
+	if (dxs_waits_for_own_work(sw))
 		return false;
 	if (dxs_is_brief(reason) && time_before(until, patience))
 		until = patience;
@@ -435,6 +449,8 @@ int dxs_switch_end(const struct dxs_switch *sw)
 {
 	int err = 0;
 
+	if (sw->restart)
+		return -ERESTARTNOINTR;
 	if (sw->reason && !sw->deferred)
 		err = sw->err ?: dxs_reason_errno(sw->reason);
 	if (err && !dxs_only_attributes(sw))
