@@ -29,14 +29,31 @@
 #define DXS_NONOTIFY	__FMODE_NONOTIFY
 #endif
 
+/*
+ * H70: the kernel asks a lower file for the idmap of its mount, when a write takes
+ * S_ISGID away, and of who calls mincore(2). So where the user's mount is idmapped the
+ * lower file is one of that mount, as all are on Linux 6.1.
+ */
+static struct path dxs_path_by_mount_of(const struct file *user,
+					const struct path *lower)
+{
+	struct path path = *lower;
+
+	if (is_idmapped_mnt(user->f_path.mnt))
+		path.mnt = user->f_path.mnt;
+	return path;
+}
+
+/* @user may be a lower file, which has the mount of its user then. */
 static struct file *dxs_backing_open(const struct file *user, int flags,
 				     const struct path *lower,
 				     const struct cred *cred)
 {
+	const struct path path = dxs_path_by_mount_of(user, lower);
 	const struct cred *old = override_creds(cred);
 	struct file *file;
 
-	file = backing_file_open(user, flags | DXS_NONOTIFY, lower, cred);
+	file = backing_file_open(user, flags | DXS_NONOTIFY, &path, cred);
 	revert_creds(old);
 	return file;
 }
