@@ -44,16 +44,14 @@ static struct path dxs_path_by_mount_of(const struct file *user,
 	return path;
 }
 
-/* @user may be a lower file, which has the mount of its user then. */
 static struct file *dxs_backing_open(const struct file *user, int flags,
 				     const struct path *lower,
 				     const struct cred *cred)
 {
-	const struct path path = dxs_path_by_mount_of(user, lower);
 	const struct cred *old = override_creds(cred);
 	struct file *file;
 
-	file = backing_file_open(user, flags | DXS_NONOTIFY, &path, cred);
+	file = backing_file_open(user, flags | DXS_NONOTIFY, lower, cred);
 	revert_creds(old);
 	return file;
 }
@@ -76,16 +74,17 @@ static struct file *dxs_backing_open(const struct file *user, int flags,
 struct file *dxs_lower_open(struct file *user, int flags,
 			    const struct path *lower, const struct cred *cred)
 {
+	const struct path path = dxs_path_by_mount_of(user, lower);
 #ifdef DXS_HAVE_FSNOTIFY_MODE
 	fmode_t mode = user->f_mode & FMODE_FSNOTIFY_MASK;
 	struct file *file;
 
 	file_set_fsnotify_mode(user, FMODE_NONOTIFY);
-	file = dxs_backing_open(user, flags, lower, cred);
+	file = dxs_backing_open(user, flags, &path, cred);
 	file_set_fsnotify_mode(user, mode);
 	return file;
 #else
-	return dxs_backing_open(user, flags, lower, cred);
+	return dxs_backing_open(user, flags, &path, cred);
 #endif
 }
 
@@ -106,6 +105,7 @@ struct file *dxs_lower_open_again(struct file *user, int flags,
 				  const struct path *lower,
 				  const struct cred *cred)
 {
+	const struct path path = dxs_path_by_mount_of(user, lower);
 	const struct inode *inode = d_inode(lower->dentry);
 	bool writable = (flags & O_ACCMODE) != O_RDONLY;
 	struct file *file;
@@ -115,7 +115,7 @@ struct file *dxs_lower_open_again(struct file *user, int flags,
 		flags |= O_APPEND;
 	if (IS_IMMUTABLE(inode))
 		flags = (flags & ~O_ACCMODE) | O_RDONLY;
-	file = dxs_backing_open(dxs_lower_file(user), flags, lower, cred);
+	file = dxs_backing_open(dxs_lower_file(user), flags, &path, cred);
 	if (!IS_ERR(file) && writable)
 		file->f_mode |= FMODE_WRITE | FMODE_CAN_WRITE;
 	return file;

@@ -372,8 +372,10 @@ void dxs_as_judged_end(const struct cred *old);
 static inline void dxs_note_idmap(const struct inode *inode,
 				  const struct mnt_idmap *idmap)
 {
-	if (unlikely(idmap != &nop_mnt_idmap))
-		WRITE_ONCE(DXS_SB(inode->i_sb)->idmapped, true);
+	struct dxs_sb *sbi = DXS_SB(inode->i_sb);
+
+	if (unlikely(idmap != &nop_mnt_idmap) && !READ_ONCE(sbi->idmapped))
+		WRITE_ONCE(sbi->idmapped, true);
 }
 
 /* dentry.c */

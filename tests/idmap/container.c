@@ -27,7 +27,7 @@ static void copy_busybox(const char *to)
 }
 
 #define SCRIPT								\
-	"set -e; export PATH=/bin; busybox --install -s /bin\n"		\
+	"set -e; export PATH=/bin; /bin/busybox --install -s /bin\n"		\
 	"mkdir -p home/user var/tmp; chmod 1777 var/tmp\n"		\
 	"chown 1000:1000 home/user\n"					\
 	"echo 1 >home/user/file; chown 1000:1000 home/user/file\n"	\

@@ -5,8 +5,10 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -246,14 +248,15 @@ void changes(void)
 	note_everywhere("own/mine");
 	TRY(chown("a/own/mine", A(1000), A(1000)));
 	/* Its owner is nobody there. */
-	TRY(chown("b/zero", B(1000), B(1000)));
 	TRY(chmod("b/zero", 0600));
 	TRY(utimensat(AT_FDCWD, "b/zero", NULL, 0));
 	TRY(truncate("b/zero", 0));
 	TRY(open_close("b/zero", O_RDONLY, 0));
 	TRY(open_close("b/zero", O_RDWR, 0));
 	TRY(unlink("b/zero"));
-	TRY(link("b/zero", "b/zero2"));
+	TRY(link("b/zero", "b/own/zero"));
+	TRY(chown("b/zero", B(1000), -1));
+	TRY(chown("b/zero", B(1000), B(1000)));
 	note_everywhere("zero");
 	if (as(A(1000), A(1000), A(1005))) {
 		TRY(chown("a/own/mine", -1, A(1005)));
@@ -277,6 +280,16 @@ void changes(void)
 		done();
 	}
 	note_everywhere("own/mine");
+}
+
+static void append_only(const char *path, int flag)
+{
+	int fd = MUST(open(path, O_RDONLY)), flags;
+
+	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	flags = (flags & ~FS_APPEND_FL) | flag;
+	MUST(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	close(fd);
 }
 
 void sticky(void)
@@ -334,6 +347,22 @@ void sticky(void)
 		TRY(unlink("b/sticky/file2"));
 		done();
 	}
-	/* Append-only, whoever has the right. */
-	TRY(unlink("b/sticky/file2"));
+	/* What nobody may remove. */
+	make_file("plain/own/append", 1000, 1000, 0666);
+	append_only("plain/own/append", FS_APPEND_FL);
+	append_only("plain/own", FS_APPEND_FL);
+	if (as(A(1000), A(1000), 0)) {
+		TRY(unlink("a/own/append"));
+		TRY(link("a/own/append", "a/own/append2"));
+		TRY(link("a/own/mine", "a/own/mine2"));
+		TRY(unlink("a/own/mine2"));
+		done();
+	}
+	append_only("plain/own", 0);
+	if (as(A(1000), A(1000), 0)) {
+		TRY(unlink("a/own/append"));
+		TRY(unlink("a/own/mine2"));
+		done();
+	}
+	append_only("plain/own/append", 0);
 }
