@@ -35,7 +35,7 @@ static void copy_busybox(const char *to)
 	"mkfifo var/fifo; mv var/fifo home/fifo; ln -s x home/symlink\n" \
 	"tar cf var/home.tar home; rm -r home\n"			\
 	"tar xpf var/home.tar; cp -a home home2\n"			\
-	"rm var/home.tar; ls -nR home home2 | sed 's/ [A-Z][a-z][a-z] .* / /'\n"
+	"rm var/home.tar; ls -nR home home2 | sed -e /^total/d -e 's/ [A-Z][a-z][a-z] .* / /'\n"
 
 static void in_root(void)
 {

@@ -196,12 +196,29 @@ static int idmap(const char *from, const char *to, const char *map)
 	return err;
 }
 
-static void set_sysctl(const char *path, const char *value)
-{
-	int fd = MUST(open(path, O_WRONLY | O_CLOEXEC));
+/* What is protected in sticky directories, and what was before this test. */
+static struct {
+	const char *path;
+	char value, was;
+} sysctls[] = {
+	{ .path = "/proc/sys/fs/protected_hardlinks", .value = '1' },
+	{ .path = "/proc/sys/fs/protected_symlinks", .value = '1' },
+	{ .path = "/proc/sys/fs/protected_regular", .value = '2' },
+};
 
-	MUST(write(fd, value, strlen(value)));
-	close(fd);
+static void set_sysctls(bool back)
+{
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(sysctls); i++) {
+		fd = MUST(open(sysctls[i].path, O_RDWR | O_CLOEXEC));
+		if (!back)
+			MUST(pread(fd, &sysctls[i].was, 1, 0));
+		MUST(pwrite(fd, back ? &sysctls[i].was : &sysctls[i].value, 1,
+			    0));
+		close(fd);
+	}
 }
 
 /* On both sides, all that is compared. */
@@ -274,9 +291,7 @@ int main(int argc, char **argv)
 	MUST(mkdir("plain", 0755));
 	MUST(mkdir("a", 0755));
 	MUST(mkdir("b", 0755));
-	set_sysctl("/proc/sys/fs/protected_hardlinks", "1");
-	set_sysctl("/proc/sys/fs/protected_symlinks", "1");
-	set_sysctl("/proc/sys/fs/protected_regular", "2");
+	set_sysctls(false);
 	umask(0);
 
 	native = side("lower", dxs_mount_lower, dxs_umount_lower);
@@ -285,5 +300,6 @@ int main(int argc, char **argv)
 		compare(native, stack);
 	free(native);
 	free(stack);
+	set_sysctls(true);
 	return dxs_done();
 }
