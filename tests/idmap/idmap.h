@@ -35,7 +35,7 @@ void note_stat(const char *path);
  * Return: true in it, to end with done(); false in the parent, when it has.
  */
 bool as(uid_t uid, gid_t gid, gid_t more);
-void done(void) __attribute__((noreturn));
+_Noreturn void done(void);
 
 /* Makes a file of one byte. Bails out. */
 void make_file(const char *path, uid_t uid, gid_t gid, mode_t mode);

@@ -222,6 +222,7 @@ static const struct {
 
 void changes(void)
 {
+	const struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 2 } };
 	const mode_t modes[] = { 06777, 02666, 04666 };
 	size_t i, j;
 
@@ -264,8 +265,7 @@ void changes(void)
 		TRY(chown("a/own/mine", A(1001), -1));
 		TRY(chmod("a/own/mine", 02755));
 		TRY(chown("a/own/mine", A(1000), A(1000)));
-		TRY(utimensat(AT_FDCWD, "a/own/mine", (struct timespec[2]){
-			      { .tv_sec = 1 }, { .tv_sec = 2 } }, 0));
+		TRY(utimensat(AT_FDCWD, "a/own/mine", times, 0));
 		TRY(open_close("a/own/mine", O_RDONLY | O_NOATIME, 0));
 		done();
 	}

@@ -174,14 +174,14 @@ static void note_user(const char *path)
 
 void attributes(void)
 {
+	const uid_t uids[] = { A(1000), 1000, A(1001), 0 };
+	size_t i;
+
 	MUST(mkdir("plain/attrs", 0777));
 	make_file("plain/attrs/file", 1000, 1000, 0600);
 	MUST(mkdir("plain/attrs/sticky", 0));
 	MUST(chown("plain/attrs/sticky", 1000, 1000));
 	MUST(chmod("plain/attrs/sticky", 01777));
-	const uid_t uids[] = { A(1000), 1000, A(1001), 0 };
-	size_t i;
-
 	for (i = 0; i < ARRAY_SIZE(uids); i++) {
 		if (as(uids[i], uids[i], 0)) {
 			note_user("a/attrs/file");
