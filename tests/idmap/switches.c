@@ -152,6 +152,34 @@ static void switch_as(uid_t uid, const char *path, int err)
 	dxs_is(!!err, seen[2], "%u, %s: is its use withheld?", uid, path);
 }
 
+/* The same for the flag of a directory. */
+static void flag_as(uid_t uid, const char *path, int err)
+{
+	struct fsxattr before, after;
+	int fd = MUST(open(path, O_RDONLY)), ends[2], seen = -1;
+
+	MUST(ioctl(fd, FS_IOC_FSGETXATTR, &before));
+	MUST(pipe(ends));
+	if (as(uid, uid, 0)) {
+		struct daxstack_switch sw = {
+			.mode = before.fsx_xflags & FS_XFLAG_DAX ?
+				DAXSTACK_CACHED : DAXSTACK_DAX,
+		};
+
+		seen = ERR(ioctl(fd, DAXSTACK_IOC_DIR_FLAG, &sw));
+		MUST(write(ends[1], &seen, sizeof(seen)));
+		done();
+	}
+	MUST(read(ends[0], &seen, sizeof(seen)));
+	close(ends[0]);
+	close(ends[1]);
+	dxs_errno(err, seen, "%u sets the flag of %s", uid, path);
+	MUST(ioctl(fd, FS_IOC_FSGETXATTR, &after));
+	dxs_is(!err, (before.fsx_xflags ^ after.fsx_xflags) == FS_XFLAG_DAX,
+	       "%u sets the flag of %s: is it another?", uid, path);
+	close(fd);
+}
+
 void switches(void)
 {
 	struct stat st;
@@ -167,6 +195,14 @@ void switches(void)
 	switch_as(B(1000), "a/switched", EPERM);
 	switch_as(A(0), "a/switched", EPERM);
 	switch_as(0, "a/switched", 0);
+	MUST(mkdir("plain/flagged", 0755));
+	MUST(chown("plain/flagged", 1000, 1000));
+	flag_as(A(1000), "a/flagged", 0);
+	flag_as(B(1000), "b/flagged", 0);
+	flag_as(1000, "a/flagged", EPERM);
+	flag_as(A(1000), "plain/flagged", EPERM);
+	flag_as(A(0), "b/flagged", EPERM);
+
 	/* Who is whom, whatever the lower filesystem alone says. */
 	MUST(stat("a/switched", &st));
 	dxs_is(A(1000), st.st_uid, "the owner through one mount");
