@@ -62,7 +62,7 @@ static void in_root(void)
 		note("  %s", line);
 }
 
-void container(void)
+void test_container(void)
 {
 	MUST(mkdir("plain/root", 0755));
 	MUST(mkdir("plain/root/bin", 0755));

@@ -35,7 +35,7 @@ void note_stat(const char *path);
  * Return: true in it, to end with done(); false in the parent, when it has.
  */
 bool as(uid_t uid, gid_t gid, gid_t more);
-_Noreturn void done(void);
+__attribute__((noreturn)) void done(void);
 
 /* Makes a file of one byte. Bails out. */
 void make_file(const char *path, uid_t uid, gid_t gid, mode_t mode);
@@ -44,15 +44,15 @@ void make_file(const char *path, uid_t uid, gid_t gid, mode_t mode);
 bool as_container(uid_t first);
 
 /* Each notes its steps. */
-void owners(void);
-void changes(void);
-void sticky(void);
-void acls(void);
-void attributes(void);
-void capabilities(void);
-void flags(void);
-void memory(void);
-void container(void);
+void test_owners(void);
+void test_changes(void);
+void test_sticky(void);
+void test_acls(void);
+void test_attributes(void);
+void test_capabilities(void);
+void test_flags(void);
+void test_memory(void);
+void test_container(void);
 
 /* capabilities.c: the program whose capabilities are noted, when it is executed. */
 int tell_capabilities(void);

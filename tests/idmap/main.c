@@ -224,15 +224,15 @@ static void set_sysctls(bool back)
 /* On both sides, all that is compared. */
 static void all_steps(void)
 {
-	owners();
-	changes();
-	sticky();
-	acls();
-	attributes();
-	capabilities();
-	flags();
-	memory();
-	container();
+	test_owners();
+	test_changes();
+	test_sticky();
+	test_acls();
+	test_attributes();
+	test_capabilities();
+	test_flags();
+	test_memory();
+	test_container();
 }
 
 /* Return: what was noted, to be freed; NULL if there can be no idmapped mount. */

@@ -79,7 +79,7 @@ static void remove_all(void)
 	TRY(rmdir("a/own/dir"));
 }
 
-void owners(void)
+void test_owners(void)
 {
 	MUST(mkdir("plain/own", 0));
 	MUST(chown("plain/own", 1000, 1000));
@@ -220,7 +220,7 @@ static const struct {
 	{ "chgrp", by_chgrp },
 };
 
-void changes(void)
+void test_changes(void)
 {
 	const struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 2 } };
 	const mode_t modes[] = { 06777, 02666, 04666 };
@@ -292,7 +292,7 @@ static void append_only(const char *path, int flag)
 	close(fd);
 }
 
-void sticky(void)
+void test_sticky(void)
 {
 	MUST(mkdir("plain/sticky", 0));
 	MUST(chmod("plain/sticky", 01777));

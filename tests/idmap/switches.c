@@ -53,7 +53,7 @@ static void note_flags_as(uid_t uid)
 	MUST(chmod("plain/flags/file", 06755));
 }
 
-void flags(void)
+void test_flags(void)
 {
 	MUST(mkdir("plain/flags", 0755));
 	make_file("plain/flags/file", 1000, 1005, 06755);
@@ -107,7 +107,7 @@ static void resident_as(uid_t uid)
 	}
 }
 
-void memory(void)
+void test_memory(void)
 {
 	int fd;
 

@@ -93,7 +93,7 @@ static void use_acl(uid_t uid, gid_t more)
 	}
 }
 
-void acls(void)
+void test_acls(void)
 {
 	MUST(mkdir("plain/acl", 0755));
 	make_file("plain/acl/file", 1000, 1000, 02640);
@@ -172,7 +172,7 @@ static void note_user(const char *path)
 	TRY(removexattr(path, "user.x"));
 }
 
-void attributes(void)
+void test_attributes(void)
 {
 	const uid_t uids[] = { A(1000), 1000, A(1001), 0 };
 	size_t i;
@@ -276,7 +276,7 @@ static void in_container(void)
 	exec_as(1000, "a/caps/suid");
 }
 
-void capabilities(void)
+void test_capabilities(void)
 {
 	MUST(mkdir("plain/caps", 0755));
 	MUST(chown("plain/caps", 0, 0));
