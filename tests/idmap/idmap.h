@@ -57,6 +57,7 @@ void test_container(void);
 /* capabilities.c: the program whose capabilities are noted, when it is executed. */
 int tell_capabilities(void);
 /* On the stack only. */
-void switches(void);
+void test_judged(void);
+void test_switches(void);
 
 #endif /* IDMAP_H */

@@ -252,8 +252,10 @@ static char *side(const char *where, void (*mount_it)(void),
 		      "%s: another one", where)) {
 		all_steps();
 		text = strdup(notes->text);
-		if (!strcmp(where, "stack"))
-			switches();
+		if (!strcmp(where, "stack")) {
+			test_switches();
+			test_judged();
+		}
 		MUST(umount("b"));
 		MUST(umount("a"));
 	}

@@ -5,12 +5,14 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #include "idmap.h"
 
@@ -280,6 +282,40 @@ void test_changes(void)
 		done();
 	}
 	note_everywhere("own/mine");
+}
+
+/*
+ * A file changes hands while it is being removed, by the lower filesystem's own mount:
+ * whoever had the right to has it no longer. A mutant makes that moment a long one.
+ */
+void test_judged(void)
+{
+	int ends[2], err = -1;
+	pid_t pid;
+	bool late;
+
+	make_file("plain/sticky/judged", 1000, 1000, 0644);
+	MUST(pipe(ends));
+	fflush(stdout);
+	pid = MUST(fork());
+	if (!pid) {
+		MUST(setgroups(0, NULL));
+		MUST(setresgid(A(1000), A(1000), A(1000)));
+		MUST(setresuid(A(1000), A(1000), A(1000)));
+		err = ERR(unlink("a/sticky/judged"));
+		MUST(write(ends[1], &err, sizeof(err)));
+		done();
+	}
+	dxs_sleep_ms(1000);
+	dxs_mount_lower();
+	late = chown("lower/sticky/judged", 1001, 1001);
+	MUST(read(ends[0], &err, sizeof(err)));
+	dxs_errno(late ? 0 : EPERM, err, "removed by its owner%s",
+		  late ? "" : " of a moment ago");
+	MUST(waitpid(pid, NULL, 0));
+	close(ends[0]);
+	close(ends[1]);
+	dxs_umount_lower();
 }
 
 static void append_only(const char *path, int flag)

@@ -180,7 +180,7 @@ static void flag_as(uid_t uid, const char *path, int err)
 	close(fd);
 }
 
-void switches(void)
+void test_switches(void)
 {
 	struct stat st;
 
