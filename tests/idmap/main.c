@@ -105,8 +105,11 @@ bool as(uid_t uid, gid_t gid, gid_t more)
 
 void make_file(const char *path, uid_t uid, gid_t gid, mode_t mode)
 {
-	int fd = MUST(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+	int fd;
 
+	/* One that could not be removed: the notes say so. */
+	unlink(path);
+	fd = MUST(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
 	MUST(write(fd, "x", 1));
 	MUST(fchown(fd, uid, gid));
 	MUST(fchmod(fd, mode));
