@@ -7,6 +7,18 @@
 
 #include "daxstack.h"
 
+/* Out of line, so that the common way keeps its arguments where they are. */
+static noinline int dxs_permission_slow(struct mnt_idmap *idmap,
+					struct inode *inode, int mask)
+{
+	dxs_note_idmap(inode, idmap);
+	if (mask & MAY_NOT_BLOCK)
+		dxs_refresh_rcu(inode);
+	else
+		dxs_refresh(inode, DXS_COPY_WHO);
+	return inode_permission(idmap, dxs_lower_inode(inode), mask);
+}
+
 /*
  * The lower inode alone decides: there are no copies of its ACLs. What the VFS
  * decides next, it decides by the copies (H37).
@@ -14,11 +26,9 @@
 int dxs_permission(struct mnt_idmap *idmap, struct inode *inode,
 		   int mask)
 {
-	dxs_note_idmap(inode, idmap);
-	if (mask & MAY_NOT_BLOCK)
-		dxs_refresh_rcu(inode);
-	else
-		dxs_refresh(inode, DXS_COPY_WHO);
+	if (unlikely(idmap != &nop_mnt_idmap) ||
+	    unlikely(!dxs_copies_fresh(inode, DXS_COPY_WHO)))
+		return dxs_permission_slow(idmap, inode, mask);
 	return inode_permission(idmap, dxs_lower_inode(inode), mask);
 }
 

@@ -374,7 +374,7 @@ static inline void dxs_note_idmap(const struct inode *inode,
 {
 	struct dxs_sb *sbi = DXS_SB(inode->i_sb);
 
-	if (unlikely(idmap != &nop_mnt_idmap) && !READ_ONCE(sbi->idmapped))
+	if (idmap != &nop_mnt_idmap && !READ_ONCE(sbi->idmapped))
 		WRITE_ONCE(sbi->idmapped, true);
 }
 
