@@ -31,7 +31,7 @@ struct posix_acl *dxs_get_inode_acl(struct inode *inode, int type, bool rcu)
 
 /**
  * dxs_get_acl() - the ACL of a lower inode
- * @idmap: of the mount; the VFS translates
+ * @idmap: of the mount; the VFS translates what is told
  * @dentry: of the stack
  * @type: as above
  *
@@ -44,8 +44,9 @@ struct posix_acl *dxs_get_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 	return dxs_get_inode_acl(d_inode(dentry), type, false);
 }
 
-static int dxs_set_lower_acl(struct inode *inode, struct dentry *lower,
-			     struct posix_acl *acl, int type)
+static int dxs_set_lower_acl(struct mnt_idmap *idmap, struct inode *inode,
+			     struct dentry *lower, struct posix_acl *acl,
+			     int type)
 {
 	struct vfsmount *mnt = dxs_lower_mnt(inode->i_sb);
 	int err;
@@ -56,7 +57,7 @@ static int dxs_set_lower_acl(struct inode *inode, struct dentry *lower,
 	inode_lock(d_inode(lower));
 	/* The VFS went by copies (H37): this and the owner are asked once more. */
 	err = IS_IMMUTABLE(d_inode(lower)) || IS_APPEND(d_inode(lower)) ?
-		-EPERM : set_posix_acl(&nop_mnt_idmap, lower, type, acl);
+		-EPERM : set_posix_acl(idmap, lower, type, acl);
 	inode_unlock(d_inode(lower));
 	dxs_copy_attr(inode);
 	mnt_drop_write(mnt);
@@ -65,7 +66,8 @@ static int dxs_set_lower_acl(struct inode *inode, struct dentry *lower,
 
 /**
  * dxs_set_acl() - set the ACL of a lower inode
- * @idmap: of the mount; the VFS has translated
+ * @idmap: of the mount, by which the owner is asked for, and whether S_ISGID
+ *	stays; the VFS has translated the ids in @acl (H38)
  * @dentry: of the stack; the caller may set it
  * @acl: or NULL to remove it
  * @type: as above
@@ -76,8 +78,8 @@ static int dxs_set_lower_acl(struct inode *inode, struct dentry *lower,
 int dxs_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 		struct posix_acl *acl, int type)
 {
-	return dxs_set_lower_acl(d_inode(dentry), dxs_lower_dentry(dentry),
-				 acl, type);
+	return dxs_set_lower_acl(idmap, d_inode(dentry),
+				 dxs_lower_dentry(dentry), acl, type);
 }
 
 /**

@@ -40,6 +40,7 @@
 #ifndef DXS_HAVE_MNT_IDMAP
 #define mnt_idmap	user_namespace
 #define nop_mnt_idmap	init_user_ns
+#define file_mnt_idmap	file_mnt_user_ns
 #endif
 
 /* --- Attributes. */
@@ -462,6 +463,8 @@ static inline bool dxs_zeroing_warns(void)
 
 /**
  * struct dxs_renaming - a rename in the lower filesystem
+ * @idmap: in: of the mount by which it is asked for
+ * @sb: in: the stack
  * @old_parent: in: the directory that the name is in
  * @old: in: the name
  * @new_parent: in: the directory that it is to be in
@@ -470,6 +473,8 @@ static inline bool dxs_zeroing_warns(void)
  * @rd: inside
  */
 struct dxs_renaming {
+	struct mnt_idmap *idmap;
+	const struct super_block *sb;
 	struct dentry *old_parent;
 	struct dentry *old;
 	struct dentry *new_parent;
@@ -481,6 +486,11 @@ struct dxs_renaming {
 int dxs_renaming_begin(struct dxs_renaming *r, const struct qstr *name);
 int dxs_renaming(struct dxs_renaming *r);
 void dxs_renaming_end(struct dxs_renaming *r);
+struct dentry *dxs_lookup_lower(const struct super_block *sb, struct qstr *name,
+				struct dentry *parent);
+struct dentry *dxs_lookup_lower_unlocked(const struct super_block *sb,
+					 struct qstr *name,
+					 struct dentry *parent);
 int dxs_revalidate_lower(struct dentry *lower, unsigned int flags);
 
 #endif /* DXS_COMPAT_H */

@@ -30,6 +30,21 @@
 #define DXS_NONOTIFY	__FMODE_NONOTIFY
 #endif
 
+/*
+ * H70: the kernel asks a lower file for the idmap of its mount, when a write takes
+ * S_ISGID away, and of who calls mincore(2). So where the user's mount is idmapped the
+ * lower file is one of that mount, as all are on Linux 6.1.
+ */
+static struct path dxs_path_by_mount_of(const struct file *user,
+					const struct path *lower)
+{
+	struct path path = *lower;
+
+	if (is_idmapped_mnt(user->f_path.mnt))
+		path.mnt = user->f_path.mnt;
+	return path;
+}
+
 static struct file *dxs_backing_open(const struct file *user, int flags,
 				     const struct path *lower,
 				     const struct cred *cred)
@@ -60,16 +75,17 @@ static struct file *dxs_backing_open(const struct file *user, int flags,
 struct file *dxs_lower_open(struct file *user, int flags,
 			    const struct path *lower, const struct cred *cred)
 {
+	const struct path path = dxs_path_by_mount_of(user, lower);
 #ifdef DXS_HAVE_FSNOTIFY_MODE
 	fmode_t mode = user->f_mode & FMODE_FSNOTIFY_MASK;
 	struct file *file;
 
 	file_set_fsnotify_mode(user, FMODE_NONOTIFY);
-	file = dxs_backing_open(user, flags, lower, cred);
+	file = dxs_backing_open(user, flags, &path, cred);
 	file_set_fsnotify_mode(user, mode);
 	return file;
 #else
-	return dxs_backing_open(user, flags, lower, cred);
+	return dxs_backing_open(user, flags, &path, cred);
 #endif
 }
 
@@ -90,6 +106,7 @@ struct file *dxs_lower_open_again(struct file *user, int flags,
 				  const struct path *lower,
 				  const struct cred *cred)
 {
+	const struct path path = dxs_path_by_mount_of(user, lower);
 	const struct inode *inode = d_inode(lower->dentry);
 	bool writable = (flags & O_ACCMODE) != O_RDONLY;
 	struct file *file;
@@ -99,7 +116,7 @@ struct file *dxs_lower_open_again(struct file *user, int flags,
 		flags |= O_APPEND;
 	if (IS_IMMUTABLE(inode))
 		flags = (flags & ~O_ACCMODE) | O_RDONLY;
-	file = dxs_backing_open(dxs_lower_file(user), flags, lower, cred);
+	file = dxs_backing_open(dxs_lower_file(user), flags, &path, cred);
 	if (IS_ERR(file) || !writable || file->f_mode & FMODE_WRITE)
 		return file;
 	file->f_mode |= FMODE_WRITE | FMODE_CAN_WRITE;

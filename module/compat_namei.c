@@ -2,9 +2,72 @@
 /*
  * Names in the lower filesystem: renames, and dentries that it looks at itself.
  */
+#include <linux/cred.h>
 #include <linux/namei.h>
 
 #include "daxstack.h"
+
+/*
+ * Before lookup_noperm() a lookup below asks whether the caller may search the
+ * directory, by the ids below. The VFS has asked that of the lower inode by those of
+ * the caller's mount (H70). So a refusal that may be due to these is none.
+ */
+static inline bool dxs_lookup_refused(const struct super_block *sb,
+				      const struct dentry *dentry)
+{
+#ifdef DXS_HAVE_LOOKUP_NOPERM
+	return false;
+#else
+	return IS_ERR(dentry) && dxs_refused_by_ids(sb, PTR_ERR(dentry));
+#endif
+}
+
+/**
+ * dxs_lookup_lower() - look a name up in a lower directory
+ * @sb: the stack
+ * @name: the name
+ * @parent: the lower directory, locked
+ *
+ * Context: sleeps.
+ * Return: a referenced dentry, may be negative, or an ERR_PTR.
+ */
+struct dentry *dxs_lookup_lower(const struct super_block *sb, struct qstr *name,
+				struct dentry *parent)
+{
+	struct dentry *dentry = lookup_noperm(name, parent);
+	const struct cred *old;
+
+	if (unlikely(dxs_lookup_refused(sb, dentry))) {
+		old = override_creds(DXS_SB(sb)->cred);
+		dentry = lookup_noperm(name, parent);
+		revert_creds(old);
+	}
+	return dentry;
+}
+
+/**
+ * dxs_lookup_lower_unlocked() - the same in a directory that is not locked
+ * @sb: as above
+ * @name: as above
+ * @parent: as above
+ *
+ * Context: as above.
+ * Return: as above.
+ */
+struct dentry *dxs_lookup_lower_unlocked(const struct super_block *sb,
+					 struct qstr *name,
+					 struct dentry *parent)
+{
+	struct dentry *dentry = lookup_noperm_unlocked(name, parent);
+	const struct cred *old;
+
+	if (unlikely(dxs_lookup_refused(sb, dentry))) {
+		old = override_creds(DXS_SB(sb)->cred);
+		dentry = lookup_noperm_unlocked(name, parent);
+		revert_creds(old);
+	}
+	return dentry;
+}
 
 /**
  * dxs_renaming_begin() - lock two lower directories, and look the new name up
@@ -21,7 +84,7 @@ int dxs_renaming_begin(struct dxs_renaming *r, const struct qstr *name)
 	int err;
 
 	r->rd = (struct renamedata){
-		.mnt_idmap = &nop_mnt_idmap,
+		.mnt_idmap = r->idmap,
 		.old_parent = r->old_parent,
 		.new_parent = r->new_parent,
 		.flags = r->flags,
@@ -42,7 +105,7 @@ int dxs_renaming_begin(struct dxs_renaming *r, const struct qstr *name)
 	if (trap == r->old || d_unhashed(r->old) ||
 	    r->old->d_parent != r->old_parent)
 		goto out;
-	r->new = lookup_noperm(&copy, r->new_parent);
+	r->new = dxs_lookup_lower(r->sb, &copy, r->new_parent);
 	err = PTR_ERR_OR_ZERO(r->new);
 	if (err)
 		goto out;
@@ -68,11 +131,11 @@ int dxs_renaming(struct dxs_renaming *r)
 #ifndef DXS_HAVE_START_RENAMING_DENTRY
 	r->rd = (struct renamedata){
 #ifdef DXS_HAVE_MNT_IDMAP
-		.old_mnt_idmap = &nop_mnt_idmap,
-		.new_mnt_idmap = &nop_mnt_idmap,
+		.old_mnt_idmap = r->idmap,
+		.new_mnt_idmap = r->idmap,
 #else
-		.old_mnt_userns = &init_user_ns,
-		.new_mnt_userns = &init_user_ns,
+		.old_mnt_userns = r->idmap,
+		.new_mnt_userns = r->idmap,
 #endif
 		.old_dir = d_inode(r->old_parent),
 		.old_dentry = r->old,

@@ -93,6 +93,7 @@ enum dxs_dax {
  * @switchable: both personalities are known; read without the lock, set once
  * @no_switch: else why not
  * @cred: the kernel's own, for what the stack itself does below (H39)
+ * @idmapped: a mount of the stack is idmapped, or was (H70)
  * @from_dir: the source was a directory (else a block device)
  * @policy: switch=; a remount changes it, so read it once for a decision
  * @inherit: inherit=; likewise
@@ -115,6 +116,7 @@ struct dxs_sb {
 	bool switchable;
 	enum daxstack_reason no_switch;
 	const struct cred *cred;
+	bool idmapped;
 	bool from_dir;
 	enum dxs_policy policy;
 	enum dxs_inherit inherit;
@@ -359,6 +361,22 @@ int dxs_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 int dxs_set_inode_acl(struct mnt_idmap *idmap, struct inode *inode,
 		      struct posix_acl *acl, int type);
 
+/* idmap.c */
+bool dxs_refused_by_ids(const struct super_block *sb, int err);
+int dxs_as_judged(struct inode *dir, struct inode *victim,
+		  const struct cred **old);
+void dxs_as_judged_end(const struct cred *old);
+
+/* Somebody has come by a mount with an idmap: see idmap.c. */
+static inline void dxs_note_idmap(const struct inode *inode,
+				  const struct mnt_idmap *idmap)
+{
+	struct dxs_sb *sbi = DXS_SB(inode->i_sb);
+
+	if (idmap != &nop_mnt_idmap && !READ_ONCE(sbi->idmapped))
+		WRITE_ONCE(sbi->idmapped, true);
+}
+
 /* dentry.c */
 extern const struct dentry_operations dxs_dentry_ops;
 void dxs_set_lower(struct dentry *dentry, struct dentry *lower);
@@ -403,7 +421,8 @@ static inline int dxs_lower_flags(const struct file *file)
 
 struct file *dxs_open_lower(struct file *file);
 struct file *dxs_open_again(struct file *file);
-struct dentry *dxs_make_tmpfile(const struct path *parent, umode_t mode,
+struct dentry *dxs_make_tmpfile(struct mnt_idmap *idmap,
+				const struct path *parent, umode_t mode,
 				int flags);
 
 /* map.c, fault.c */
@@ -514,6 +533,7 @@ enum dxs_cause {
  * @name: a dentry of the stack, to name it in dmesg
  * @mnt: of the stack, for write access during each attempt; NULL if the
  *	caller has it
+ * @idmap: of the mount by which it is asked for (H70): who owns the file there
  * @to: the mode wanted
  * @fa: all attributes that the caller wants to be stored with the flag (H55);
  *	NULL: the flag alone
@@ -543,6 +563,7 @@ struct dxs_switch {
 	struct dentry *lower;
 	const struct dentry *name;
 	struct vfsmount *mnt;
+	struct mnt_idmap *idmap;
 	int to;
 	const struct file_kattr *fa;
 	enum dxs_cause cause;
@@ -575,6 +596,7 @@ static inline struct dxs_switch dxs_switch_of(const struct dentry *dentry,
 		.inode = d_inode(dentry),
 		.lower = dxs_lower_dentry(dentry),
 		.name = dentry,
+		.idmap = &nop_mnt_idmap,
 		.to = to,
 		.deadline = jiffies,
 	};
@@ -595,7 +617,7 @@ bool dxs_spare_look(struct dxs_sb *sbi, bool all);
 /* fileattr.c */
 int dxs_fileattr_lower(struct dentry *lower, struct file_kattr *fa);
 int dxs_flag(struct dentry *lower);
-int dxs_fileattr_store(struct dentry *lower, int mode,
+int dxs_fileattr_store(struct mnt_idmap *idmap, struct dentry *lower, int mode,
 		       const struct file_kattr *asked, bool whole);
 void dxs_fileattr_changes(const struct dxs_switch *sw, bool *flag, bool *rest);
 int dxs_fileattr_get(struct dentry *dentry, struct file_kattr *fa);

@@ -113,7 +113,7 @@ static long dxs_dir_store(struct file *file, struct daxstack_switch *arg)
 	new.fsx_extsize = old.fsx_extsize;
 	new.fsx_projid = old.fsx_projid;
 	new.fsx_cowextsize = old.fsx_cowextsize;
-	err = vfs_fileattr_set(&nop_mnt_idmap, dentry, &new);
+	err = vfs_fileattr_set(file_mnt_idmap(file), dentry, &new);
 	arg->switched = !err;
 	return err;
 }

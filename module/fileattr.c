@@ -115,8 +115,8 @@ static int dxs_fileattr_allowed(const struct file_kattr *fa,
  * stores the flags before it looks at the project; both mark the inode to be
  * loaded anew first.
  */
-static void dxs_fileattr_undo(struct dentry *lower, const struct file_kattr *was,
-			      bool dontcache)
+static void dxs_fileattr_undo(struct mnt_idmap *idmap, struct dentry *lower,
+			      const struct file_kattr *was, bool dontcache)
 {
 	struct inode *inode = d_inode(lower);
 	struct file_kattr now = {}, fa = *was;
@@ -125,7 +125,7 @@ static void dxs_fileattr_undo(struct dentry *lower, const struct file_kattr *was
 	if (!err && !dxs_fileattr_same(&now, was)) {
 		fa.flags_valid = false;
 		fa.fsx_valid = true;
-		err = inode->i_op->fileattr_set(&nop_mnt_idmap, lower, &fa);
+		err = inode->i_op->fileattr_set(idmap, lower, &fa);
 	}
 	if (err) {
 		pr_warn_ratelimited("%s: inode %llu: a refused change of attributes stays in part: %d\n",
@@ -142,6 +142,8 @@ static void dxs_fileattr_undo(struct dentry *lower, const struct file_kattr *was
 /**
  * dxs_fileattr_store() - store a mode in the flag of a lower inode, and what
  *	else was asked for
+ * @idmap: of the mount by which it was asked for: XFS takes S_ISUID and S_ISGID
+ *	away from who changes the project of somebody else's file
  * @lower: its dentry
  * @mode: DAXSTACK_DAX or DAXSTACK_CACHED
  * @asked: all attributes as the VFS handed them to us, or NULL: the flag alone
@@ -156,7 +158,7 @@ static void dxs_fileattr_undo(struct dentry *lower, const struct file_kattr *was
  * the lower mount.
  * Return: 0 or a negative errno: the lower filesystem's last word (H18).
  */
-int dxs_fileattr_store(struct dentry *lower, int mode,
+int dxs_fileattr_store(struct mnt_idmap *idmap, struct dentry *lower, int mode,
 		       const struct file_kattr *asked, bool whole)
 {
 	struct inode *inode = d_inode(lower);
@@ -185,10 +187,10 @@ int dxs_fileattr_store(struct dentry *lower, int mode,
 		fa.fsx_valid = false;
 	}
 	dxs_fileattr_put_mode(&fa, mode);
-	err = inode->i_op->fileattr_set(&nop_mnt_idmap, lower, &fa);
+	err = inode->i_op->fileattr_set(idmap, lower, &fa);
 	/* Without the DAX bit the call is the lower filesystem's alone. */
 	if (err && whole && (fa.fsx_xflags ^ now.fsx_xflags) & FS_XFLAG_DAX)
-		dxs_fileattr_undo(lower, &now, dontcache);
+		dxs_fileattr_undo(idmap, lower, &now, dontcache);
 	return err;
 }
 
@@ -225,14 +227,15 @@ int dxs_fileattr_get(struct dentry *dentry, struct file_kattr *fa)
 }
 
 /* Directories and the like have no mode: the lower inode takes all of it. */
-static int dxs_fileattr_forward(struct dentry *dentry, struct file_kattr *fa)
+static int dxs_fileattr_forward(struct mnt_idmap *idmap, struct dentry *dentry,
+				struct file_kattr *fa)
 {
 	struct vfsmount *mnt = dxs_lower_mnt(dentry->d_sb);
 	int err = mnt_want_write(mnt);
 
 	if (err)
 		return err;
-	err = vfs_fileattr_set(&nop_mnt_idmap, dxs_lower_dentry(dentry), fa);
+	err = vfs_fileattr_set(idmap, dxs_lower_dentry(dentry), fa);
 	dxs_copy_attr(d_inode(dentry));
 	mnt_drop_write(mnt);
 	return err;
@@ -261,10 +264,11 @@ int dxs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 	int err;
 
 	if (!S_ISREG(inode->i_mode))
-		return dxs_fileattr_forward(dentry, fa);
+		return dxs_fileattr_forward(idmap, dentry, fa);
 
 	sw = dxs_switch_of(dentry, fa->fsx_xflags & FS_XFLAG_DAX ?
 				   DAXSTACK_DAX : DAXSTACK_CACHED);
+	sw.idmap = idmap;
 	sw.fa = fa;
 	inode_unlock(inode);
 	err = dxs_only_stores(inode->i_sb) ? dxs_store(&sw) : dxs_switch(&sw);

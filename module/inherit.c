@@ -28,7 +28,8 @@ static int dxs_clear_dir_flag(struct inode *inode, struct dentry *lower)
 	int err;
 
 	inode_lock_nested(d_inode(lower), I_MUTEX_CHILD);
-	err = dxs_fileattr_store(lower, DAXSTACK_CACHED, NULL, false);
+	err = dxs_fileattr_store(&nop_mnt_idmap, lower, DAXSTACK_CACHED, NULL,
+				 false);
 	inode_unlock(d_inode(lower));
 	if (err)
 		pr_warn_ratelimited("%s: inode %llu: inherit=none, but its flag stays: %d\n",
@@ -42,6 +43,7 @@ static int dxs_disinherit(struct inode *inode, struct dentry *dentry)
 		.inode = inode,
 		.lower = dxs_lower_dentry(dentry),
 		.name = dentry,
+		.idmap = &nop_mnt_idmap,
 		.to = DAXSTACK_CACHED,
 		.cause = DXS_BORN,
 		.deadline = jiffies,

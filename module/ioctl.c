@@ -23,6 +23,7 @@ static long dxs_switch_file(struct file *file, struct daxstack_switch *arg)
 	sw = dxs_switch_of(file->f_path.dentry, arg->mode);
 	sw.mnt = file->f_path.mnt;
 	sw.may_restart = true;
+	sw.idmap = file_mnt_idmap(file);
 	sw.forever = arg->timeout_ms < 0;
 	if (!sw.forever)
 		sw.deadline += msecs_to_jiffies(arg->timeout_ms);
@@ -79,7 +80,7 @@ static bool dxs_may_know_use(struct file *file)
 	struct inode *lower = dxs_lower_inode(file_inode(file));
 
 	/* The owner as he is now: the VFS has a copy (H37). */
-	return inode_owner_or_capable(&nop_mnt_idmap, lower) ||
+	return inode_owner_or_capable(file_mnt_idmap(file), lower) ||
 		!file_permission(file, MAY_WRITE);
 }
 

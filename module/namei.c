@@ -3,6 +3,7 @@
  * Names: looked up, made, moved and removed in the lower filesystem, under
  * the lower directory's lock, with the caller's own credentials.
  */
+#include <linux/cred.h>
 #include <linux/namei.h>
 
 #include "daxstack.h"
@@ -30,8 +31,8 @@ static struct dentry *dxs_lookup(struct inode *dir, struct dentry *dentry,
 	struct inode *inode = NULL;
 	struct dentry *lower, *other;
 
-	lower = lookup_noperm_unlocked(&name,
-				       dxs_lower_dentry(dentry->d_parent));
+	lower = dxs_lookup_lower_unlocked(dentry->d_sb, &name,
+					  dxs_lower_dentry(dentry->d_parent));
 	if (IS_ERR(lower))
 		return lower;
 	dxs_settled(dentry, false);
@@ -55,6 +56,8 @@ static struct dentry *dxs_lookup(struct inode *dir, struct dentry *dentry,
  * struct dxs_new - a name to be made, and what it is to be
  * @make: the VFS's call for it; may give @dentry back and put another in its place,
  *	or an ERR_PTR
+ * @idmap: of the caller's mount, by which it gets its owner; of a link, the VFS does
+ *	not tell
  * @mode: as given by the VFS
  * @rdev: of a device node
  * @target: of a symlink
@@ -63,19 +66,31 @@ static struct dentry *dxs_lookup(struct inode *dir, struct dentry *dentry,
 struct dxs_new {
 	int (*make)(struct inode *dir, struct dentry **dentry,
 		    const struct dxs_new *new);
+	struct mnt_idmap *idmap;
 	umode_t mode;
 	dev_t rdev;
 	const char *target;
 	struct dentry *link;
 };
 
-/* Takes back what was made below, and could not be made what it has to be. */
-static void dxs_unmake(struct inode *lower_dir, struct dentry *lower)
+static int dxs_remove_lower(struct inode *lower_dir, struct dentry *lower)
 {
 	if (d_is_dir(lower))
-		vfs_rmdir(&nop_mnt_idmap, lower_dir, lower, NULL);
-	else
-		vfs_unlink(&nop_mnt_idmap, lower_dir, lower, NULL);
+		return vfs_rmdir(&nop_mnt_idmap, lower_dir, lower, NULL);
+	return vfs_unlink(&nop_mnt_idmap, lower_dir, lower, NULL);
+}
+
+/*
+ * Takes back what was made below, and could not be made what it has to be: whoever
+ * may make it need not be the owner by the ids below.
+ */
+static void dxs_unmake(const struct super_block *sb, struct inode *lower_dir,
+		       struct dentry *lower)
+{
+	const struct cred *old = override_creds(DXS_SB(sb)->cred);
+
+	dxs_remove_lower(lower_dir, lower);
+	revert_creds(old);
 }
 
 /*
@@ -110,6 +125,25 @@ static int dxs_made(struct dentry *other)
 	return PTR_ERR_OR_ZERO(other);
 }
 
+/* The lower directory is locked. */
+static int dxs_make_lower(struct inode *dir, struct dentry **lower,
+			  const struct dxs_new *new)
+{
+	struct inode *lower_dir = dxs_lower_inode(dir);
+	int err = new->make(lower_dir, lower, new);
+	const struct cred *old;
+
+	if (likely(!err) || !new->link || !dxs_refused_by_ids(dir->i_sb, err))
+		return err;
+	/* Only for mkdir(2) is @lower not what it was. */
+	err = dxs_as_judged(dir, NULL, &old);
+	if (err)
+		return err;
+	err = new->make(lower_dir, lower, new);
+	dxs_as_judged_end(old);
+	return err;
+}
+
 /* Return: as dxs_instantiate(), or an ERR_PTR. */
 static struct dentry *dxs_make(struct inode *dir, struct dentry *dentry,
 			       const struct dxs_new *new)
@@ -127,13 +161,13 @@ static struct dentry *dxs_make(struct inode *dir, struct dentry *dentry,
 	if (err)
 		return ERR_PTR(err);
 	inode_lock_nested(lower_dir, I_MUTEX_PARENT);
-	lower = lookup_noperm(&name, lower_parent);
+	lower = dxs_lookup_lower(dir->i_sb, &name, lower_parent);
 	if (IS_ERR(lower)) {
 		err = PTR_ERR(lower);
 		goto out;
 	}
 	dxs_busy(dentry);
-	err = new->make(lower_dir, &lower, new);
+	err = dxs_make_lower(dir, &lower, new);
 	if (err)
 		goto out_dput;
 	inode = dxs_attach(dentry, dget(lower));
@@ -144,7 +178,7 @@ static struct dentry *dxs_make(struct inode *dir, struct dentry *dentry,
 			iput(inode);
 	}
 	if (err) {
-		dxs_unmake(lower_dir, lower);
+		dxs_unmake(dir->i_sb, lower_dir, lower);
 		/* In case it is still there. */
 		d_drop(dentry);
 	}
@@ -165,27 +199,26 @@ out:
 static int dxs_make_file(struct inode *dir, struct dentry **dentry,
 			 const struct dxs_new *new)
 {
-	return vfs_create(&nop_mnt_idmap, *dentry, new->mode, NULL);
+	return vfs_create(new->idmap, *dentry, new->mode, NULL);
 }
 
 static int dxs_make_dir(struct inode *dir, struct dentry **dentry,
 			const struct dxs_new *new)
 {
-	*dentry = vfs_mkdir(&nop_mnt_idmap, dir, *dentry, new->mode, NULL);
+	*dentry = vfs_mkdir(new->idmap, dir, *dentry, new->mode, NULL);
 	return PTR_ERR_OR_ZERO(*dentry);
 }
 
 static int dxs_make_node(struct inode *dir, struct dentry **dentry,
 			 const struct dxs_new *new)
 {
-	return vfs_mknod(&nop_mnt_idmap, dir, *dentry, new->mode, new->rdev,
-			 NULL);
+	return vfs_mknod(new->idmap, dir, *dentry, new->mode, new->rdev, NULL);
 }
 
 static int dxs_make_symlink(struct inode *dir, struct dentry **dentry,
 			    const struct dxs_new *new)
 {
-	return vfs_symlink(&nop_mnt_idmap, dir, *dentry, new->target, NULL);
+	return vfs_symlink(new->idmap, dir, *dentry, new->target, NULL);
 }
 
 static int dxs_make_link(struct inode *dir, struct dentry **dentry,
@@ -197,7 +230,8 @@ static int dxs_make_link(struct inode *dir, struct dentry **dentry,
 static int dxs_create(DXS_CREATE_ARGS)
 {
 	int err = dxs_made(dxs_make(dir, dentry, &(struct dxs_new){
-			.make = dxs_make_file, .mode = mode }));
+			.make = dxs_make_file, .idmap = idmap,
+			.mode = mode }));
 
 	/*
 	 * It has come below since the VFS looked: the VFS looks again, and finds
@@ -210,7 +244,8 @@ static DXS_MKDIR_RESULT dxs_mkdir(struct mnt_idmap *idmap, struct inode *dir,
 				  struct dentry *dentry, umode_t mode)
 {
 	struct dentry *other = dxs_make(dir, dentry, &(struct dxs_new){
-			.make = dxs_make_dir, .mode = mode });
+			.make = dxs_make_dir, .idmap = idmap,
+			.mode = mode });
 
 	return DXS_MKDIR_RETURN(other);
 }
@@ -219,14 +254,16 @@ static int dxs_mknod(struct mnt_idmap *idmap, struct inode *dir,
 		     struct dentry *dentry, umode_t mode, dev_t rdev)
 {
 	return dxs_made(dxs_make(dir, dentry, &(struct dxs_new){
-			.make = dxs_make_node, .mode = mode, .rdev = rdev }));
+			.make = dxs_make_node, .idmap = idmap,
+			.mode = mode, .rdev = rdev }));
 }
 
 static int dxs_symlink(struct mnt_idmap *idmap, struct inode *dir,
 		       struct dentry *dentry, const char *target)
 {
 	return dxs_made(dxs_make(dir, dentry, &(struct dxs_new){
-			.make = dxs_make_symlink, .target = target }));
+			.make = dxs_make_symlink, .idmap = idmap,
+			.target = target }));
 }
 
 static int dxs_link(struct dentry *old, struct inode *dir,
@@ -236,7 +273,25 @@ static int dxs_link(struct dentry *old, struct inode *dir,
 			.make = dxs_make_link, .link = dxs_lower_dentry(old) }));
 }
 
-static int dxs_remove(struct inode *dir, struct dentry *dentry, bool is_dir)
+/* The lower directory is locked, as is the stack's inode of what is removed. */
+static int dxs_remove_judged(struct inode *dir, struct dentry *dentry,
+			     struct dentry *lower)
+{
+	struct inode *lower_dir = dxs_lower_inode(dir);
+	int err = dxs_remove_lower(lower_dir, lower);
+	const struct cred *old;
+
+	if (likely(!err) || !dxs_refused_by_ids(dir->i_sb, err))
+		return err;
+	err = dxs_as_judged(dir, d_inode(dentry), &old);
+	if (err)
+		return err;
+	err = dxs_remove_lower(lower_dir, lower);
+	dxs_as_judged_end(old);
+	return err;
+}
+
+static int dxs_remove(struct inode *dir, struct dentry *dentry)
 {
 	struct dentry *lower_parent = dxs_lower_dentry(dentry->d_parent);
 	struct inode *lower_dir = d_inode(lower_parent);
@@ -253,11 +308,7 @@ static int dxs_remove(struct inode *dir, struct dentry *dentry, bool is_dir)
 		err = -ESTALE;
 	} else {
 		dxs_busy(dentry);
-		if (is_dir)
-			err = vfs_rmdir(&nop_mnt_idmap, lower_dir, lower,
-					NULL);
-		else
-			err = vfs_unlink(&nop_mnt_idmap, lower_dir, lower, NULL);
+		err = dxs_remove_judged(dir, dentry, lower);
 		/*
 		 * Else it stays busy until the VFS has made it negative or
 		 * unhashed it: who found it changed now might drop it when it
@@ -275,16 +326,6 @@ static int dxs_remove(struct inode *dir, struct dentry *dentry, bool is_dir)
 out:
 	dput(lower);
 	return err;
-}
-
-static int dxs_unlink(struct inode *dir, struct dentry *dentry)
-{
-	return dxs_remove(dir, dentry, false);
-}
-
-static int dxs_rmdir(struct inode *dir, struct dentry *dentry)
-{
-	return dxs_remove(dir, dentry, true);
 }
 
 /*
@@ -331,6 +372,8 @@ static int dxs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 {
 	struct vfsmount *mnt = dxs_lower_mnt(old_dir->i_sb);
 	struct dxs_renaming r = {
+		.idmap = idmap,
+		.sb = old_dir->i_sb,
 		.old_parent = dxs_lower_dentry(old->d_parent),
 		.old = dget(dxs_lower_dentry(old)),
 		.new_parent = dxs_lower_dentry(new->d_parent),
@@ -372,7 +415,8 @@ static int dxs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
 	err = mnt_want_write(parent.mnt);
 	if (err)
 		return err;
-	lower = dxs_make_tmpfile(&parent, mode, file->f_flags & O_EXCL);
+	lower = dxs_make_tmpfile(idmap, &parent, mode,
+				 file->f_flags & O_EXCL);
 	if (IS_ERR(lower)) {
 		err = PTR_ERR(lower);
 		goto out;
@@ -414,10 +458,10 @@ const struct inode_operations dxs_dir_iops = {
 	.lookup		= dxs_lookup,
 	.create		= dxs_create,
 	.link		= dxs_link,
-	.unlink		= dxs_unlink,
+	.unlink		= dxs_remove,
 	.symlink	= dxs_symlink,
 	.mkdir		= dxs_mkdir,
-	.rmdir		= dxs_rmdir,
+	.rmdir		= dxs_remove,
 	.mknod		= dxs_mknod,
 	.rename		= dxs_rename,
 	.tmpfile	= dxs_tmpfile,

@@ -56,6 +56,7 @@ struct file *dxs_open_again(struct file *file)
 
 /**
  * dxs_make_tmpfile() - a new lower file without a name
+ * @idmap: of the caller's mount, by which the file gets its owner
  * @parent: the lower directory
  * @mode: as given by the VFS
  * @flags: O_EXCL if it is never to get a name, or 0
@@ -68,13 +69,14 @@ struct file *dxs_open_again(struct file *file)
  * Context: sleeps; write access to the lower mount is held.
  * Return: a referenced lower dentry, or an ERR_PTR.
  */
-struct dentry *dxs_make_tmpfile(const struct path *parent, umode_t mode,
+struct dentry *dxs_make_tmpfile(struct mnt_idmap *idmap,
+				const struct path *parent, umode_t mode,
 				int flags)
 {
 	struct dentry *dentry;
 	struct file *file;
 
-	file = kernel_tmpfile_open(&nop_mnt_idmap, parent, mode, O_PATH | flags,
+	file = kernel_tmpfile_open(idmap, parent, mode, O_PATH | flags,
 				   current_cred());
 	if (IS_ERR(file))
 		return ERR_CAST(file);

@@ -511,7 +511,7 @@ int dxs_switch(struct dxs_switch *sw)
 
 	trace_daxstack_switch_begin(sw->inode, sw->to);
 	if (sw->cause == DXS_ASKED &&
-	    !inode_owner_or_capable(&nop_mnt_idmap, dxs_switch_lower(sw))) {
+	    !inode_owner_or_capable(sw->idmap, dxs_switch_lower(sw))) {
 		sw->reason = DAXSTACK_REASON_NOT_OWNER;
 		return dxs_switch_end(sw);
 	}

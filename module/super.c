@@ -598,6 +598,8 @@ static struct file_system_type dxs_fs_type = {
 	.init_fs_context = dxs_init_fs_context,
 	.parameters	= dxs_params,
 	.kill_sb	= dxs_kill_sb,
+	/* What is asked of and told by ids has its mount's idmap (H70). */
+	.fs_flags	= FS_ALLOW_IDMAP,
 };
 MODULE_ALIAS_FS("daxstack");
 

@@ -277,9 +277,9 @@ static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
 
 	/* The file may have changed hands while the request waited. */
 	if (sw->cause == DXS_ASKED &&
-	    !inode_owner_or_capable(&nop_mnt_idmap, dxs_switch_lower(sw)))
+	    !inode_owner_or_capable(sw->idmap, dxs_switch_lower(sw)))
 		return DAXSTACK_REASON_NOT_OWNER;
-	err = dxs_fileattr_store(sw->lower, sw->to, sw->fa,
+	err = dxs_fileattr_store(sw->idmap, sw->lower, sw->to, sw->fa,
 				 !dxs_only_stores(sw->inode->i_sb));
 	/*
 	 * H16: ext4 has set the size of folios anew if data journalling changed, and

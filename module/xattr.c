@@ -9,6 +9,11 @@
  * away, security modules). So nothing here asks or translates once more: with
  * vfs_getxattr() of the lower inode a program's capabilities, stored for the root
  * of some namespace, would be told execve(2) as if they were the initial one's.
+ *
+ * By the idmap of the mount the VFS has translated security.capability, too. Before
+ * Linux 6.2 an ACL is an attribute as others, whose ids the lower handler translates
+ * from the mount's, and who may set it is asked there: so the handlers get the idmap
+ * (H70). All others ignore it. What is read comes as it is stored.
  */
 #include <linux/fsnotify.h>
 #include <linux/security.h>
@@ -38,34 +43,36 @@ static int dxs_xattr_get(const struct xattr_handler *handler,
  *
  * Context: the lower i_rwsem is held.
  */
-static int dxs_xattr_judge(struct inode *lower, const char *name)
+static int dxs_xattr_judge(struct mnt_idmap *idmap, struct inode *lower,
+			   const char *name)
 {
-	if (IS_IMMUTABLE(lower) || IS_APPEND(lower))
+	if (IS_IMMUTABLE(lower) || IS_APPEND(lower) ||
+	    HAS_UNMAPPED_ID(idmap, lower))
 		return -EPERM;
 	if (!strcmp(name, XATTR_NAME_CAPS))
-		return capable_wrt_inode_uidgid(&nop_mnt_idmap, lower,
+		return capable_wrt_inode_uidgid(idmap, lower,
 						CAP_SETFCAP) ? 0 : -EPERM;
 	if (strncmp(name, XATTR_USER_PREFIX, XATTR_USER_PREFIX_LEN))
 		return 0;
 	if (S_ISDIR(lower->i_mode) && lower->i_mode & S_ISVTX &&
-	    !inode_owner_or_capable(&nop_mnt_idmap, lower))
+	    !inode_owner_or_capable(idmap, lower))
 		return -EPERM;
-	return inode_permission(&nop_mnt_idmap, lower, MAY_WRITE);
+	return inode_permission(idmap, lower, MAY_WRITE);
 }
 
 /* Context: the lower i_rwsem is held for writing. */
-static int dxs_xattr_store(struct dentry *lower, const char *name,
-			   const void *value, size_t size, int flags)
+static int dxs_xattr_store(struct mnt_idmap *idmap, struct dentry *lower,
+			   const char *name, const void *value, size_t size,
+			   int flags)
 {
 	struct inode *inode = d_inode(lower);
 	int err;
 
 	if (!value)
-		return __vfs_removexattr(&nop_mnt_idmap, lower, name);
+		return __vfs_removexattr(idmap, lower, name);
 	if (!strncmp(name, XATTR_SECURITY_PREFIX, XATTR_SECURITY_PREFIX_LEN))
 		inode->i_flags &= ~S_NOSEC;
-	err = __vfs_setxattr(&nop_mnt_idmap, lower, inode, name, value, size,
-			     flags);
+	err = __vfs_setxattr(idmap, lower, inode, name, value, size, flags);
 	/* What security modules keep of a label they keep for each inode. */
 	if (!err &&
 	    !strncmp(name, XATTR_SECURITY_PREFIX, XATTR_SECURITY_PREFIX_LEN) &&
@@ -74,9 +81,9 @@ static int dxs_xattr_store(struct dentry *lower, const char *name,
 	return err;
 }
 
-static int dxs_xattr_set_lower(struct inode *inode, struct dentry *lower,
-			       const char *name, const void *value,
-			       size_t size, int flags)
+static int dxs_xattr_set_lower(struct mnt_idmap *idmap, struct inode *inode,
+			       struct dentry *lower, const char *name,
+			       const void *value, size_t size, int flags)
 {
 	struct delegated_inode delegated = { };
 	int err;
@@ -85,11 +92,12 @@ static int dxs_xattr_set_lower(struct inode *inode, struct dentry *lower,
 		inode_lock(d_inode(lower));
 		err = 0;
 		if (unlikely(dxs_who_differs(inode, d_inode(lower))))
-			err = dxs_xattr_judge(d_inode(lower), name);
+			err = dxs_xattr_judge(idmap, d_inode(lower), name);
 		if (!err)
 			err = try_break_deleg(d_inode(lower), 0, &delegated);
 		if (!err)
-			err = dxs_xattr_store(lower, name, value, size, flags);
+			err = dxs_xattr_store(idmap, lower, name, value, size,
+					      flags);
 		inode_unlock(d_inode(lower));
 		dxs_copy_attr(inode);
 	} while (is_delegated(&delegated) && !(err = break_deleg_wait(&delegated)));
@@ -110,8 +118,8 @@ static int dxs_xattr_set(const struct xattr_handler *handler,
 	err = mnt_want_write(mnt);
 	if (err)
 		return err;
-	err = dxs_xattr_set_lower(inode, dxs_lower_dentry(dentry), name, value,
-				  size, flags);
+	err = dxs_xattr_set_lower(idmap, inode, dxs_lower_dentry(dentry), name,
+				  value, size, flags);
 	mnt_drop_write(mnt);
 	return err;
 }
