@@ -4,7 +4,7 @@
  * lower filesystem itself, whatever is switched below it; FUSE passthrough.
  * On kernels without backing files it is refused.
  *
- * Usage: overlay [H71 | H72]
+ * Usage: overlay [H44 | H71 | H72]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -87,7 +87,7 @@ int main(int argc, char *argv[])
 {
 	const char *only = argc > 1 ? argv[1] : NULL;
 
-	if (only && strcmp(only, "H71") && strcmp(only, "H72"))
+	if (only && strcmp(only, "H44") && strcmp(only, "H71") && strcmp(only, "H72"))
 		return 2;
 	dxs_begin();
 	MUST(mkdir("over", 0755));
@@ -101,6 +101,8 @@ int main(int argc, char *argv[])
 		test_compare();
 	if (!only || !strcmp(only, "H72"))
 		test_passthrough();
+	if (!only || !strcmp(only, "H44"))
+		test_bound();
 	if (!only) {
 		test_depth();
 		test_under();

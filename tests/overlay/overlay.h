@@ -17,6 +17,7 @@ char *tell_all(const char *layers);
 void test_compare(void);
 /* under.c: switches under what is used through overlayfs */
 void test_under(void);
+void test_bound(void);
 /* fuse.c: a mapping that outlives all else (H72) */
 void test_passthrough(void);
 

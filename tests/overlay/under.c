@@ -292,6 +292,48 @@ static void test_chattr(void)
 	close(fd);
 }
 
+/* --- H44: through the overlay, too, one user is bounded. */
+
+#define UID		1000
+#define BURST		250
+#define PER_SECOND	50
+#define PACED		400
+
+static void chattr_as_user(int fd)
+{
+	double begin, took;
+	int i;
+
+	MUST(setresgid(UID, UID, UID));
+	MUST(setresuid(UID, UID, UID));
+	begin = dxs_now();
+	for (i = 0; i < PACED; i++)
+		if (dxs_set_xflag(fd, !dxs_mode(fd)))
+			_exit(2);
+	took = dxs_now() - begin;
+	fprintf(stderr, "# %d switches through the overlay: %.2f s\n", PACED, took);
+	_exit(took < (double)(PACED - BURST) / PER_SECOND - 0.1);
+}
+
+static void test_pace(void)
+{
+	int fd = MUST(open("over/often", O_RDWR | O_CREAT, 0644)), status;
+	uint8_t *map;
+	pid_t pid;
+
+	MUST(ftruncate(fd, PAGE));
+	MUST(fchown(fd, UID, UID));
+	map = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	map[0] = 1;
+	pid = MUST(fork());
+	if (!pid)
+		chattr_as_user(fd);
+	MUST(waitpid(pid, &status, 0));
+	dxs_is(0, status, "H44: a user's switches through the overlay are bounded");
+	munmap(map, PAGE);
+	close(fd);
+}
+
 /* The stack is unmounted under the overlay, and mounted again. */
 static void test_order(void)
 {
@@ -322,25 +364,42 @@ static void test_order(void)
 	dxs_fsck();
 }
 
-void test_under(void)
+static bool begin(void)
 {
-	user = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	dxs_mkfs(NULL);
 	dxs_mount_stack();
 	MUST(mkdir("stack/l", 0755));
 	MUST(mkdir("stack/u", 0755));
-	MUST(mkdir("stack/u/flagged", 0755));
 	MUST(mkdir("stack/w", 0755));
-	MUST(mkdir("stack/rounds", 0755));
+	return dxs_errno(0, mount_over("lowerdir=%s/l,upperdir=%s/u,workdir=%s/w",
+				       "stack"), "mounted");
+}
+
+void test_bound(void)
+{
+	if (!begin())
+		return;
+	test_pace();
+	MUST(umount("over"));
+	dxs_umount_stack();
+}
+
+void test_under(void)
+{
+	user = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	if (!begin())
+		return;
 	MUST(mkdir("round", 0755));
+	MUST(mkdir("stack/rounds", 0755));
+	/* Layers are filled while nobody has them. */
+	MUST(umount("over"));
+	MUST(mkdir("stack/u/flagged", 0755));
 	make("stack/u/mine", 1, LEN);
 	make("stack/l/below", 2, LEN);
 	make("stack/l/plain", 3, LEN);
 	dxs_is(0, DXS_RUN("cp", "/usr/bin/true", "stack/l/program"), "cp");
-	if (!dxs_errno(0, mount_over("lowerdir=%s/l,upperdir=%s/u,workdir=%s/w", "stack"),
-		       "mounted"))
-		return;
+	MUST(mount_over("lowerdir=%s/l,upperdir=%s/u,workdir=%s/w", "stack") ? -1 : 0);
 	test_upper();
 	test_lower();
 	test_program();
