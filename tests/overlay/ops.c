@@ -85,7 +85,8 @@ static void tell_tree(const char *dir)
 		if (list[i]->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, list[i]->d_name);
-		MUST(lstat(path, &st));
+		if (lstat(path, &st))
+			st.st_ino = 0;
 		fprintf(out, "%s: d_type %d, d_ino right: %d\n", path,
 			list[i]->d_type, list[i]->d_ino == st.st_ino);
 		tell_stat(path);
