@@ -243,12 +243,19 @@ static void test_chattr(void)
 {
 	int fd = MUST(open("over/mine", O_RDWR)), below, other;
 	struct daxstack_switch sw;
+	char said[256];
 	void *map;
 
 	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_DAX), "chattr +x in the overlay");
 	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "... is a switch");
 	dxs_errno(ENOTTY, dxs_switch(fd, DAXSTACK_CACHED, 0, &sw),
 		  "DAXSTACK_IOC_SWITCH is not known there");
+	dxs_run_read(said, sizeof(said),
+		     (const char *const[]){ "sh", "-c",
+					    "daxstack set cached over/mine 2>&1",
+					    NULL });
+	dxs_ok(strstr(said, "daxstack: over/mine: on overlayfs: name the file of its layer"),
+	       "daxstack set says what to do");
 
 	other = MUST(open("stack/u/mine", O_RDWR));
 	map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
