@@ -285,11 +285,25 @@ static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
 #define DXS_REVALIDATE_ARGS	struct dentry *dentry, unsigned int flags
 #endif
 
-/* ->d_real */
+/*
+ * ->d_real: later kernels take a filesystem that has one for overlayfs, and do
+ * without where there is none.
+ */
 #ifdef DXS_HAVE_D_REAL_TYPE
-#define DXS_D_REAL_ARGS	struct dentry *dentry, enum d_real_type type
+#define DXS_D_REAL_OP
 #else
-#define DXS_D_REAL_ARGS	struct dentry *dentry, const struct inode *inode
+#define DXS_D_REAL_OP	.d_real = dxs_d_real,
+#endif
+
+/*
+ * Handles of an inode number of 32 bits and a generation: overlayfs knows by the
+ * function that the upper bits of inode numbers are free.
+ */
+#ifdef DXS_HAVE_GENERIC_ENCODE_INO32
+#define DXS_ENCODES_INO32(ops)	((ops)->encode_fh == generic_encode_ino32_fh)
+#else
+#define generic_encode_ino32_fh	NULL
+#define DXS_ENCODES_INO32(ops)	false
 #endif
 
 #ifndef DXS_HAVE_ENCODE_INODE_FH_FLAGS
@@ -410,10 +424,13 @@ struct file *dxs_lower_open_again(struct file *user, int flags,
 struct file *dxs_lower_open_alone(int flags, const struct path *path,
 				  struct inode *lower, const struct cred *cred);
 bool dxs_may_have_lower(const struct file *file);
+bool dxs_is_above(const struct file *file);
 void dxs_swap_labels(struct file *a, struct file *b);
 int dxs_judge_mmap(struct vm_area_struct *vma, struct file *map,
 		   struct file *user);
-struct dentry *dxs_d_real(DXS_D_REAL_ARGS);
+#ifndef DXS_HAVE_D_REAL_TYPE
+struct dentry *dxs_d_real(struct dentry *dentry, const struct inode *inode);
+#endif
 int dxs_update_time(DXS_UPDATE_TIME_ARGS);
 ssize_t dxs_splice_read_lower(struct file *file, loff_t *pos,
 			      struct pipe_inode_info *pipe, size_t len,
@@ -436,6 +453,7 @@ bool dxs_dax_eviction_waits(const struct inode *lower);
 struct fs_context *dxs_reconfigure_context(struct dentry *root,
 					   unsigned int flags,
 					   unsigned int mask);
+int dxs_stack_depth(const struct super_block *lower);
 bool dxs_kernel_is_tested(void);
 extern const char dxs_untested_kernel[];
 #ifdef DXS_HAVE_FREEZE_EXCL

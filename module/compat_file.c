@@ -188,7 +188,27 @@ bool dxs_may_have_lower(const struct file *file)
 #ifdef DXS_HAVE_BACKING_FILE
 	return true;
 #else
-	return d_inode(file->f_path.dentry) == file_inode(file);
+	if (d_inode(file->f_path.dentry) == file_inode(file))
+		return true;
+	pr_warn_ratelimited("%s: a filesystem on top of daxstack opens inode %llu: not on this kernel\n",
+			    file_inode(file)->i_sb->s_id,
+			    (u64)file_inode(file)->i_ino);
+	return false;
+#endif
+}
+
+/**
+ * dxs_is_above() - was a file of the stack opened by a filesystem on top of it?
+ * @file: open file of the stack
+ *
+ * Then file_user_path() is that filesystem's.
+ */
+bool dxs_is_above(const struct file *file)
+{
+#ifdef DXS_HAVE_BACKING_FILE
+	return file->f_mode & FMODE_BACKING;
+#else
+	return false;
 #endif
 }
 
@@ -233,21 +253,21 @@ int dxs_judge_mmap(struct vm_area_struct *vma, struct file *map,
 #endif
 }
 
+#ifndef DXS_HAVE_D_REAL_TYPE
 /*
  * ->d_real: which dentry has the data of a file?
  *
- * The stack's own, so that uprobes find an inode that has no ->read_folio (H16).
- * On Linux 6.1 the lower one for a file that carries the stack's path and a lower
- * inode, which the caller names.
+ * The stack's own, so that uprobes find an inode that has no ->read_folio (H16);
+ * the lower one for a file that carries the stack's path and a lower inode, which
+ * the caller names.
  */
-struct dentry *dxs_d_real(DXS_D_REAL_ARGS)
+struct dentry *dxs_d_real(struct dentry *dentry, const struct inode *inode)
 {
-#ifndef DXS_HAVE_D_REAL_TYPE
 	if (inode && d_inode(dentry) != inode)
 		return dxs_lower_dentry(dentry);
-#endif
 	return dentry;
 }
+#endif
 
 /**
  * dxs_splice_read_lower() - splice from the lower file of a file into a pipe

@@ -61,6 +61,24 @@ int dxs_thaw_super(struct super_block *sb, enum freeze_holder who,
 }
 #endif
 
+/**
+ * dxs_stack_depth() - how many filesystems are stacked up to us?
+ * @lower: the lower superblock
+ *
+ * On Linux 6.1 nothing may be stacked on us (dxs_may_have_lower()): a filesystem
+ * that wants to be finds that it would be too deep.
+ *
+ * Return: a value for ->s_stack_depth.
+ */
+int dxs_stack_depth(const struct super_block *lower)
+{
+#ifdef DXS_HAVE_BACKING_FILE
+	return lower->s_stack_depth + 1;
+#else
+	return FILESYSTEM_MAX_STACK_DEPTH;
+#endif
+}
+
 /*
  * Switching changes state of the lower filesystem that belongs to the kernel, so it
  * is right for the kernels that it was checked against (docs/kernels.md), by series.

@@ -382,13 +382,15 @@ extern const struct dentry_operations dxs_dentry_ops;
 void dxs_set_lower(struct dentry *dentry, struct dentry *lower);
 void dxs_busy(struct dentry *dentry);
 void dxs_settled(struct dentry *dentry, bool right);
+void dxs_nameless(struct dentry *dentry);
 bool dxs_same_below(struct dentry *dentry);
 void dxs_remember(struct dentry *dentry);
 void dxs_vacate(struct dentry *lower);
 void dxs_forget_unused(struct dentry *dentry);
 
 /* export.c, quota.c */
-extern const struct export_operations dxs_export_ops;
+const struct export_operations *
+dxs_export_ops_for(const struct super_block *lower);
 int dxs_d_init(struct dentry *dentry);
 void dxs_quota_init(struct super_block *sb);
 
@@ -424,6 +426,10 @@ struct file *dxs_open_again(struct file *file);
 struct dentry *dxs_make_tmpfile(struct mnt_idmap *idmap,
 				const struct path *parent, umode_t mode,
 				int flags);
+
+/* above.c */
+int dxs_hold(const struct file *map, const struct file *file);
+void dxs_unhold(const struct file *map);
 
 /* map.c, fault.c */
 int dxs_mmap(struct file *file, struct vm_area_struct *vma);

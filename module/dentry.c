@@ -20,6 +20,7 @@
 /* Values of d_time that are no d_seq at rest, which is even. */
 #define DXS_UNKNOWN	1ul	/* not looked at yet */
 #define DXS_BUSY	3ul	/* a call of the stack is changing both */
+#define DXS_NAMELESS	5ul	/* a call of the stack took the name, or gave none */
 
 static void dxs_d_release(struct dentry *dentry)
 {
@@ -145,6 +146,22 @@ void dxs_settled(struct dentry *dentry, bool right)
 	WRITE_ONCE(dentry->d_time, seq);
 }
 
+/**
+ * dxs_nameless() - a dentry has no name any more, or never had one
+ * @dentry: of the stack: removed or replaced, or of an O_TMPFILE
+ *
+ * H71: the VFS does not ask whether a dentry without a name is valid, for it does
+ * not find it. overlayfs does: it keeps the dentry by which it found a file for
+ * all names of the file, and asks about that. It is right as long as anybody has
+ * it. After dxs_remove() the VFS may make it negative, with a name (dxs_d_iput()).
+ *
+ * Context: as dxs_settled().
+ */
+void dxs_nameless(struct dentry *dentry)
+{
+	WRITE_ONCE(dentry->d_time, DXS_NAMELESS);
+}
+
 /* How a lower dentry compares with ours. */
 enum dxs_below {
 	DXS_RIGHT,
@@ -213,7 +230,7 @@ static enum dxs_below dxs_look_below(struct dentry *dentry)
 		ours = read_seqcount_begin(&dentry->d_seq);
 		time = READ_ONCE(dentry->d_time);
 		lower = READ_ONCE(dentry->d_fsdata);
-		if (time == DXS_BUSY)
+		if (time == DXS_BUSY || time == DXS_NAMELESS)
 			below = DXS_RIGHT;
 		else if (!lower)
 			below = DXS_GONE;
@@ -228,7 +245,7 @@ static enum dxs_below dxs_look_below(struct dentry *dentry)
 		 */
 	} while (read_seqcount_retry(&dentry->d_seq, ours) ||
 		 READ_ONCE(dentry->d_time) != time);
-	if (below == DXS_RIGHT && time != DXS_BUSY &&
+	if (below == DXS_RIGHT && time != DXS_BUSY && time != DXS_NAMELESS &&
 	    !(lower->d_flags & DCACHE_OP_REVALIDATE))
 		cmpxchg(&dentry->d_time, time, (unsigned long)seq);
 	rcu_read_unlock();
@@ -317,10 +334,11 @@ static int dxs_d_revalidate(DXS_REVALIDATE_ARGS)
 
 	if (likely(dxs_remembered(dentry)))
 		return dxs_found(dentry, flags);
+	/* The root of the stack, a file found by its handle; or see dxs_nameless(). */
+	if (IS_ROOT(dentry) || READ_ONCE(dentry->d_time) == DXS_NAMELESS)
+		return dxs_found(dentry, flags);
 	if (flags & LOOKUP_RCU)
 		return -ECHILD;
-	if (IS_ROOT(dentry))
-		return 1;
 
 	switch (dxs_look_below(dentry)) {
 	case DXS_RIGHT:
@@ -370,5 +388,5 @@ const struct dentry_operations dxs_dentry_ops = {
 	.d_revalidate	= dxs_d_revalidate,
 	.d_release	= dxs_d_release,
 	.d_iput		= dxs_d_iput,
-	.d_real		= dxs_d_real,
+	DXS_D_REAL_OP
 };

@@ -116,10 +116,30 @@ static int dxs_commit_metadata(struct inode *inode)
 	return lower->i_sb->s_export_op->commit_metadata(lower);
 }
 
-const struct export_operations dxs_export_ops = {
+static const struct export_operations dxs_export_ops = {
 	.encode_fh	= dxs_encode_fh,
 	.fh_to_dentry	= dxs_fh_to_dentry,
 	.fh_to_parent	= dxs_fh_to_parent,
 	.get_parent	= dxs_get_parent,
 	.commit_metadata = dxs_commit_metadata,
 };
+
+/* The same handles: the stack's inode has the number and the generation. */
+static const struct export_operations dxs_ino32_export_ops = {
+	.encode_fh	= generic_encode_ino32_fh,
+	.fh_to_dentry	= dxs_fh_to_dentry,
+	.fh_to_parent	= dxs_fh_to_parent,
+	.get_parent	= dxs_get_parent,
+	.commit_metadata = dxs_commit_metadata,
+};
+
+/**
+ * dxs_export_ops_for() - how file handles of the stack are made and read
+ * @lower: the lower superblock
+ */
+const struct export_operations *
+dxs_export_ops_for(const struct super_block *lower)
+{
+	return DXS_ENCODES_INO32(lower->s_export_op) ? &dxs_ino32_export_ops :
+						       &dxs_export_ops;
+}

@@ -16,7 +16,7 @@
 
 static const struct file_operations dxs_map_fops;
 
-/* The stack's inode, which the stack's path keeps. */
+/* The stack's inode, which the stack's path keeps: the file's own, or see above.c. */
 static struct inode *dxs_map_inode(const struct file *file)
 {
 	return file->private_data;
@@ -73,6 +73,7 @@ static struct file *dxs_map_file(struct file *file)
 	struct file *lower = dxs_lower_file(file);
 	struct dxs_file *df = dxs_mapped_file(file);
 	struct file *map;
+	int err;
 
 	if (df)
 		return df->map;
@@ -83,6 +84,12 @@ static struct file *dxs_map_file(struct file *file)
 	if (IS_ERR(map)) {
 		dxs_free_file(df);
 		return map;
+	}
+	err = dxs_hold(map, file);
+	if (err) {
+		fput(map);
+		dxs_free_file(df);
+		return ERR_PTR(err);
 	}
 	/* An error that fsync would report, msync reports as well. */
 	map->f_wb_err = lower->f_wb_err;
@@ -292,10 +299,13 @@ static ssize_t dxs_map_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 static int dxs_map_release(struct inode *lower, struct file *map)
 {
+	int err = 0;
+
 	dxs_uncount_map(map);
 	if (lower->i_fop->release)
-		return lower->i_fop->release(lower, map);
-	return 0;
+		err = lower->i_fop->release(lower, map);
+	dxs_unhold(map);
+	return err;
 }
 
 static const struct file_operations dxs_map_fops = {

@@ -310,14 +310,16 @@ static int dxs_remove(struct inode *dir, struct dentry *dentry)
 		dxs_busy(dentry);
 		err = dxs_remove_judged(dir, dentry, lower);
 		/*
-		 * Else it stays busy until the VFS has made it negative or
+		 * Else it is right until the VFS has made it negative or
 		 * unhashed it: who found it changed now might drop it when it
 		 * stands for a new file already.
 		 */
-		if (err)
+		if (err) {
 			dxs_settled(dentry, false);
-		else
+		} else {
+			dxs_nameless(dentry);
 			dxs_vacate(lower);
+		}
 	}
 	dxs_refresh(dir, DXS_COPY_SIZE);
 	dxs_copy_nlink(d_inode(dentry));
@@ -356,7 +358,11 @@ static int dxs_rename_lower(struct dxs_renaming *r, struct dentry *old,
 	dxs_busy(new);
 	err = dxs_renaming(r);
 	dxs_settled(old, !err);
-	dxs_settled(new, !err && r->flags & RENAME_EXCHANGE);
+	/* The VFS unhashes what was replaced. */
+	if (!err && d_really_is_positive(new) && !(r->flags & RENAME_EXCHANGE))
+		dxs_nameless(new);
+	else
+		dxs_settled(new, !err && r->flags & RENAME_EXCHANGE);
 	dxs_refresh(d_inode(old->d_parent), DXS_COPY_SIZE);
 	if (new->d_parent != old->d_parent)
 		dxs_refresh(d_inode(new->d_parent), DXS_COPY_SIZE);
@@ -422,6 +428,7 @@ static int dxs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
 		goto out;
 	}
 	inode = dxs_attach(dentry, lower);
+	dxs_nameless(dentry);
 	err = PTR_ERR_OR_ZERO(inode);
 	if (!err) {
 		err = dxs_inherit_born(inode, dentry);

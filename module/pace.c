@@ -44,12 +44,23 @@ struct dxs_pace {
 static DEFINE_HASHTABLE(dxs_paces, 6);
 static DEFINE_SPINLOCK(dxs_pace_lock);
 
+/*
+ * Whose attempt it is: the task's. overlayfs has put the credentials of who mounted
+ * it in their place. Those of a kernel thread are who it works for.
+ */
+static const struct cred *dxs_pace_cred(void)
+{
+	return current->flags & PF_KTHREAD ? current_cred() :
+					     current_real_cred();
+}
+
 static kuid_t dxs_pace_uid(void)
 {
-	struct user_namespace *ns = current_user_ns();
+	const struct cred *cred = dxs_pace_cred();
+	struct user_namespace *ns = cred->user_ns;
 
 	if (ns == &init_user_ns)
-		return current_uid();
+		return cred->uid;
 	while (ns->parent != &init_user_ns)
 		ns = ns->parent;
 	return ns->owner;
@@ -128,7 +139,11 @@ bool dxs_rest(unsigned long timeout)
 
 static bool dxs_pace_unbounded(void)
 {
-	return ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+	const struct cred *old = override_creds(dxs_pace_cred());
+	bool unbounded = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+
+	revert_creds(old);
+	return unbounded;
 }
 
 /**

@@ -370,12 +370,11 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc,
 	sb->s_xattr = dxs_xattr_handlers;
 	/* A handle does not tell what lies below the root of the stack. */
 	if (IS_ROOT(sbi->lower_root))
-		sb->s_export_op = &dxs_export_ops;
+		sb->s_export_op = dxs_export_ops_for(lower);
 	dxs_quota_init(sb);
 	sbi->wb_err = errseq_sample(&lower->s_wb_err);
 	set_default_d_op(sb, &dxs_dentry_ops);
-	/* Nothing may stack on us: see dxs_open(). */
-	sb->s_stack_depth = FILESYSTEM_MAX_STACK_DEPTH;
+	sb->s_stack_depth = dxs_stack_depth(lower);
 	super_set_uuid(sb, lower->s_uuid.b, super_uuid_len(lower));
 	sb->s_maxbytes = lower->s_maxbytes;
 	sb->s_blocksize = lower->s_blocksize;

@@ -505,11 +505,6 @@ static void test_layers(void)
 	dxs_mount_stack();
 	dxs_errno(0, idmap("stack", ns), "the stack, idmapped");
 	MUST(umount("idmapped"));
-	MUST(mkdir("stack/upper", 0755));
-	MUST(mkdir("stack/work", 0755));
-	dxs_ok(dxs_mount("overlay", "over", "overlay",
-			 "lowerdir=lower,upperdir=stack/upper,workdir=stack/work"),
-	       "overlayfs with the stack below");
 	dxs_ok(dxs_mount("stack", "over", "daxstack", "rw"),
 	       "the stack with the stack below");
 	test_works("after that");

@@ -120,6 +120,9 @@ const char *file_foreign(int look, const struct file_id *id)
 		return NULL;
 	if (fstatfs(look, &fs) < 0)
 		return strerror(errno);
+	/* It passes no ioctls on, but FS_IOC_SETFLAGS. */
+	if (fs.f_type == OVERLAYFS_SUPER_MAGIC)
+		return "on overlayfs: name the file of its layer, or use chattr";
 	if (fs.f_type != DAXSTACK_SUPER_MAGIC)
 		return "not on a daxstack mount";
 	known = true;
