@@ -2,6 +2,7 @@
 #
 # make            build the module for the guest's kernel, and the tools
 # make demo       see the main job done in a guest, on ext4 and on XFS
+# make module     build the module alone
 # make check      run all tests in guests, on ext4 and on XFS
 # make check-debug  the same tests with a kernel that looks for memory errors,
 #                 wrong lock order and leaks; it is built first
@@ -17,12 +18,17 @@
 #                 alone, compared after each
 # make bench      count the instructions of calls: the lower filesystem alone,
 #                 daxstack, overlayfs; tables, JSON and plots in build/bench
-# make style      checkpatch, sparse, W=1
+# make check-fresh  "make demo" and a short "make check" on a bare Debian 12 and 13
+# make style      checkpatch, sparse, W=1; for all kernels, or with KERNEL for one
 # make shell      a shell in a guest that has the module and the tools
 # make install    the command and its manual page, under PREFIX
 # make clean      remove what was built here (the cache stays)
 #
-# KDIR=DIR        kernel to build against, e.g. /lib/modules/$(uname -r)/build
+# KERNEL=SERIES   6.1, 6.12 or 7.3, a version of Debian's, or the directory of a
+#                 kernel for guests: the module is built for it as
+#                 build/KERNEL/daxstack.ko, and the guests boot it
+# KDIR=DIR        without KERNEL: what to build daxstack.ko against, e.g.
+#                 /lib/modules/$(uname -r)/build [the installed headers]
 # FS="ext4 xfs"   lower filesystems for demo, check, compare and shell
 # TESTS="..."     which tests (default: all)
 # CHECK_JOBS=N    how many tests at a time (default: 2)
@@ -37,12 +43,25 @@ ifneq ($(findstring :,$(CURDIR)),)
 $(error "$(CURDIR)": there is a colon in the path; build in another directory)
 endif
 
+# The kernel, for all scripts.
+KERNEL ?= $(DAXSTACK_KERNEL)
+ifneq ($(strip $(KERNEL)),)
+ifneq ($(origin KDIR),undefined)
+$(error KERNEL and KDIR: one of them has to be enough)
+endif
+kernel-name := $(shell scripts/guest-kernel --name '$(strip $(KERNEL))')
+ifeq ($(kernel-name),)
+$(error KERNEL=$(KERNEL): no such kernel, as said above)
+endif
+export DAXSTACK_KERNEL := $(strip $(KERNEL))
+endif
+
 KDIR ?= $(shell scripts/guest-kernel --kdir)
 FS ?= ext4 xfs
 PREFIX ?= /usr/local
 
 O := $(CURDIR)/build
-KO := $(CURDIR)/daxstack.ko
+KO := $(if $(kernel-name),$(O)/$(kernel-name),$(CURDIR))/daxstack.ko
 TESTS ?= $(sort $(filter-out dxs_test powercut-load switcher,$(basename $(notdir $(wildcard tests/*.c))) \
 	$(basename $(notdir $(wildcard tests/*.sh))) \
 	$(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*.c))))))
@@ -53,7 +72,7 @@ some-fs = $(or $(strip $(FS)),$(error FS is empty))
 # On all processors, unless make was told otherwise.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all module tools tests demo bench bench-switch check check-debug check-kcsan check-mutants check-powercut torture differ programs compare style shell install clean deps-build deps
+.PHONY: all module tools tests demo bench bench-switch check check-debug check-kcsan check-mutants check-powercut check-fresh torture differ programs compare style shell install clean deps-build deps
 
 all: module tools
 
@@ -64,7 +83,11 @@ deps: deps-build
 	@scripts/deps
 
 module: deps-build
+ifneq ($(kernel-name),)
+	@scripts/build-module '$(DAXSTACK_KERNEL)' W=1
+else
 	$(MAKE) $(JOBS) -C '$(KDIR)' M='$(CURDIR)' W=1 modules
+endif
 
 tools: deps-build
 	$(MAKE) -C tools O='$(O)/tools'
@@ -99,6 +122,9 @@ programs: deps module tools tests
 check-powercut: deps module tests
 	set -e; for fs in $(some-fs); do scripts/powercut --cuts 100 $$fs; done
 
+check-fresh:
+	scripts/fresh bookworm trixie
+
 bench-switch: deps module tests
 	@scripts/deps bench
 	scripts/bench-switch $(FS)
@@ -110,7 +136,7 @@ bench: deps module tools tests
 	@scripts/deps bench
 	scripts/bench $(FS)
 
-style: deps module
+style: deps
 	scripts/style
 
 shell: module tools
@@ -121,5 +147,5 @@ install: tools
 	$(MAKE) -C tools O='$(O)/tools' PREFIX='$(PREFIX)' install
 
 clean:
-	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' clean
-	rm -rf build
+	$(if $(kernel-name),,$(MAKE) -C '$(KDIR)' M='$(CURDIR)' clean)
+	rm -rf $(if $(kernel-name),'build/$(kernel-name)',build)

@@ -439,6 +439,9 @@ style()
 {
 	"$top/scripts/style" "$small"
 }
+# One kernel will do, and the same one for all caches.
+DAXSTACK_KERNEL=$("$top/scripts/guest-kernel" "${DAXSTACK_KERNEL:-6.12}")
+export DAXSTACK_KERNEL
 
 clean()
 {
@@ -469,9 +472,11 @@ for name in shellcheck sparse; do
 		env PATH="$tmp/bin:$PATH" "$top/scripts/style" "$small"
 	rm "$tmp/bin/$name"
 done
-archive=$(printf '%s\n' /usr/src/linux-source-*.tar.xz | sort -V | tail -n 1)
-checkpatch=$tmp/cache/daxstack/checkpatch-$(stat -c %s-%Y "$archive")
+# What was downloaded is not downloaded again.
+archive=$("$top/scripts/kernel-source" 7.3)
+checkpatch=$tmp/cache/daxstack/checkpatch-$(basename "$archive" .tar.xz)
 mkdir -p "$checkpatch"
+ln -s "$(dirname "$archive")"/{apt-*,source-*} "$tmp/cache/daxstack/"
 bad 'style: no checkpatch' 'checkpatch does not work' \
 	env XDG_CACHE_HOME="$tmp/cache" KDIR=/nowhere "$top/scripts/style" "$small"
 executable "$checkpatch/checkpatch.pl" <<'END'

@@ -147,9 +147,12 @@ if [ "$(id -u)" = 0 ]; then
 	rm "$dir/xdg"
 	mkdir -p "$dir/xdg/daxstack/thing"
 
-	# What checkpatch.pl there would be run.
-	archive=$(printf '%s\n' /usr/src/linux-source-*.tar.xz | sort -V | tail -n 1)
-	evil=$dir/xdg/daxstack/checkpatch-$(stat -c %s-%Y "$archive")
+	# What checkpatch.pl there would be run. What was downloaded for others
+	# is not downloaded again.
+	archive=$("$top/scripts/kernel-source" 7.3)
+	ln -s "$(dirname "$archive")"/{apt-*,source-*} "$fallback/"
+	kernel=$("$top/scripts/guest-kernel" "${DAXSTACK_KERNEL:-6.12}")
+	evil=$dir/xdg/daxstack/checkpatch-$(basename "$archive" .tar.xz)
 	small=$dir/small
 	mkdir -p "$evil" "$small/include" "$small/module" "$small/scripts"
 	printf '#!/bin/sh\ntouch "%s"\n' "$dir/was-run" >"$evil/checkpatch.pl"
@@ -163,7 +166,8 @@ if [ "$(id -u)" = 0 ]; then
 	printf '// SPDX-License-Identifier: GPL-2.0\n' >"$small/scripts/x.c"
 	printf '#!/bin/sh\ntrue\n' >"$small/scripts/x"
 	chown -R 65534 "$dir/xdg"
-	XDG_CACHE_HOME=$dir/xdg "$dir/tree/scripts/style" "$small" \
+	XDG_CACHE_HOME=$dir/xdg DAXSTACK_KERNEL=$kernel \
+		"$dir/tree/scripts/style" "$small" \
 		>"$dir/log" 2>&1
 	[ ! -e "$dir/was-run" ] && grep -q 'style clean' "$dir/log"
 	ok $? "scripts/style does not run another user's checkpatch.pl"
