@@ -244,7 +244,7 @@ static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
 
 /* ->mkdir */
 #define DXS_MKDIR_RESULT	int
-#define DXS_MKDIR_RETURN(err)	(err)
+#define DXS_MKDIR_RETURN(alias)	dxs_made(alias)
 #else
 #if !defined(DXS_HAVE_DELEGATED_INODE)
 #define vfs_mkdir(idmap, dir, dentry, mode, di)	\
@@ -264,7 +264,7 @@ static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
 	dxs_vfs_mkdir(idmap, dir, dentry, mode)
 #endif
 #define DXS_MKDIR_RESULT	struct dentry *
-#define DXS_MKDIR_RETURN(err)	ERR_PTR(err)
+#define DXS_MKDIR_RETURN(alias)	(alias)
 #endif
 
 /* ->create */
@@ -322,10 +322,26 @@ static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
 #define kernel_tmpfile_open	vfs_tmpfile_open
 #endif
 
+#ifndef DXS_HAVE_FOP_DONTCACHE
+#define FOP_DONTCACHE	0
+#endif
+
 #ifdef DXS_HAVE_FOP_FLAGS
-#define DXS_FOP_MMAP_SYNC	.fop_flags = FOP_MMAP_SYNC
+#define DXS_FOP_FLAGS	.fop_flags = FOP_MMAP_SYNC | FOP_DONTCACHE
 #else
-#define DXS_FOP_MMAP_SYNC	.mmap_supported_flags = MAP_SYNC
+#define DXS_FOP_FLAGS	.mmap_supported_flags = MAP_SYNC
+#endif
+
+#ifndef IOCB_ATOMIC
+#define IOCB_ATOMIC	0
+#endif
+
+#ifndef IOCB_DONTCACHE
+#define IOCB_DONTCACHE	0
+#endif
+
+#ifndef DXS_HAVE_FMODE_CAN_ATOMIC_WRITE
+#define FMODE_CAN_ATOMIC_WRITE	0
 #endif
 
 #ifndef DXS_HAVE_FMODE_NOREUSE

@@ -52,7 +52,7 @@ static int dxs_open(struct inode *inode, struct file *file)
 	if (IS_ERR(lower))
 		return PTR_ERR(lower);
 	file->private_data = lower;
-	file->f_mode |= lower->f_mode & FMODE_NOWAIT;
+	file->f_mode |= lower->f_mode & (FMODE_NOWAIT | FMODE_CAN_ATOMIC_WRITE);
 	return 0;
 }
 
@@ -68,6 +68,22 @@ static int dxs_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* What a caller may ask for that goes for the lower call as well. */
+#define DXS_IOCB_PASSED	(IOCB_APPEND | IOCB_DIRECT | IOCB_DSYNC | IOCB_SYNC | \
+			 IOCB_NOWAIT | IOCB_NOIO | IOCB_WRITE | \
+			 IOCB_DONTCACHE | IOCB_ATOMIC)
+
+/*
+ * What dax mode cannot give. The VFS asks the stack's inode, which is never DAX,
+ * and the lower filesystem writes in pieces what was to be written in one.
+ */
+static inline bool dxs_needs_cached(const struct kiocb *iocb, int flags,
+				    const struct inode *inode)
+{
+	return unlikely(iocb->ki_flags & flags) &&
+		dxs_mode(inode) == DAXSTACK_DAX;
+}
+
 /*
  * The lower call gets an iocb of its own, and a synchronous one: pmem finishes
  * I/O before it returns, so there is nothing to gain from an asynchronous one,
@@ -79,8 +95,7 @@ static inline struct kiocb dxs_lower_iocb(const struct kiocb *iocb)
 	return (struct kiocb){
 		.ki_filp = dxs_lower_file(iocb->ki_filp),
 		.ki_pos = iocb->ki_pos,
-		.ki_flags = iocb->ki_flags &
-			~(IOCB_HIPRI | IOCB_WAITQ | IOCB_ALLOC_CACHE),
+		.ki_flags = iocb->ki_flags & DXS_IOCB_PASSED,
 		.ki_ioprio = iocb->ki_ioprio,
 	};
 }
@@ -106,7 +121,9 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return ret;
 	/* relatime compares copies (H37). */
 	dxs_refresh(inode, DXS_COPY_SIZE | DXS_COPY_TIMES);
-	ret = lower.ki_filp->f_op->read_iter(&lower, to);
+	ret = -EOPNOTSUPP;
+	if (!dxs_needs_cached(iocb, IOCB_DONTCACHE, inode))
+		ret = lower.ki_filp->f_op->read_iter(&lower, to);
 	iocb->ki_pos = lower.ki_pos;
 	/* By the options of the stack's mount: see dxs_lower_flags(). */
 	if (ret >= 0 && !empty)
@@ -145,7 +162,9 @@ static inline ssize_t dxs_write_gated(struct kiocb *iocb,
 	ret = dxs_iocb_enter(inode, iocb);
 	if (ret)
 		return ret;
-	ret = lower.ki_filp->f_op->write_iter(&lower, from);
+	ret = -EOPNOTSUPP;
+	if (!dxs_needs_cached(iocb, IOCB_DONTCACHE | IOCB_ATOMIC, inode))
+		ret = lower.ki_filp->f_op->write_iter(&lower, from);
 	iocb->ki_pos = lower.ki_pos;
 	dxs_refresh_written(inode);
 	dxs_io_leave(inode);
@@ -326,7 +345,7 @@ const struct file_operations dxs_file_fops = {
 	.fallocate	= dxs_fallocate,
 	.fadvise	= dxs_fadvise,
 	.mmap		= dxs_mmap,
-	DXS_FOP_MMAP_SYNC,
+	DXS_FOP_FLAGS,
 	.get_unmapped_area = dxs_get_unmapped_area,
 	.setlease	= generic_setlease,
 	.unlocked_ioctl	= dxs_ioctl,

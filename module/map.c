@@ -257,7 +257,7 @@ static const struct file_operations dxs_map_fops = {
 	.release	= dxs_map_release,
 	.read_iter	= dxs_map_read_iter,
 	.mmap		= dxs_remap,
-	DXS_FOP_MMAP_SYNC,
+	DXS_FOP_FLAGS,
 	.get_unmapped_area = dxs_map_unmapped_area,
 	.fsync		= dxs_map_fsync,
 	.fallocate	= dxs_map_fallocate,

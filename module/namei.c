@@ -82,8 +82,11 @@ static void dxs_unmake(struct inode *lower_dir, struct dentry *lower)
  * Somebody may have found a new directory by its handle (export.c) and have a
  * dentry of it already; a second one it must not get. Then that is moved here, and
  * ours is left without an inode, as by any filesystem that cannot do otherwise.
+ *
+ * Return: that dentry, a reference, or NULL.
  */
-static void dxs_instantiate(struct dentry *dentry, struct inode *inode)
+static struct dentry *dxs_instantiate(struct dentry *dentry,
+				      struct inode *inode)
 {
 	struct dentry *other = NULL;
 
@@ -93,14 +96,23 @@ static void dxs_instantiate(struct dentry *dentry, struct inode *inode)
 	} else {
 		d_instantiate(dentry, inode);
 	}
-	if (!IS_ERR(other))
-		dxs_forget_unused(other ?: dentry);
-	if (!IS_ERR_OR_NULL(other))
-		dput(other);
+	if (IS_ERR(other))
+		return NULL;
+	dxs_forget_unused(other ?: dentry);
+	return other;
 }
 
-static int dxs_make(struct inode *dir, struct dentry *dentry,
-		    const struct dxs_new *new)
+/* Only ->mkdir of later kernels tells the VFS of the other dentry. */
+static int dxs_made(struct dentry *other)
+{
+	if (!IS_ERR_OR_NULL(other))
+		dput(other);
+	return PTR_ERR_OR_ZERO(other);
+}
+
+/* Return: as dxs_instantiate(), or an ERR_PTR. */
+static struct dentry *dxs_make(struct inode *dir, struct dentry *dentry,
+			       const struct dxs_new *new)
 {
 	struct dentry *lower_parent = dxs_lower_dentry(dentry->d_parent);
 	struct inode *lower_dir = d_inode(lower_parent);
@@ -113,7 +125,7 @@ static int dxs_make(struct inode *dir, struct dentry *dentry,
 	dxs_inherit_prepare(dentry->d_parent);
 	err = mnt_want_write(mnt);
 	if (err)
-		return err;
+		return ERR_PTR(err);
 	inode_lock_nested(lower_dir, I_MUTEX_PARENT);
 	lower = lookup_noperm(&name, lower_parent);
 	if (IS_ERR(lower)) {
@@ -145,10 +157,9 @@ out:
 	inode_unlock(lower_dir);
 	mnt_drop_write(mnt);
 	if (err)
-		return err;
+		return ERR_PTR(err);
 	dxs_copy_attr(inode);
-	dxs_instantiate(dentry, inode);
-	return 0;
+	return dxs_instantiate(dentry, inode);
 }
 
 static int dxs_make_file(struct inode *dir, struct dentry **dentry,
@@ -185,8 +196,8 @@ static int dxs_make_link(struct inode *dir, struct dentry **dentry,
 
 static int dxs_create(DXS_CREATE_ARGS)
 {
-	int err = dxs_make(dir, dentry, &(struct dxs_new){
-			.make = dxs_make_file, .mode = mode });
+	int err = dxs_made(dxs_make(dir, dentry, &(struct dxs_new){
+			.make = dxs_make_file, .mode = mode }));
 
 	/*
 	 * It has come below since the VFS looked: the VFS looks again, and finds
@@ -198,31 +209,31 @@ static int dxs_create(DXS_CREATE_ARGS)
 static DXS_MKDIR_RESULT dxs_mkdir(struct mnt_idmap *idmap, struct inode *dir,
 				  struct dentry *dentry, umode_t mode)
 {
-	int err = dxs_make(dir, dentry, &(struct dxs_new){
+	struct dentry *other = dxs_make(dir, dentry, &(struct dxs_new){
 			.make = dxs_make_dir, .mode = mode });
 
-	return DXS_MKDIR_RETURN(err);
+	return DXS_MKDIR_RETURN(other);
 }
 
 static int dxs_mknod(struct mnt_idmap *idmap, struct inode *dir,
 		     struct dentry *dentry, umode_t mode, dev_t rdev)
 {
-	return dxs_make(dir, dentry, &(struct dxs_new){
-			.make = dxs_make_node, .mode = mode, .rdev = rdev });
+	return dxs_made(dxs_make(dir, dentry, &(struct dxs_new){
+			.make = dxs_make_node, .mode = mode, .rdev = rdev }));
 }
 
 static int dxs_symlink(struct mnt_idmap *idmap, struct inode *dir,
 		       struct dentry *dentry, const char *target)
 {
-	return dxs_make(dir, dentry, &(struct dxs_new){
-			.make = dxs_make_symlink, .target = target });
+	return dxs_made(dxs_make(dir, dentry, &(struct dxs_new){
+			.make = dxs_make_symlink, .target = target }));
 }
 
 static int dxs_link(struct dentry *old, struct inode *dir,
 		    struct dentry *dentry)
 {
-	return dxs_make(dir, dentry, &(struct dxs_new){
-			.make = dxs_make_link, .link = dxs_lower_dentry(old) });
+	return dxs_made(dxs_make(dir, dentry, &(struct dxs_new){
+			.make = dxs_make_link, .link = dxs_lower_dentry(old) }));
 }
 
 static int dxs_remove(struct inode *dir, struct dentry *dentry, bool is_dir)
