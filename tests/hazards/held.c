@@ -102,7 +102,7 @@ bool hazard_hold(struct hazard_held *held, int (*flush)(int fd))
 
 	*held = (struct hazard_held){ 0 };
 	if (!put("/sys/fs/cgroup/cgroup.subtree_control", "+memory +io") ||
-	    (mkdir(CGROUP, 0755) && errno != EEXIST) || !set_limit("1"))
+	    (mkdir(CGROUP, 0755) && errno != EEXIST) || !set_limit("2"))
 		return false;
 	MUST(pipe(tell));
 	held->pid = MUST(fork());
