@@ -613,6 +613,7 @@ enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
 enum daxstack_reason dxs_others(const struct super_block *lower);
 bool dxs_only_stores(const struct super_block *sb);
 bool dxs_pace(void);
+bool dxs_rest(unsigned long timeout);
 void dxs_pace_spend(void);
 void dxs_pace_grace(void);
 void dxs_pace_end(void);

@@ -91,8 +91,7 @@ static enum daxstack_reason dxs_dir_wait(const struct file *file,
 	while (dxs_dir_is_frozen(file)) {
 		if (timeout_ms >= 0 && time_after_eq(jiffies, until))
 			return DAXSTACK_REASON_FROZEN;
-		schedule_timeout_interruptible(HZ / 20);
-		if (signal_pending(current))
+		if (!dxs_rest(HZ / 20))
 			return DAXSTACK_REASON_INTERRUPTED;
 	}
 	return DAXSTACK_REASON_NONE;

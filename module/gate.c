@@ -164,7 +164,8 @@ int dxs_gate_shut(struct dxs_gate *gate, long timeout)
 	if (left > 0)
 		return 0;
 	dxs_gate_open(gate);
-	return left ? -EINTR : -ETIMEDOUT;
+	/* See dxs_rest(): it may be no signal. */
+	return left && task_sigpending(current) ? -EINTR : -ETIMEDOUT;
 }
 
 /**

@@ -134,10 +134,8 @@ static int dxs_move_release(struct inode *inode, struct file *file)
 {
 	struct dxs_move *move = file->private_data;
 
-	int err = dxs_follow(move->moved);
-
 	/* A signal came, and not even the flag is stored: a worker gets none. */
-	if (err == -EINTR || err == -ERESTARTNOINTR)
+	if (dxs_follow(move->moved) == -EINTR)
 		queue_work(dxs_wq, &move->work);
 	else
 		dxs_move_end(move);

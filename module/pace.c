@@ -100,6 +100,30 @@ static u64 dxs_pace_count(unsigned int more)
 	return ahead;
 }
 
+/**
+ * dxs_rest() - let some time pass
+ * @timeout: in jiffies
+ *
+ * Work that io_uring or a tracer queues for a task ends an interruptible sleep, and
+ * every later one until the task returns to user mode. It is no signal, and waits.
+ *
+ * Context: sleeps.
+ * Return: false if a signal came first.
+ */
+bool dxs_rest(unsigned long timeout)
+{
+	unsigned long until = jiffies + timeout, now = jiffies;
+
+	while (!task_sigpending(current) && time_before(now, until)) {
+		if (signal_pending(current))
+			schedule_timeout_killable(until - now);
+		else
+			schedule_timeout_interruptible(until - now);
+		now = jiffies;
+	}
+	return !task_sigpending(current);
+}
+
 static bool dxs_pace_unbounded(void)
 {
 	return ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
@@ -144,8 +168,7 @@ bool dxs_pace(void)
 	wait = dxs_pace_count(0);
 	if (!wait)
 		return true;
-	schedule_timeout_interruptible(nsecs_to_jiffies(wait) + 1);
-	return !signal_pending(current);
+	return dxs_rest(nsecs_to_jiffies(wait) + 1);
 }
 
 /* The module goes: nobody switches any more. */

@@ -2,7 +2,6 @@
 /*
  * Policy: may this file switch, and if not, why not?
  */
-#include <linux/sched/signal.h>
 
 #include "daxstack.h"
 
@@ -16,20 +15,8 @@ static const struct {
 #undef DXS_REASON
 };
 
-/*
- * Without a signal it was work that io_uring or a tracer queued for the task: the
- * call is made again when that is done, and the caller sees nothing of it.
- */
-static bool dxs_is_no_signal(enum daxstack_reason reason)
-{
-	return reason == DAXSTACK_REASON_INTERRUPTED &&
-		!task_sigpending(current);
-}
-
 int dxs_reason_errno(enum daxstack_reason reason)
 {
-	if (dxs_is_no_signal(reason))
-		return -ERESTARTNOINTR;
 	return -dxs_reasons[reason].err;
 }
 

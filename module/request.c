@@ -119,7 +119,8 @@ static enum daxstack_reason dxs_switch_trylock(struct dxs_inode *di)
 				 __ret = schedule_timeout(__ret));
 	if (left > 0)
 		return DAXSTACK_REASON_NONE;
-	return left ? DAXSTACK_REASON_INTERRUPTED : DAXSTACK_REASON_SWITCHING;
+	return left && task_sigpending(current) ? DAXSTACK_REASON_INTERRUPTED :
+						  DAXSTACK_REASON_SWITCHING;
 }
 
 static void dxs_switch_unlock(struct dxs_inode *di)
@@ -267,8 +268,7 @@ static bool dxs_wait_a_little(struct dxs_switch *sw)
 		pause += nsecs_to_jiffies(sw->shut_ns * DXS_DUTY);
 	if (!sw->forever)
 		pause = min(pause, until - now);
-	schedule_timeout_interruptible(pause);
-	if (!signal_pending(current))
+	if (dxs_rest(pause))
 		return true;
 	sw->reason = DAXSTACK_REASON_INTERRUPTED;
 	return false;
@@ -437,8 +437,6 @@ int dxs_switch_end(const struct dxs_switch *sw)
 
 	if (sw->reason && !sw->deferred)
 		err = sw->err ?: dxs_reason_errno(sw->reason);
-	if (err == -ERESTARTNOINTR)
-		return err;
 	if (err && !dxs_only_attributes(sw))
 		atomic_inc(&DXS_I(sw->inode)->refusals);
 	dxs_report(sw, err);

@@ -150,8 +150,7 @@ static enum daxstack_reason dxs_lock_lower(struct inode *lower)
 	while (!inode_trylock(lower)) {
 		if (time_after_eq(jiffies, until))
 			return DAXSTACK_REASON_IO;
-		schedule_timeout_interruptible(1);
-		if (signal_pending(current))
+		if (!dxs_rest(1))
 			return DAXSTACK_REASON_INTERRUPTED;
 	}
 	return DAXSTACK_REASON_NONE;
