@@ -599,10 +599,7 @@ static void test_reflinked(void)
 	}
 	make_clone();
 	fd = MUST(open("stack/original", O_RDWR));
-	if (dxs_kernel_from(6, 2))
-		shared_blocks(fd);
-	else
-		refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_LOWER_SAYS_NO, name);
+	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_LOWER_SAYS_NO, name);
 	close(fd);
 }
 
