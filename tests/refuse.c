@@ -460,54 +460,6 @@ static void test_immutable(void)
 	close(fd);
 }
 
-/* Whether a file has the byte everywhere, by read(2). */
-static bool all_are(int fd, uint8_t byte)
-{
-	static uint8_t buf[LEN];
-	size_t i;
-
-	dxs_pread(fd, buf, LEN, 0);
-	for (i = 0; i < LEN; i++)
-		if (buf[i] != byte)
-			return false;
-	return true;
-}
-
-static void store_all(int fd, uint8_t byte)
-{
-	static uint8_t buf[LEN / 2];
-	uint8_t *map = MUST(mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED,
-				 fd, 0));
-
-	memset(buf, byte, sizeof(buf));
-	dxs_pwrite(fd, buf, sizeof(buf), 0);
-	memset(map + LEN / 2, byte, LEN / 2);
-	munmap(map, LEN);
-}
-
-/*
- * From Linux 6.2 on XFS has files in dax mode that share blocks: what is stored in
- * one goes to new blocks, in either mode.
- */
-static void shared_blocks(int fd)
-{
-	int copy = MUST(open("stack/copy", O_RDWR));
-
-	switches(fd, DAXSTACK_DAX, "reflinked");
-	store_all(fd, 'b');
-	dxs_ok(all_are(fd, 'b') && !all_are(copy, 'b'),
-	       "reflinked: what is stored in dax mode is in one only");
-	switches(copy, DAXSTACK_DAX, "reflinked, the other");
-	store_all(copy, 'c');
-	dxs_ok(all_are(fd, 'b') && all_are(copy, 'c'),
-	       "reflinked: ... both in dax mode");
-	switches(fd, DAXSTACK_CACHED, "reflinked, back");
-	switches(copy, DAXSTACK_CACHED, "reflinked, the other back");
-	dxs_ok(all_are(fd, 'b') && all_are(copy, 'c'),
-	       "reflinked: ... both in cached mode");
-	close(copy);
-}
-
 static void test_reflinked(void)
 {
 	static const char *const name = "reflinked";
@@ -528,10 +480,7 @@ static void test_reflinked(void)
 	dxs_umount_lower();
 	dxs_mount_stack();
 	fd = MUST(open("stack/original", O_RDWR));
-	if (dxs_kernel_from(6, 2))
-		shared_blocks(fd);
-	else
-		refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_LOWER_SAYS_NO, name);
+	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_LOWER_SAYS_NO, name);
 	close(fd);
 }
 
