@@ -160,8 +160,9 @@ void h58_vma_locks(void)
 		wrong += storers[i].wrong;
 		steps += threads[i].steps;
 	}
-	dxs_diag("%d switches, %d refused, %ld stores, %ld zaps, %ld splits, %ld mappings, %ld children",
-		 all.done, all.refused, steps, zapper.steps, splitter.steps,
+	dxs_diag("%d switches, %d refused, %ld stores, %ld zaps", all.done,
+		 all.refused, steps, zapper.steps);
+	dxs_diag("%ld splits, %ld mappings, %ld children", splitter.steps,
 		 remap.steps, forker.steps);
 	dxs_ok(all.done > 3, "H58: switches");
 	dxs_is(0, wrong, "H58: every store is seen by the next load");
