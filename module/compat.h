@@ -177,6 +177,10 @@ static inline void set_default_d_op(struct super_block *sb,
 	vfs_parse_fs_string(fc, key, value, strlen(value))
 #endif
 
+#ifndef DXS_HAVE_FC_MOUNT_LONGTERM
+struct vfsmount *fc_mount_longterm(struct fs_context *fc); /* compat_super.c */
+#endif
+
 /* --- Names. */
 
 #ifndef DXS_HAVE_LOOKUP_NOPERM
@@ -392,6 +396,7 @@ struct file *dxs_lower_open_again(struct file *user, int flags,
 struct file *dxs_lower_open_alone(int flags, const struct path *path,
 				  struct inode *lower, const struct cred *cred);
 bool dxs_may_have_lower(const struct file *file);
+void dxs_lower_close(struct file *lower);
 void dxs_swap_labels(struct file *a, struct file *b);
 int dxs_judge_mmap(struct vm_area_struct *vma, struct file *map,
 		   struct file *user);

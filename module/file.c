@@ -61,8 +61,8 @@ static int dxs_release(struct inode *inode, struct file *file)
 	struct dxs_file *df = dxs_mapped_file(file);
 
 	if (df)
-		fput(df->map);
-	fput(dxs_lower_file(file));
+		dxs_lower_close(df->map);
+	dxs_lower_close(dxs_lower_file(file));
 	if (df)
 		dxs_free_file(df);
 	return 0;
