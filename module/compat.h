@@ -174,8 +174,17 @@ static inline void set_default_d_op(struct super_block *sb,
 #endif
 
 #ifndef DXS_HAVE_PARSE_FS_STRING_WITHOUT_LENGTH
-#define vfs_parse_fs_string(fc, key, value)	\
-	vfs_parse_fs_string(fc, key, value, strlen(value))
+static inline int dxs_parse_fs_string(struct fs_context *fc, const char *key,
+				      const char *value)
+{
+	return vfs_parse_fs_string(fc, key, value, strlen(value));
+}
+
+#define vfs_parse_fs_string	dxs_parse_fs_string
+#endif
+
+#ifndef DXS_HAVE_FC_MOUNT_LONGTERM
+struct vfsmount *fc_mount_longterm(struct fs_context *fc); /* compat_super.c */
 #endif
 
 /* --- Names. */
@@ -218,8 +227,14 @@ static inline bool is_delegated(const struct delegated_inode *di)
 #define vfs_symlink(idmap, dir, dentry, target, di)	\
 	vfs_symlink(idmap, dir, dentry, target)
 #define vfs_rmdir(idmap, dir, dentry, di)	vfs_rmdir(idmap, dir, dentry)
-#define vfs_create(idmap, dentry, mode, di)	\
-	vfs_create(idmap, d_inode((dentry)->d_parent), dentry, mode, true)
+static inline int dxs_vfs_create(struct mnt_idmap *idmap,
+				 struct dentry *dentry, umode_t mode,
+				 struct delegated_inode *di)
+{
+	return vfs_create(idmap, d_inode(dentry->d_parent), dentry, mode, true);
+}
+
+#define vfs_create	dxs_vfs_create
 #endif
 
 /*
@@ -425,6 +440,7 @@ struct file *dxs_lower_open_alone(int flags, const struct path *path,
 				  struct inode *lower, const struct cred *cred);
 bool dxs_may_have_lower(const struct file *file);
 bool dxs_is_above(const struct file *file);
+void dxs_lower_close(struct file *lower);
 void dxs_swap_labels(struct file *a, struct file *b);
 int dxs_judge_mmap(struct vm_area_struct *vma, struct file *map,
 		   struct file *user);

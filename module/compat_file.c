@@ -176,6 +176,26 @@ struct file *dxs_lower_open_alone(int flags, const struct path *path,
 }
 
 /**
+ * dxs_lower_close() - the file of the stack that a lower file belongs to is closed
+ * @lower: the reference is given back
+ *
+ * If nobody else has it, it is closed by the time this returns: whoever closes the
+ * file of the stack, that is in ->release, would have had to close the lower file as
+ * well. Linux 6.1 allows that to kernel threads only, and has it closed later, on
+ * the way back to user mode; close(2) closes the stack's file there, too.
+ *
+ * Context: ->release; sleeps.
+ */
+void dxs_lower_close(struct file *lower)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	__fput_sync(lower);
+#else
+	fput(lower);
+#endif
+}
+
+/**
  * dxs_may_have_lower() - can an open file of the stack have lower files?
  * @file: being opened
  *

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Superblocks: reconfiguring the lower one, freezing at suspend, and whether this
- * kernel was tested.
+ * Superblocks: mounting and reconfiguring the lower one, freezing at suspend, and
+ * whether this kernel was tested.
  */
 #include <linux/fs_context.h>
 #include <linux/module.h>
@@ -41,6 +41,66 @@ struct fs_context *dxs_reconfigure_context(struct dentry *root,
 	return fs_context_for_reconfigure(root, flags, mask);
 #endif
 }
+
+#ifndef DXS_HAVE_FC_MOUNT_LONGTERM
+/* A type of which a mount is that of another context. */
+struct dxs_longterm {
+	struct file_system_type type;
+	struct fs_context *fc;
+};
+
+/* Hands on what vfs_get_tree() got: the root, the superblock, and its s_umount. */
+static int dxs_longterm_get_tree(struct fs_context *fc)
+{
+	struct fs_context *real =
+		container_of(fc->fs_type, struct dxs_longterm, type)->fc;
+	int err = vfs_get_tree(real);
+
+	if (err)
+		return err;
+	fc->root = real->root;
+	real->root = NULL;
+	return 0;
+}
+
+static int dxs_longterm_init(struct fs_context *fc)
+{
+	static const struct fs_context_operations ops = {
+		.get_tree = dxs_longterm_get_tree,
+	};
+
+	/* The mount is as one by fc_mount() in everything else. */
+	fc->sb_flags &= ~SB_KERNMOUNT;
+	fc->ops = &ops;
+	return 0;
+}
+
+/**
+ * fc_mount_longterm() - mount what is there until kern_unmount()
+ * @fc: what to mount
+ *
+ * Whoever gives back a reference to another mount that is in no namespace takes the
+ * mount_lock, which all processors share, for it may be the last one: that would be
+ * each close of a lower file. Only kern_mount() makes this kind of mount, and it
+ * makes its context by itself.
+ *
+ * Context: sleeps.
+ * Return: the mount, or an ERR_PTR.
+ */
+struct vfsmount *fc_mount_longterm(struct fs_context *fc)
+{
+	struct dxs_longterm longterm = {
+		.type = {
+			.owner = THIS_MODULE,
+			.name = fc->source,
+			.init_fs_context = dxs_longterm_init,
+		},
+		.fc = fc,
+	};
+
+	return kern_mount(&longterm.type);
+}
+#endif
 
 #ifdef DXS_HAVE_FREEZE_EXCL
 /*

@@ -23,7 +23,7 @@ static int dxs_dir_open(struct inode *inode, struct file *file)
 
 static int dxs_dir_release(struct inode *inode, struct file *file)
 {
-	fput(file->private_data);
+	dxs_lower_close(file->private_data);
 	return 0;
 }
 

@@ -62,7 +62,7 @@ static int dxs_release(struct inode *inode, struct file *file)
 
 	if (df)
 		dxs_close_map(file, df->map);
-	fput(dxs_lower_file(file));
+	dxs_lower_close(dxs_lower_file(file));
 	if (df)
 		dxs_free_file(df);
 	return 0;

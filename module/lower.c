@@ -44,7 +44,7 @@ static struct vfsmount *dxs_lower_mount_as(const char *source,
 	err = vfs_parse_fs_string(fc, "source", source);
 	if (!err)
 		err = vfs_parse_fs_string(fc, "dax", dax);
-	mnt = err ? ERR_PTR(err) : fc_mount(fc);
+	mnt = err ? ERR_PTR(err) : fc_mount_longterm(fc);
 	put_fs_context(fc);
 	return mnt;
 }
@@ -57,7 +57,7 @@ static struct vfsmount *dxs_lower_mount_as(const char *source,
  * @sb_flags: SB_RDONLY, DXS_WHEN_FLAGS (super.c) or 0
  *
  * Context: sleeps; may load modules.
- * Return: the mount, to be given back with mntput(), or an ERR_PTR; -EINVAL if
+ * Return: the mount, to be given back with kern_unmount(), or an ERR_PTR; -EINVAL if
  * the device holds no filesystem of that type.
  */
 struct vfsmount *dxs_lower_mount(const char *source, const char *type,

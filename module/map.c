@@ -139,7 +139,7 @@ void dxs_close_map(struct file *file, struct file *map)
 			i_readcount_inc(inode);
 		map->f_pos = DXS_COUNTED;
 	}
-	fput(map);
+	dxs_lower_close(map);
 }
 
 static void dxs_uncount_map(struct file *map)

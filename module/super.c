@@ -190,12 +190,8 @@ static void dxs_put_lower(struct dxs_sb *sbi)
 	dxs_linger_end(sbi);
 	dput(sbi->lower_root);
 	sbi->lower_root = NULL;
-	if (!IS_ERR_OR_NULL(sbi->lower_mnt)) {
-		if (sbi->from_dir)
-			kern_unmount(sbi->lower_mnt);
-		else
-			mntput(sbi->lower_mnt);
-	}
+	if (!IS_ERR_OR_NULL(sbi->lower_mnt))
+		kern_unmount(sbi->lower_mnt);
 	sbi->lower_mnt = NULL;
 }
 
