@@ -125,13 +125,6 @@ struct file *dxs_lower_open_again(struct file *user, int flags,
 	return file;
 }
 #else
-struct file *dxs_lower_open(struct file *user, int flags,
-			    const struct path *lower, const struct cred *cred)
-{
-	return open_with_fake_path(&user->f_path, flags | __FMODE_NONOTIFY,
-				   d_inode(lower->dentry), user->f_cred);
-}
-
 struct file *dxs_lower_open_again(struct file *user, int flags,
 				  const struct path *lower,
 				  const struct cred *cred)
@@ -173,63 +166,6 @@ struct file *dxs_lower_open_alone(int flags, const struct path *path,
 #endif
 	revert_creds(old);
 	return file;
-}
-
-/**
- * dxs_lower_close() - the file of the stack that a lower file belongs to is closed
- * @lower: the reference is given back
- *
- * If nobody else has it, it is closed by the time this returns: whoever closes the
- * file of the stack, that is in ->release, would have had to close the lower file as
- * well. Linux 6.1 allows that to kernel threads only, and has it closed later, on
- * the way back to user mode; close(2) closes the stack's file there, too.
- *
- * Context: ->release; sleeps.
- */
-void dxs_lower_close(struct file *lower)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
-	__fput_sync(lower);
-#else
-	fput(lower);
-#endif
-}
-
-/**
- * dxs_may_have_lower() - can an open file of the stack have lower files?
- * @file: being opened
- *
- * On Linux 6.1 a filesystem on top of the stack opens with a path of its own, as
- * overlayfs does. The lower files would carry that path too, and its dentry does
- * not lead to the stack's inode.
- */
-bool dxs_may_have_lower(const struct file *file)
-{
-#ifdef DXS_HAVE_BACKING_FILE
-	return true;
-#else
-	if (d_inode(file->f_path.dentry) == file_inode(file))
-		return true;
-	pr_warn_ratelimited("%s: a filesystem on top of daxstack opens inode %llu: not on this kernel\n",
-			    file_inode(file)->i_sb->s_id,
-			    (u64)file_inode(file)->i_ino);
-	return false;
-#endif
-}
-
-/**
- * dxs_is_above() - was a file of the stack opened by a filesystem on top of it?
- * @file: open file of the stack
- *
- * Then file_user_path() is that filesystem's.
- */
-bool dxs_is_above(const struct file *file)
-{
-#ifdef DXS_HAVE_BACKING_FILE
-	return file->f_mode & FMODE_BACKING;
-#else
-	return false;
-#endif
 }
 
 /**

@@ -57,7 +57,8 @@ static void dxs_find_vacant(struct dentry *dentry)
  *
  * Remembers in the lower filesystem's dentries that the name is free. Its own
  * dentry cannot turn negative, as it does where the stack is not: those who have
- * the file open go by it.
+ * the file open go by it. Whether it wants to be asked if the name is valid, it has
+ * said when it looked that up.
  *
  * Context: sleeps. The lower directory is locked since before.
  */
@@ -70,6 +71,8 @@ void dxs_vacate(struct dentry *lower)
 	vacant = d_alloc(lower->d_parent, &lower->d_name);
 	if (!vacant)
 		return;
+	if (!(lower->d_flags & DCACHE_OP_REVALIDATE))
+		vacant->d_flags &= ~DCACHE_OP_REVALIDATE;
 	d_add(vacant, NULL);
 	dput(vacant);
 }
