@@ -562,7 +562,8 @@ enum dxs_cause {
  * @switched: out: the mode changed
  * @deferred: out: only the flag was stored, for the next load of the inode
  * @pages: out: pages written back
- * @shut_ns: out: how long the gates were shut in the last attempt, ns
+ * @shut_ns: out: how long the gates were shut in the last attempt, ns; 0 if the
+ *	file had none
  */
 struct dxs_switch {
 	struct inode *inode;

@@ -390,7 +390,7 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 {
 	struct inode *lower = dxs_switch_lower(sw);
 	struct dxs_gates *gates = dxs_switching_begin(sw->inode);
-	u64 start = ktime_get_ns();
+	u64 start = gates ? ktime_get_ns() : 0;
 	enum daxstack_reason reason;
 	unsigned int nofs;
 
@@ -421,7 +421,7 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 out:
 	dxs_switching_end(sw->inode);
 	sw->attempts++;
-	sw->shut_ns = ktime_get_ns() - start;
+	sw->shut_ns = gates ? ktime_get_ns() - start : 0;
 	return reason;
 }
 
