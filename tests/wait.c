@@ -27,7 +27,7 @@
 #define STALL	0.5
 /* ... and gets so much done in a second, compared with when nobody waits. */
 #define SHARE	0.5
-/* The best of so many periods counts, each of so many seconds. */
+/* So many periods are measured, each of so many seconds. */
 #define PERIODS	5
 #define PERIOD	0.1
 
@@ -109,6 +109,8 @@ struct worker {
 	atomic_long done;
 	double worst;
 	double rate;
+	long calls;
+	double took;
 	pthread_t thread;
 };
 
@@ -198,15 +200,15 @@ static void wait_until_waits(const struct waiter *waiter)
 
 static void note_rate(struct worker *worker, long done, double took)
 {
-	double rate = (worker->done - done) / took;
-
-	if (rate > worker->rate)
-		worker->rate = rate;
+	worker->calls += worker->done - done;
+	worker->took += took;
+	worker->rate = worker->calls / worker->took;
 }
 
 /*
- * What one and the other file's users get done in a second, at their best: who is
- * starved has no good moments, and who shares the machine has bad ones.
+ * What one and the other file's users get done in a second that programs had to
+ * run: in all periods together, for a single one is too short to be measured well
+ * on a busy machine.
  */
 static void measure(int fd, int other, struct worker *same,
 		    struct worker *elsewhere)
