@@ -50,7 +50,7 @@ int dxs_hold(const struct file *map, const struct file *file)
 
 	if (!dxs_is_above(file))
 		return 0;
-	hold = kmalloc(sizeof(*hold), GFP_KERNEL_ACCOUNT);
+	hold = kmalloc_obj(*hold, GFP_KERNEL_ACCOUNT);
 	if (!hold)
 		return -ENOMEM;
 	hold->map = map;

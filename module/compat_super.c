@@ -18,7 +18,8 @@
  * Later kernels keep fs_context_for_reconfigure() to themselves. The lower
  * filesystems do not look what a context is for when it is made, so one for a mount
  * serves: it is given what alloc_fs_context() gives one for a remount, which
- * put_fs_context() takes back.
+ * put_fs_context() takes back. The headers declare it in either case; kernels that
+ * have start_renaming_dentry() no longer export it.
  *
  * Context: sleeps.
  * Return: a context, or an ERR_PTR.
