@@ -38,7 +38,7 @@ static int attach(int disk, __u32 flags, char *path, size_t size)
 		.block_size = PAGE,
 		.info.lo_flags = flags,
 	};
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), n, fd;
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), n, fd, keep;
 
 	if (control < 0)
 		return -1;
@@ -47,7 +47,13 @@ static int attach(int disk, __u32 flags, char *path, size_t size)
 	snprintf(path, size, "/dev/loop%d", n);
 	fd = MUST(open(path, O_RDWR | O_CLOEXEC));
 	MUST(ioctl(fd, LOOP_CONFIGURE, &config));
-	return fd;
+	/*
+	 * A kernel without BLK_DEV_WRITE_MOUNTED mounts no device that somebody
+	 * may write to.
+	 */
+	keep = MUST(open(path, O_RDONLY | O_CLOEXEC));
+	close(fd);
+	return keep;
 }
 
 /* A file in the file, written, read from the disk, removed. */
