@@ -555,6 +555,7 @@ enum dxs_cause {
  * @holds_memory: inside: @memory keeps the device's memory (dxs_memory_hold())
  * @memory: inside: for dxs_memory_release()
  * @spared: inside: folios that reclaim has to spare (spare.c)
+ * @trims: inside: blocks beyond EOF are to be trimmed when the mapping is empty
  * @err: inside: an errno that says more than that of @reason
  * @restart: out: the call is to be made again, by -ERESTARTNOINTR
  * @reason: out: why it was refused or deferred
@@ -585,6 +586,7 @@ struct dxs_switch {
 	bool holds_memory;
 	int memory;
 	struct dxs_spared *spared;
+	bool trims;
 	int err;
 	bool restart;
 	enum daxstack_reason reason;

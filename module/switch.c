@@ -156,8 +156,17 @@ static enum daxstack_reason dxs_lock_lower(struct inode *lower)
 	return DAXSTACK_REASON_NONE;
 }
 
-/* Does the lower inode have blocks, delayed ones too, beyond its size? */
-static bool dxs_beyond_eof(struct inode *lower)
+/*
+ * H47: XFS frees two extents in a transaction, and their number is the owner's to
+ * choose: more than so many are not trimmed.
+ */
+#define DXS_TRIM_MAX	1024
+
+/*
+ * How many extents, delayed ones too, does the lower inode have beyond its size?
+ * One, if the lower filesystem does not tell.
+ */
+static unsigned int dxs_beyond_eof(struct inode *lower)
 {
 	u64 start = round_up(i_size_read(lower), i_blocksize(lower));
 	struct fiemap_extent_info count = {};
@@ -165,19 +174,10 @@ static bool dxs_beyond_eof(struct inode *lower)
 
 	err = lower->i_op->fiemap(lower, &count, start, FIEMAP_MAX_OFFSET);
 	/* EFBIG: there is nothing beyond. */
-	return count.fi_extents_mapped || (err && err != -EFBIG);
+	return count.fi_extents_mapped ?: (err && err != -EFBIG);
 }
 
-/*
- * H11: XFS keeps delayed allocations beyond EOF, made in advance of further
- * appends, over a flush. In dax mode a write there would meet blocks without
- * an address. Setting the size to what it is trims them, as close(2) does.
- *
- * In dax mode it allocates beyond EOF as well, and fills that with zeroes at once.
- * When the file grows over such blocks in cached mode, later kernels warn.
- *
- * Context: the I/O gate is shut, so that none are made; i_rwsem is free.
- */
+/* Setting the size to what it is frees what is beyond, as close(2) does. */
 static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
 {
 	struct inode *lower = dxs_switch_lower(sw);
@@ -185,26 +185,71 @@ static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
 		.ia_valid = ATTR_SIZE,
 		.ia_size = i_size_read(lower),
 	};
-	enum daxstack_reason reason;
-	int err;
 
-	if (strcmp(lower->i_sb->s_type->name, "xfs"))
+	sw->err = lower->i_op->setattr(&nop_mnt_idmap, sw->lower, &attr);
+	return sw->err ? DAXSTACK_REASON_WRITE_ERROR : DAXSTACK_REASON_NONE;
+}
+
+/*
+ * H11: XFS keeps delayed allocations beyond EOF, made in advance of further
+ * appends, over a flush. In dax mode a write there would meet blocks without
+ * an address, so they are trimmed.
+ *
+ * In dax mode it allocates beyond EOF as well, and fills that with zeroes at once.
+ * When the file grows over such blocks in cached mode, later kernels warn. So they
+ * are trimmed on the way to cached, too, but only when the mapping is empty: before,
+ * XFS waits without an end for whoever has a page of it, and drops entries that are
+ * dirty (dax_break_layout()).
+ *
+ * Context: the I/O gate is shut, so that none are made. Nothing else is held (H47).
+ */
+static enum daxstack_reason dxs_look_beyond_eof(struct dxs_switch *sw)
+{
+	struct inode *lower = dxs_switch_lower(sw);
+	enum daxstack_reason reason;
+	unsigned int extents;
+
+	sw->trims = false;
+	if (strcmp(lower->i_sb->s_type->name, "xfs") ||
+	    (sw->to != DAXSTACK_DAX && !dxs_zeroing_warns()))
 		return DAXSTACK_REASON_NONE;
-	if (sw->to != DAXSTACK_DAX && !dxs_zeroing_warns())
+	extents = dxs_beyond_eof(lower);
+	if (sw->to != DAXSTACK_DAX) {
+		sw->trims = extents && extents <= DXS_TRIM_MAX;
 		return DAXSTACK_REASON_NONE;
-	if (!dxs_beyond_eof(lower))
+	}
+	if (!extents)
 		return DAXSTACK_REASON_NONE;
+	if (extents > DXS_TRIM_MAX)
+		return DAXSTACK_REASON_LOWER_SAYS_NO;
 	reason = dxs_lock_lower(lower);
 	if (reason)
 		return reason;
-	err = lower->i_op->setattr(&nop_mnt_idmap, sw->lower, &attr);
+	reason = dxs_trim_eof(sw);
 	inode_unlock(lower);
-	if (err) {
-		sw->err = err;
-		return DAXSTACK_REASON_WRITE_ERROR;
-	}
+	if (reason)
+		return reason;
 	return dxs_beyond_eof(lower) ? DAXSTACK_REASON_LOWER_SAYS_NO :
 				       DAXSTACK_REASON_NONE;
+}
+
+/*
+ * Step 7, of a file that leaves dax mode: see dxs_look_beyond_eof(). XFS takes the
+ * invalidate_lock itself; without it the shut fault gate keeps faults out.
+ */
+static enum daxstack_reason dxs_trim_emptied(struct dxs_switch *sw)
+{
+	struct address_space *mapping = dxs_switch_lower(sw)->i_mapping;
+	enum daxstack_reason reason;
+
+	if (!sw->trims)
+		return DAXSTACK_REASON_NONE;
+	filemap_invalidate_unlock(mapping);
+	reason = dxs_trim_eof(sw);
+	filemap_invalidate_lock(mapping);
+	if (!reason && !mapping_empty(mapping))
+		reason = DAXSTACK_REASON_PINNED;
+	return reason;
 }
 
 /*
@@ -343,6 +388,8 @@ static enum daxstack_reason dxs_change(struct dxs_switch *sw)
 	if (!reason)
 		reason = dxs_empty(sw);
 	if (!reason)
+		reason = dxs_trim_emptied(sw);
+	if (!reason)
 		reason = dxs_persist(sw);
 	if (!reason)
 		dxs_flip(sw);
@@ -406,9 +453,9 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 	}
 	/* H24: reclaim must not enter a filesystem from here. */
 	nofs = memalloc_nofs_save();
-	reason = dxs_own_lower(lower->i_sb);
+	reason = dxs_look_beyond_eof(sw) ?: dxs_own_lower(lower->i_sb);
 	if (!reason) {
-		reason = dxs_trim_eof(sw) ?: dxs_lock_lower(lower);
+		reason = dxs_lock_lower(lower);
 		if (!reason) {
 			reason = dxs_with_io_shut(sw, gates);
 			inode_unlock(lower);

@@ -159,6 +159,7 @@ void h61_collapse(void);
 void h62_held_dax_pages(void);
 void h63_entries_that_go(void);
 void h64_eviction_waits(void);
+void h73_trim_waits(void);
 
 /* handles.c */
 void h66_aliases(void);

@@ -70,6 +70,7 @@ static const struct {
 	{ "H64", h64_eviction_waits },
 	{ "H65", h65_flags_of_the_mode },
 	{ "H66", h66_aliases },
+	{ "H73", h73_trim_waits },
 };
 
 int hazard_file(const char *path, size_t len, int mode)

@@ -513,3 +513,43 @@ void h64_eviction_waits(void)
 	hazard_bytes(fd, TAIL, "H64");
 	close(fd);
 }
+
+/* --- H73: XFS waits for whoever holds a page when it trims beyond EOF. */
+
+static void to_cached(void)
+{
+	int fd = MUST(open("stack/trimmed", O_RDWR));
+	struct daxstack_switch sw;
+	int err = dxs_switch(fd, DAXSTACK_CACHED, 0, &sw);
+
+	_exit(err == EBUSY && sw.reason == DAXSTACK_REASON_PINNED ? 0 : 1);
+}
+
+void h73_trim_waits(void)
+{
+	int fd, status = 0;
+	uint8_t *map;
+	pid_t pid;
+
+	if (!dxs_on_xfs()) {
+		dxs_skip("ext4 keeps nothing beyond EOF", "H73");
+		return;
+	}
+	fd = hazard_file("stack/trimmed", 256 * PAGE, DAXSTACK_DAX);
+	MUST(fallocate(fd, FALLOC_FL_KEEP_SIZE, 256 * PAGE, 256 * PAGE));
+	map = hazard_map(fd, 256 * PAGE);
+	map[TAIL] = dxs_byte(1, TAIL);
+	hold_by_pipe(map + TAIL);
+	pid = in_background(to_cached);
+	if (!dxs_ok(ends(pid, &status),
+		    "H73: a switch does not wait for a page that is held"))
+		dxs_diag("it waits for the page");
+	dxs_is(0, status, "H73: ... and says that it is");
+	sync();
+	dxs_unpin(pipe_ends);
+	dxs_to(fd, DAXSTACK_CACHED, "H73: switched when it is let go");
+	MUST(ftruncate(fd, 300 * PAGE));
+	hazard_bytes(fd, 256 * PAGE, "H73");
+	munmap(map, 256 * PAGE);
+	close(fd);
+}
