@@ -7,7 +7,7 @@ cd "${DAXSTACK_TOP:-.}" || exit 1
 
 case $FS in
 ext4) names=(H1 H12 H15 H21) ;;
-xfs) names=(H11 H18-last-word) ;;
+xfs) names=(H11) ;;
 esac
 
 count=1
