@@ -363,7 +363,7 @@ int dxs_set_inode_acl(struct mnt_idmap *idmap, struct inode *inode,
 
 /* idmap.c */
 bool dxs_refused_by_ids(const struct super_block *sb, int err);
-int dxs_as_judged(struct inode *dir, struct inode *victim,
+int dxs_as_judged(struct inode *dir, struct inode *victim, int err,
 		  const struct cred **old);
 void dxs_as_judged_end(const struct cred *old);
 

@@ -208,13 +208,24 @@ static enum dxs_below dxs_compare(struct dentry *dentry, struct dentry *lower,
 	return below;
 }
 
-/* Has nothing happened to the lower dentry since it was last looked at? */
-static inline bool dxs_remembered(const struct dentry *dentry)
+/* Has nothing happened to the lower dentry since it was last looked at? Under RCU. */
+static inline bool dxs_remembered_rcu(const struct dentry *dentry)
 {
 	const struct dentry *lower = READ_ONCE(dentry->d_fsdata);
 
 	return lower && raw_read_seqcount(&lower->d_seq) ==
 			READ_ONCE(dentry->d_time);
+}
+
+/* Our dentry may lose its lower one meanwhile, which RCU keeps. */
+static inline bool dxs_remembered(const struct dentry *dentry)
+{
+	bool same;
+
+	rcu_read_lock();
+	same = dxs_remembered_rcu(dentry);
+	rcu_read_unlock();
+	return same;
 }
 
 /*
@@ -335,7 +346,8 @@ static int dxs_d_revalidate(DXS_REVALIDATE_ARGS)
 {
 	int valid;
 
-	if (likely(dxs_remembered(dentry)))
+	if (likely(flags & LOOKUP_RCU ? dxs_remembered_rcu(dentry) :
+					dxs_remembered(dentry)))
 		return dxs_found(dentry, flags);
 	/* The root of the stack, a file found by its handle; or see dxs_nameless(). */
 	if (IS_ROOT(dentry) || READ_ONCE(dentry->d_time) == DXS_NAMELESS)

@@ -135,6 +135,29 @@ static bool dxs_is_longterm_pin(void)
 	return current->flags & PF_MEMALLOC_PIN;
 }
 
+/*
+ * The fault cannot wait for those who walk the VMA's page tables. Reclaim with MGLRU
+ * does so in an RCU section, and warns of DAX entries up to Linux 6.12: it is waited
+ * for a grace period since the switch.
+ *
+ * Context: inside the gate.
+ * Return: 0, still inside, or VM_FAULT_RETRY, outside.
+ */
+static noinline vm_fault_t dxs_enter_unsettled(struct vm_fault *vmf)
+{
+	struct dxs_inode *di = DXS_I(dxs_vma_inode(vmf->vma));
+
+	dxs_note_dax_mapped(di);
+	if (poll_state_synchronize_rcu(di->flip_rcu))
+		return 0;
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT) {
+		dxs_gate_leave(&di->gates.fault);
+		return VM_FAULT_RETRY;
+	}
+	dxs_flip_settle(di);
+	return 0;
+}
+
 /* Return: 0 if inside the gate, else what the fault handler returns. */
 static __always_inline vm_fault_t dxs_fault_enter(struct vm_fault *vmf)
 {
@@ -154,10 +177,8 @@ static __always_inline vm_fault_t dxs_fault_enter(struct vm_fault *vmf)
 	}
 	if (likely(dxs_vma_settled(vmf->vma)))
 		return 0;
-	if (!dxs_may_unlock(vmf)) {
-		dxs_note_dax_mapped(DXS_I(dxs_vma_inode(vmf->vma)));
-		return 0;
-	}
+	if (!dxs_may_unlock(vmf))
+		return dxs_enter_unsettled(vmf);
 	dxs_gate_leave(gate);
 	return dxs_vma_settle(vmf);
 }

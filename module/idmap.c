@@ -10,8 +10,12 @@
  * may, by the idmap, of the directory (dxs_permission(), that is of the lower inode)
  * and of our copies of the owners. vfs_link(), vfs_unlink() and vfs_rmdir() ask once
  * more, by the ids below, and may refuse what the mount grants. Where some mount is
- * idmapped, and they refuse, the answer of the VFS stands if it was about what is
- * true still.
+ * idmapped, and it is for the ids that they refuse, the answer of the VFS stands.
+ *
+ * It stands only while the lower filesystem is ours alone. Then whoever changes what
+ * was asked for needs the directory's i_rwsem of the stack, which the VFS has held
+ * since it asked. Through another mount of the lower filesystem it may change in
+ * between, and the refusal stands.
  */
 #include <linux/cred.h>
 
@@ -28,6 +32,19 @@ bool dxs_refused_by_ids(const struct super_block *sb, int err)
 {
 	return (err == -EACCES || err == -EPERM) &&
 		READ_ONCE(DXS_SB(sb)->idmapped);
+}
+
+/*
+ * Is it for the ids? What security modules refuse stands: they are asked by the
+ * lower inodes and labels.
+ */
+static bool dxs_ids_refuse(struct inode *lower_dir, struct inode *victim)
+{
+	return inode_permission(&nop_mnt_idmap, lower_dir,
+				MAY_WRITE | MAY_EXEC) ||
+		(victim && lower_dir->i_mode & S_ISVTX &&
+		 __check_sticky(&nop_mnt_idmap, lower_dir,
+				dxs_lower_inode(victim)));
 }
 
 /* Was the VFS's answer about @inode given by what the lower inode says? */
@@ -66,6 +83,7 @@ static const struct cred *dxs_judged_cred(void)
  * dxs_as_judged() - go by what the VFS has decided about a name
  * @dir: of the stack: the directory
  * @victim: of the stack: what is removed, or NULL
+ * @err: what the lower filesystem said, see dxs_refused_by_ids()
  * @old: out: for dxs_as_judged_end()
  *
  * What does not depend on ids, such as S_IMMUTABLE, is still asked below.
@@ -73,14 +91,20 @@ static const struct cred *dxs_judged_cred(void)
  * Context: sleeps. The i_rwsem of @dir is held for writing, and that of @victim;
  * the lower one of @dir, too, but not that of @victim.
  * Return: 0, and the caller is known to have the right until dxs_as_judged_end();
- * -ESTALE: it has changed since the VFS asked, which has to ask again (H37); or
- * -ENOMEM.
+ * @err: the refusal stands; -ESTALE: a copy was old when the VFS asked, which has to
+ * ask again (H37); or -ENOMEM.
  */
-int dxs_as_judged(struct inode *dir, struct inode *victim,
+int dxs_as_judged(struct inode *dir, struct inode *victim, int err,
 		  const struct cred **old)
 {
-	bool right = dxs_judged_right(dir);
+	struct inode *lower_dir = dxs_lower_inode(dir);
 	const struct cred *cred;
+	bool right;
+
+	/* With the lower directory locked: nobody who mounts it now changes it. */
+	if (dxs_others(lower_dir->i_sb) || !dxs_ids_refuse(lower_dir, victim))
+		return err;
+	right = dxs_judged_right(dir);
 
 	if (victim) {
 		struct inode *lower = dxs_lower_inode(victim);

@@ -136,7 +136,7 @@ static int dxs_make_lower(struct inode *dir, struct dentry **lower,
 	if (likely(!err) || !new->link || !dxs_refused_by_ids(dir->i_sb, err))
 		return err;
 	/* Only for mkdir(2) is @lower not what it was. */
-	err = dxs_as_judged(dir, NULL, &old);
+	err = dxs_as_judged(dir, NULL, err, &old);
 	if (err)
 		return err;
 	err = new->make(lower_dir, lower, new);
@@ -283,7 +283,7 @@ static int dxs_remove_judged(struct inode *dir, struct dentry *dentry,
 
 	if (likely(!err) || !dxs_refused_by_ids(dir->i_sb, err))
 		return err;
-	err = dxs_as_judged(dir, d_inode(dentry), &old);
+	err = dxs_as_judged(dir, d_inode(dentry), err, &old);
 	if (err)
 		return err;
 	err = dxs_remove_lower(lower_dir, lower);
