@@ -549,6 +549,8 @@ enum dxs_cause {
  * @may_restart: the caller can make the call again with the time that is left
  * @policy: inside: switch= during an attempt
  * @stores: inside: there is nothing to switch, only something to store
+ * @now: inside: the attributes that the lower inode has, at the begin of an attempt
+ * @knows_now: inside: they were asked for
  * @since: inside: when the waiting began, in jiffies
  * @counted: inside: write access is that of mnt_want_write()
  * @drain: inside: a lower file by which to drop folios
@@ -580,6 +582,8 @@ struct dxs_switch {
 	bool may_restart;
 	enum dxs_policy policy;
 	bool stores;
+	struct file_kattr now;
+	bool knows_now;
 	unsigned long since;
 	bool counted;
 	struct file *drain;
@@ -628,7 +632,7 @@ int dxs_fileattr_lower(struct dentry *lower, struct file_kattr *fa);
 int dxs_flag(struct dentry *lower);
 int dxs_fileattr_store(struct mnt_idmap *idmap, struct dentry *lower, int mode,
 		       const struct file_kattr *asked, bool whole);
-void dxs_fileattr_changes(const struct dxs_switch *sw, bool *flag, bool *rest);
+void dxs_fileattr_changes(struct dxs_switch *sw, bool *flag, bool *rest);
 int dxs_fileattr_get(struct dentry *dentry, struct file_kattr *fa);
 int dxs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 		     struct file_kattr *fa);

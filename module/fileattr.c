@@ -200,25 +200,29 @@ int dxs_fileattr_store(struct mnt_idmap *idmap, struct dentry *lower, int mode,
  * @flag: out: the DAX bit
  * @rest: out: any other attribute
  *
+ * What the lower inode has now is left in @sw->now, if @sw->knows_now.
+ *
  * Context: sleeps; needs no lock of the lower inode. The answer lasts while the
  * switch lock is held and nobody else can reach the lower inode.
  */
-void dxs_fileattr_changes(const struct dxs_switch *sw, bool *flag, bool *rest)
+void dxs_fileattr_changes(struct dxs_switch *sw, bool *flag, bool *rest)
 {
-	struct file_kattr now = {}, fa;
+	struct file_kattr *now = &sw->now, fa;
 
 	*rest = false;
 	*flag = true;
+	*now = (struct file_kattr){};
+	sw->knows_now = !dxs_fileattr_lower(sw->lower, now);
 	/* An error is for dxs_fileattr_store() to report. */
-	if (dxs_fileattr_lower(sw->lower, &now))
+	if (!sw->knows_now)
 		return;
-	*flag = !(now.fsx_xflags & FS_XFLAG_DAX) == (sw->to == DAXSTACK_DAX);
+	*flag = !(now->fsx_xflags & FS_XFLAG_DAX) == (sw->to == DAXSTACK_DAX);
 	if (!sw->fa)
 		return;
-	fa = dxs_fileattr_merge(sw->fa, &now);
-	dxs_fileattr_put_mode(&fa, now.fsx_xflags & FS_XFLAG_DAX ?
+	fa = dxs_fileattr_merge(sw->fa, now);
+	dxs_fileattr_put_mode(&fa, now->fsx_xflags & FS_XFLAG_DAX ?
 				   DAXSTACK_DAX : DAXSTACK_CACHED);
-	*rest = !dxs_fileattr_same(&fa, &now);
+	*rest = !dxs_fileattr_same(&fa, now);
 }
 
 int dxs_fileattr_get(struct dentry *dentry, struct file_kattr *fa)

@@ -35,9 +35,9 @@ const char *dxs_reason_text(enum daxstack_reason reason)
 static enum daxstack_reason dxs_can_be_dax(const struct dxs_switch *sw)
 {
 	const struct inode *lower = dxs_switch_lower(sw);
-	struct file_kattr fa = {};
+	struct file_kattr fa = sw->now;
 
-	if (dxs_fileattr_lower(sw->lower, &fa))
+	if (!sw->knows_now && dxs_fileattr_lower(sw->lower, &fa))
 		return DAXSTACK_REASON_LOWER_SAYS_NO;
 	if (sw->fa) {
 		fa.flags |= sw->fa->flags & FS_JOURNAL_DATA_FL;

@@ -169,12 +169,15 @@ static enum daxstack_reason dxs_lock_lower(struct inode *lower)
 static unsigned int dxs_beyond_eof(struct inode *lower)
 {
 	u64 start = round_up(i_size_read(lower), i_blocksize(lower));
+	u64 end = lower->i_sb->s_maxbytes;
 	struct fiemap_extent_info count = {};
 	int err;
 
-	err = lower->i_op->fiemap(lower, &count, start, FIEMAP_MAX_OFFSET);
-	/* EFBIG: there is nothing beyond. */
-	return count.fi_extents_mapped ?: (err && err != -EFBIG);
+	if (start >= end)
+		return 0;
+	/* As fiemap_prep() has it: what is asked for beyond is looked up, too. */
+	err = lower->i_op->fiemap(lower, &count, start, end - start);
+	return count.fi_extents_mapped ?: !!err;
 }
 
 /* Setting the size to what it is frees what is beyond, as close(2) does. */
@@ -546,10 +549,12 @@ enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw)
 }
 
 /* Is there nothing to switch, but something to store? */
-static bool dxs_is_for_storing(const struct dxs_switch *sw)
+static bool dxs_is_for_storing(struct dxs_switch *sw)
 {
 	bool flag, rest;
 
+	/* What an earlier attempt was told is old. */
+	sw->knows_now = false;
 	if (dxs_mode(sw->inode) == sw->to)
 		return true;
 	if (!sw->fa)
