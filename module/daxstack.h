@@ -14,7 +14,7 @@
  *   fault:   mmap_lock or VMA lock (R) > fault gate (R) > lower ->fault
  *   setattr: i_rwsem > lower s_writers > I/O gate (R) > lower i_rwsem
  *   switch:  s_umount (R, only tried) > lower s_writers (tried)
- *            > switch_lock (tried, with a limit)
+ *            > switch lock (tried, with a limit)
  *            > [step 2: lower invalidate_lock (W)] > I/O gate (W)
  *            > lower s_umount (W, only tried) > lower i_rwsem (W, tried, with a
  *            limit) > inode_dio_wait > fault gate (W)
@@ -147,30 +147,32 @@ struct dxs_gates {
  * @lower: the inode that does all the work; a reference, for life
  * @gates: made when data is first touched, then for life (H21): a cold file
  *	costs no grace period to switch. Made once, under i_lock; ask dxs_gates().
- * @switch_lock: one switch at a time
+ * @switch_map: lockdep's for the switch lock: one switch at a time (request.c)
+ * @switch_locked: the switch lock is held; under i_lock: a mutex would take 32 bytes
+ * @switch_awaited: somebody wants it who found it held; under i_lock
  * @unseen_switch: a switch is under way that began without gates; under i_lock
  * @sync_maps: VMAs with MAP_SYNC (H10)
  * @splices: splices into it under way; their writes have the lower s_writers
  * @dax_turns: how often it was to dax (H29); written under the shut fault gate
  * @dax_mapped: page tables may have had entries of it in dax mode since the last
  *	switch to dax (H57); cleared under the shut fault gate
- * @wb_held: we hold the lower I_WB_SWITCH (H14), under @switch_lock
+ * @wb_held: we hold the lower I_WB_SWITCH (H14), under the switch lock
  * @write_held: we hold the lower i_writecount (H16), under i_lock
  * @flip_rcu: a grace period since the last switch is over when this cookie is
  *	(H31)
- * @switches: successful switches, under @switch_lock
+ * @switches: successful switches, under the switch lock
  * @refusals: refused ones
  * @copying: attributes are being copied; under i_lock (copies.c)
  * @links_fixed: i_nlink is no copy just now; under i_lock
  *
  * The mode has one home only: IS_DAX() of the lower inode. It is stable for
- * whoever is inside a gate or holds @switch_lock.
+ * whoever is inside a gate or holds the switch lock.
  */
 struct dxs_inode {
 	struct inode vfs_inode;
 	struct inode *lower;
 	struct dxs_gates gates;
-	struct mutex switch_lock; /* see above */
+	struct lockdep_map switch_map;
 	unsigned long flip_rcu;
 	atomic_t sync_maps;
 	atomic_t splices;
@@ -178,6 +180,8 @@ struct dxs_inode {
 	u32 switches;
 	atomic_t refusals;
 	/* Under i_lock. */
+	bool switch_locked : 1;
+	bool switch_awaited : 1;
 	bool unseen_switch : 1;
 	bool write_held : 1;
 	bool links_fixed : 1;

@@ -13,10 +13,11 @@ static struct kmem_cache *dxs_inode_cachep;
 
 static void dxs_inode_init_once(void *p)
 {
+	static struct lock_class_key key;
 	struct dxs_inode *di = p;
 
 	inode_init_once(&di->vfs_inode);
-	mutex_init(&di->switch_lock);
+	lockdep_init_map(&di->switch_map, "switch_lock", &key, 0);
 }
 
 int __init dxs_init_inodecache(void)
@@ -47,6 +48,8 @@ struct inode *dxs_alloc_inode(struct super_block *sb)
 	atomic_set(&di->splices, 0);
 	di->dax_mapped = false;
 	di->gates.fault.bypassed = false;
+	di->switch_locked = false;
+	di->switch_awaited = false;
 	di->unseen_switch = false;
 	di->wb_held = false;
 	di->write_held = false;

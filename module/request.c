@@ -107,26 +107,63 @@ static bool dxs_is_frozen(const struct super_block *sb)
 	return READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN;
 }
 
+/* The switch lock, if it is free. Who waits for it does so on the switch_map. */
+static bool dxs_switch_claim(struct dxs_inode *di)
+{
+	bool claimed;
+
+	spin_lock(&di->vfs_inode.i_lock);
+	claimed = !di->switch_locked;
+	di->switch_locked = true;
+	if (!claimed)
+		di->switch_awaited = true;
+	spin_unlock(&di->vfs_inode.i_lock);
+	if (claimed)
+		mutex_acquire(&di->switch_map, 0, 1, _RET_IP_);
+	return claimed;
+}
+
 /* H42: the holder may flush for long, which this caller did not ask to wait for. */
 static enum daxstack_reason dxs_switch_trylock(struct dxs_inode *di)
 {
 	long left;
 
-	if (mutex_trylock(&di->switch_lock))
+	if (dxs_switch_claim(di))
 		return DAXSTACK_REASON_NONE;
-	left = dxs_wait_var_timeout(&di->switch_lock,
-				    mutex_trylock(&di->switch_lock), DXS_TURN);
+	left = dxs_wait_var_timeout(&di->switch_map, dxs_switch_claim(di),
+				    DXS_TURN);
 	if (left > 0)
 		return DAXSTACK_REASON_NONE;
 	return left ? DAXSTACK_REASON_INTERRUPTED : DAXSTACK_REASON_SWITCHING;
 }
 
+/* Nobody uses a file that was just made: another switch of it is soon over. */
+static void dxs_switch_lock(struct dxs_inode *di)
+{
+	/* Lockdep takes the above for one that does not wait. */
+	mutex_acquire(&di->switch_map, 0, 0, _RET_IP_);
+	mutex_release(&di->switch_map, _RET_IP_);
+	wait_var_event(&di->switch_map, dxs_switch_claim(di));
+}
+
 static void dxs_switch_unlock(struct dxs_inode *di)
 {
-	mutex_unlock(&di->switch_lock);
-	/* Pairs with prepare_to_wait_event() in dxs_switch_trylock(). */
+	bool awaited;
+
+	mutex_release(&di->switch_map, _RET_IP_);
+	spin_lock(&di->vfs_inode.i_lock);
+	awaited = di->switch_awaited;
+	di->switch_awaited = false;
+	di->switch_locked = false;
+	spin_unlock(&di->vfs_inode.i_lock);
+	if (!awaited)
+		return;
+	/*
+	 * Pairs with prepare_to_wait_event() in dxs_switch_trylock(): whoever has set
+	 * the bit may not be on the queue yet, and looks at the lock again when it is.
+	 */
 	smp_mb();
-	wake_up_var(&di->switch_lock);
+	wake_up_var(&di->switch_map);
 }
 
 /* Write access to the lower mount, which keeps a freeze out: see the lock order. */
@@ -477,7 +514,7 @@ int dxs_switch_born(struct dxs_switch *sw)
 
 	sw->since = jiffies;
 	do {
-		mutex_lock(&di->switch_lock);
+		dxs_switch_lock(di);
 		sw->reason = dxs_attempt_born(sw);
 		if (sw->reason == DAXSTACK_REASON_DAX_OPTION)
 			sw->reason = dxs_defer_step(sw) ?:
