@@ -88,6 +88,7 @@ enum dxs_dax {
  * @lower_root: root of the stack in it
  * @lower_dev: device number of the lower superblock, by which a second mount
  *	finds this one (H50)
+ * @anon_dev: device number that our superblock was given, and does not show (H77)
  * @personality: by mode; valid if @switchable
  * @probe_lock: protects the probing and the writes to the two below
  * @switchable: both personalities are known; read without the lock, set once
@@ -111,6 +112,7 @@ struct dxs_sb {
 	struct vfsmount *lower_mnt;
 	struct dentry *lower_root;
 	dev_t lower_dev;
+	dev_t anon_dev;
 	struct dxs_personality personality[2];
 	struct mutex probe_lock; /* see above */
 	bool switchable;
@@ -274,6 +276,21 @@ static inline const char *dxs_mode_name(int mode)
 }
 
 #include "copies.h"
+
+/* claim.c */
+
+/**
+ * struct dxs_claim - a mount under way
+ * @list: of all of them
+ * @dev: the lower filesystem
+ */
+struct dxs_claim {
+	struct list_head list;
+	dev_t dev;
+};
+
+int dxs_claim(struct dxs_claim *claim, dev_t dev);
+void dxs_unclaim(struct dxs_claim *claim);
 
 /* super.c, lower.c, remount.c */
 extern const struct super_operations dxs_super_ops;

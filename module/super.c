@@ -212,6 +212,9 @@ static void dxs_kill_sb(struct super_block *sb)
 {
 	struct dxs_sb *sbi = DXS_SB(sb);
 
+	/* H77: the number that is given back is the one that was taken. */
+	if (sbi->anon_dev)
+		sb->s_dev = sbi->anon_dev;
 	kill_anon_super(sb);
 	/* Not by dxs_put_super() if the mount failed. */
 	if (sbi->lower_mnt)
@@ -348,19 +351,28 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 	return sbi;
 }
 
-static int dxs_fill_super(struct super_block *sb, struct fs_context *fc,
-			  const struct path *path)
+/*
+ * H77: st_dev of a file and the device in /proc/PID/maps have to be the same, or
+ * nobody finds out who maps a file. The kernel takes that device from the lower inode
+ * (6.1) or from ours (later). So the superblock of the stack has the device number of
+ * the lower one, as the two are one filesystem. Its own, anonymous one stays
+ * reserved until it is unmounted.
+ */
+static void dxs_take_dev(struct super_block *sb)
 {
 	struct dxs_sb *sbi = DXS_SB(sb);
-	struct super_block *lower;
+
+	sbi->anon_dev = sb->s_dev;
+	sb->s_dev = sbi->lower_mnt->mnt_sb->s_dev;
+}
+
+static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
+{
+	struct dxs_sb *sbi = DXS_SB(sb);
+	struct super_block *lower = sbi->lower_mnt->mnt_sb;
 	struct inode *root;
-	int err;
 
-	err = dxs_get_lower(sbi, fc, path);
-	if (err)
-		return err;
-	lower = sbi->lower_mnt->mnt_sb;
-
+	dxs_take_dev(sb);
 	sb->s_magic = DAXSTACK_SUPER_MAGIC;
 	sb->s_op = &dxs_super_ops;
 	sb->s_xattr = dxs_xattr_handlers;
@@ -451,10 +463,36 @@ static int dxs_share_super(struct fs_context *fc, const struct super_block *sb,
 	return 0;
 }
 
+/* For sget_fc(): do not make one. */
+static int dxs_set_none(struct super_block *sb, struct fs_context *fc)
+{
+	return -ENOENT;
+}
+
+/*
+ * The stack's superblock on the lower filesystem that fc->s_fs_info names: there is
+ * one, or it is made, and fc->s_fs_info taken.
+ *
+ * H77: the kernel finds superblocks by device (quotactl(2)), and takes the one that was
+ * made first. That has to be the lower one: so it is mounted before ours is made.
+ */
+static struct super_block *dxs_get_super(struct fs_context *fc,
+					 const struct path *path)
+{
+	struct super_block *sb = sget_fc(fc, dxs_test_super, dxs_set_none);
+	int err;
+
+	if (PTR_ERR_OR_ZERO(sb) != -ENOENT)
+		return sb;
+	err = dxs_get_lower(fc->s_fs_info, fc, path);
+	return err ? ERR_PTR(err) : sget_fc(fc, dxs_test_super, set_anon_super_fc);
+}
+
 static int dxs_get_tree_of(struct fs_context *fc, const struct path *path)
 {
 	const struct inode *source = d_inode(path->dentry);
 	bool from_dir = S_ISDIR(source->i_mode);
+	struct dxs_claim claim;
 	struct super_block *sb;
 	struct dxs_sb *sbi;
 	int err;
@@ -469,11 +507,19 @@ static int dxs_get_tree_of(struct fs_context *fc, const struct path *path)
 		return -ENOMEM;
 	sbi->from_dir = from_dir;
 	sbi->lower_dev = from_dir ? source->i_sb->s_dev : source->i_rdev;
-	fc->s_fs_info = sbi;
-	sb = sget_fc(fc, dxs_test_super, set_anon_super_fc);
-	/* It was taken, or is not needed. */
-	if (fc->s_fs_info)
+	err = dxs_claim(&claim, sbi->lower_dev);
+	if (err) {
 		dxs_free_sbi(sbi);
+		return err;
+	}
+	fc->s_fs_info = sbi;
+	sb = dxs_get_super(fc, path);
+	dxs_unclaim(&claim);
+	/* It was taken, or is not needed. */
+	if (fc->s_fs_info) {
+		dxs_put_lower(sbi);
+		dxs_free_sbi(sbi);
+	}
 	fc->s_fs_info = NULL;
 	if (IS_ERR(sb))
 		return PTR_ERR(sb);
@@ -481,7 +527,7 @@ static int dxs_get_tree_of(struct fs_context *fc, const struct path *path)
 	if (sb->s_root) {
 		err = dxs_share_super(fc, sb, path, from_dir);
 	} else {
-		err = dxs_fill_super(sb, fc, path);
+		err = dxs_fill_super(sb, fc);
 		if (!err)
 			sb->s_flags |= SB_ACTIVE;
 	}

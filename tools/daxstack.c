@@ -19,12 +19,14 @@ static const char title[] = "daxstack";
 static const struct tool_command *const commands[] = {
 	&set_command,
 	&status_command,
+	&who_command,
 	NULL
 };
 
 static const char help[] =
 "Usage: daxstack set [OPTION]... dax|cached FILE...\n"
 "       daxstack status [OPTION]... FILE...\n"
+"       daxstack who [OPTION]... FILE|MOUNTPOINT...\n"
 "       daxstack --help | --version\n"
 "\n"
 "Switch files of a daxstack mount between DAX and the page cache while they are\n"

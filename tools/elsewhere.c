@@ -1,56 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where else the lower filesystem of a file is mounted: in the mount namespaces
- * of all processes that may be looked at. A mount that only an open file still
- * holds (umount -l) is in none.
+ * Where else the lower filesystem of a file is mounted.
  */
 #include <ctype.h>
-#include <dirent.h>
-#include <libmount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "daxstack.h"
 #include "tool.h"
+#include "who.h"
 
-/* Namespaces are told apart by their number; beyond these nobody reads on. */
-#define NAMESPACES_MAX	1000
 #define SHOWN_MAX	4
 
 /**
  * struct found - the mounts found so far
- * @seen: numbers of the namespaces that were looked at
- * @nr_seen: how many
  * @out: where the text goes
+ * @dev: of the lower filesystem
  * @count: how many mounts
  */
 struct found {
-	ino_t seen[NAMESPACES_MAX];
-	size_t nr_seen;
 	FILE *out;
+	dev_t dev;
 	unsigned int count;
 };
-
-/* Return: true if it is the first process seen in this mount namespace. */
-static bool is_new(struct found *found, const char *pid)
-{
-	char path[64];
-	struct stat st;
-	size_t i;
-
-	snprintf(path, sizeof(path), "/proc/%s/ns/mnt", pid);
-	if (stat(path, &st) || found->nr_seen == NAMESPACES_MAX)
-		return false;
-	for (i = 0; i < found->nr_seen; i++)
-		if (found->seen[i] == st.st_ino)
-			return false;
-	found->seen[found->nr_seen++] = st.st_ino;
-	return true;
-}
 
 /* Anybody can mount something in a namespace of his own, on any name. */
 static void put_printable(FILE *out, const char *text)
@@ -59,27 +34,40 @@ static void put_printable(FILE *out, const char *text)
 		putc(iscntrl((unsigned char)*text) ? '?' : *text, out);
 }
 
-static void look_at(struct found *found, const char *pid, dev_t dev)
+static void put_space(FILE *out, const struct mount_space *space)
 {
-	struct libmnt_iter *iter;
-	struct libmnt_table *table;
-	struct libmnt_fs *fs;
-	char path[64];
+	char *command;
 
-	snprintf(path, sizeof(path), "/proc/%s/mountinfo", pid);
-	table = mnt_new_table_from_file(path);
-	iter = mnt_new_iter(MNT_ITER_FORWARD);
-	while (table && iter && !mnt_table_next_fs(table, iter, &fs)) {
-		if (mnt_fs_get_devno(fs) != dev || found->count++ >= SHOWN_MAX)
+	if (space->own)
+		return;
+	command = process_command(space->proc);
+	fprintf(out, " (as process %d, ", space->pid);
+	put_printable(out, command);
+	fprintf(out, ", sees it in mount namespace mnt:[%llu])",
+		(unsigned long long)space->ns);
+	free(command);
+}
+
+static void look_in(const struct mount_space *space, void *data)
+{
+	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+	struct found *found = data;
+	struct libmnt_fs *fs;
+	const char *type;
+
+	while (iter && !mnt_table_next_fs(space->table, iter, &fs)) {
+		type = mnt_fs_get_fstype(fs);
+		/* Mounts of the stack have the same device number. */
+		if (mnt_fs_get_devno(fs) != found->dev ||
+		    (type && !strcmp(type, "daxstack")) ||
+		    found->count++ >= SHOWN_MAX)
 			continue;
 		if (found->count > 1)
 			fputs(", ", found->out);
 		put_printable(found->out, mnt_fs_get_target(fs));
-		if (strcmp(pid, "self"))
-			fprintf(found->out, " (as process %s sees it)", pid);
+		put_space(found->out, space);
 	}
 	mnt_free_iter(iter);
-	mnt_unref_table(table);
 }
 
 /**
@@ -91,40 +79,23 @@ static void look_at(struct found *found, const char *pid, dev_t dev)
 char *elsewhere(int fd)
 {
 	struct daxstack_state state;
-	struct found *found;
-	struct dirent *entry;
+	struct found found = { .count = 0 };
 	char *text = NULL;
 	size_t size;
-	DIR *proc;
-	dev_t dev;
 
 	if (ioctl(fd, DAXSTACK_IOC_STATE, &state) < 0)
 		return NULL;
-	dev = makedev(state.lower_major, state.lower_minor);
-	found = calloc(1, sizeof(*found));
-	if (!found)
+	found.dev = makedev(state.lower_major, state.lower_minor);
+	found.out = open_memstream(&text, &size);
+	if (!found.out)
 		return NULL;
-	found->out = open_memstream(&text, &size);
-	proc = opendir("/proc");
-	if (found->out && proc) {
-		if (is_new(found, "self"))
-			look_at(found, "self", dev);
-		while ((entry = readdir(proc)))
-			if (isdigit((unsigned char)*entry->d_name) &&
-			    is_new(found, entry->d_name))
-				look_at(found, entry->d_name, dev);
-		if (found->count > SHOWN_MAX)
-			fprintf(found->out, ", and %u more",
-				found->count - SHOWN_MAX);
-	}
-	if (proc)
-		closedir(proc);
-	if (found->out)
-		fclose(found->out);
-	if (!found->count) {
+	mounts_visit(look_in, &found);
+	if (found.count > SHOWN_MAX)
+		fprintf(found.out, ", and %u more", found.count - SHOWN_MAX);
+	fclose(found.out);
+	if (!found.count) {
 		free(text);
 		text = NULL;
 	}
-	free(found);
 	return text;
 }

@@ -111,12 +111,11 @@ bool file_has_ioctls(const struct file_id *id)
  */
 const char *file_foreign(int look, const struct file_id *id)
 {
-	/* Of many files in a row, most are on the same. */
-	static bool known;
-	static dev_t dev;
+	/* Of many files in a row, most are on the same. The lower one has its number. */
+	static struct file_id known;
 	struct statfs fs;
 
-	if (known && id->dev == dev)
+	if (known.mnt && id->dev == known.dev && id->mnt == known.mnt)
 		return NULL;
 	if (fstatfs(look, &fs) < 0)
 		return strerror(errno);
@@ -125,8 +124,7 @@ const char *file_foreign(int look, const struct file_id *id)
 		return "on overlayfs: name the file of its layer, or use chattr";
 	if (fs.f_type != DAXSTACK_SUPER_MAGIC)
 		return "not on a daxstack mount";
-	known = true;
-	dev = id->dev;
+	known = *id;
 	return NULL;
 }
 

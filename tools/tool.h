@@ -32,6 +32,7 @@ struct tool_command {
 
 extern const struct tool_command set_command;
 extern const struct tool_command status_command;
+extern const struct tool_command who_command;
 
 int tool_try_help(const char *title);
 int tool_usage_error(const char *title, const char *fmt, ...)

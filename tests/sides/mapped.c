@@ -93,11 +93,9 @@ static void show(const char *what, const void *map, const char *name)
 	     (seen.end - seen.start) / PAGE, strrchr(seen.name, '/') ?: "no name",
 	     seen.flags);
 	MUST(stat(name, &st));
-	/* Before backing files the lower filesystem's device is told. */
-	if (dxs_kernel_from(6, 8))
-		note("%s: device %s, inode %s", what,
-		     makedev(seen.major, seen.minor) == st.st_dev ? "right" : "wrong",
-		     seen.inode == st.st_ino ? "right" : "wrong");
+	note("%s: device %s, inode %s", what,
+	     makedev(seen.major, seen.minor) == st.st_dev ? "right" : "wrong",
+	     seen.inode == st.st_ino ? "right" : "wrong");
 }
 
 /* /proc/self/map_files has a link for it, which opens the file. */

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * daxstack who: what is asked about, and what was found of it.
+ */
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libmount.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "set.h"
+#include "tool.h"
+#include "who.h"
+
+#ifndef STATX_ATTR_MOUNT_ROOT
+#define STATX_ATTR_MOUNT_ROOT	0x2000
+#endif
+
+/**
+ * who_grow - make room for one more
+ * @array: of @nr elements, or NULL
+ * @nr: how many
+ * @size: of one
+ *
+ * Return: the array, which may have moved.
+ */
+void *who_grow(void *array, size_t nr, size_t size)
+{
+	/* It is full whenever @nr is a power of two. */
+	if (nr & (nr - 1))
+		return array;
+	array = reallocarray(array, nr ? 2 * nr : 1, size);
+	if (!array)
+		err(TOOL_FAILED, "who");
+	return array;
+}
+
+static void add_target(struct who *who, dev_t dev, uint64_t ino, bool whole)
+{
+	who->targets = who_grow(who->targets, who->nr_targets,
+				sizeof(*who->targets));
+	who->targets[who->nr_targets++] = (struct who_target){
+		.dev = dev, .ino = ino, .whole = whole,
+	};
+}
+
+static void add_asked(struct who *who, dev_t dev, uint64_t mnt)
+{
+	if (who_is_asked(who, mnt))
+		return;
+	who->asked = who_grow(who->asked, who->nr_asked, sizeof(*who->asked));
+	who->asked[who->nr_asked++] = (struct who_asked){
+		.dev = dev, .mnt = mnt,
+	};
+}
+
+/* --- A device that is mounted. */
+
+/**
+ * struct device - a block device
+ * @who: where its mounts go
+ * @dev: its number
+ * @found: there is one
+ */
+struct device {
+	struct who *who;
+	dev_t dev;
+	bool found;
+};
+
+static void find_device(const struct mount_space *space, void *data)
+{
+	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+	struct device *device = data;
+	struct libmnt_fs *fs;
+	const char *type;
+
+	while (iter && !mnt_table_next_fs(space->table, iter, &fs)) {
+		type = mnt_fs_get_fstype(fs);
+		if (mnt_fs_get_devno(fs) != device->dev || !type ||
+		    strcmp(type, "daxstack"))
+			continue;
+		add_asked(device->who, device->dev, mnt_fs_get_id(fs));
+		device->found = true;
+	}
+	mnt_free_iter(iter);
+}
+
+static const char *add_device(struct who *who, int look)
+{
+	struct device device = { .who = who };
+	struct stat st;
+
+	if (fstat(look, &st))
+		return strerror(errno);
+	device.dev = st.st_rdev;
+	mounts_visit(find_device, &device);
+	if (!device.found)
+		return "daxstack is not mounted on this device";
+	add_target(who, device.dev, 0, true);
+	return NULL;
+}
+
+/* --- Trees. */
+
+/**
+ * struct tree - a tree that is walked
+ * @who: where its files go
+ * @status: enum tool_status
+ */
+struct tree {
+	struct who *who;
+	int status;
+};
+
+static int tree_entry(struct walk *walk, int dir, const char *name,
+		      unsigned char type)
+{
+	struct tree *tree = walk_data(walk);
+	struct file_id id;
+	int look, fd = -1;
+
+	(void)type;
+	look = file_look(dir, name, O_NOFOLLOW, &id);
+	if (look < 0)
+		return -1;
+	if (walk_may_enter(walk, &id)) {
+		add_target(tree->who, id.dev, id.ino, false);
+		if (S_ISDIR(id.mode))
+			fd = file_open(look, &id);
+	}
+	close(look);
+	return fd < 0 ? -1 : fd;
+}
+
+static void tree_lost(struct walk *walk, const char *why)
+{
+	struct tree *tree = walk_data(walk);
+
+	warnx("%s: %s", name_shown(walk_path(walk)), why);
+	tree->status = TOOL_FAILED;
+}
+
+static int add_tree(struct who *who, const char *path, int look,
+		    const struct file_id *id)
+{
+	static const struct walk_ops ops = {
+		.entry = tree_entry,
+		.lost = tree_lost,
+	};
+	struct tree tree = { .who = who };
+	int dir = file_open(look, id);
+
+	if (dir < 0) {
+		warnx("%s: %s", name_shown(path), strerror(-dir));
+		return TOOL_FAILED;
+	}
+	walk_tree(&ops, &tree, path, dir);
+	return tree.status;
+}
+
+static bool is_mount(int look)
+{
+	struct statx stx;
+
+	return !statx(look, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx) &&
+		stx.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+static int add_looked_at(struct who *who, const char *path, int look,
+			 const struct file_id *id, bool recursive)
+{
+	const char *why = S_ISBLK(id->mode) ? add_device(who, look) :
+					      file_foreign(look, id);
+	bool whole = S_ISDIR(id->mode) && is_mount(look);
+
+	if (why) {
+		warnx("%s: %s", name_shown(path), why);
+		return TOOL_FAILED;
+	}
+	if (S_ISBLK(id->mode))
+		return TOOL_OK;
+	add_asked(who, id->dev, id->mnt);
+	add_target(who, id->dev, id->ino, whole);
+	if (whole || !recursive || !S_ISDIR(id->mode))
+		return TOOL_OK;
+	return add_tree(who, path, look, id);
+}
+
+/**
+ * targets_add - ask about a file, a mount or a device
+ * @who: where to note it
+ * @path: of it
+ * @recursive: and everything below, if it is a directory
+ *
+ * Return: enum tool_status, after saying what is wrong.
+ */
+int targets_add(struct who *who, const char *path, bool recursive)
+{
+	struct file_id id;
+	int look = file_look(AT_FDCWD, path, 0, &id);
+	int status;
+
+	if (look < 0) {
+		warnx("%s: %s", name_shown(path), strerror(-look));
+		return TOOL_FAILED;
+	}
+	status = add_looked_at(who, path, look, &id, recursive);
+	close(look);
+	return status;
+}
+
+/* --- Questions. */
+
+/* Whole filesystems come first. */
+static int compare(const void *a, const void *b)
+{
+	const struct who_target *x = a, *y = b;
+
+	if (x->whole != y->whole)
+		return x->whole ? -1 : 1;
+	if (x->dev != y->dev)
+		return x->dev < y->dev ? -1 : 1;
+	return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+/**
+ * targets_sort - all was asked: who_match() may be called
+ * @who: with targets
+ */
+void targets_sort(struct who *who)
+{
+	if (who->nr_targets)
+		qsort(who->targets, who->nr_targets, sizeof(*who->targets),
+		      compare);
+}
+
+/**
+ * who_match - was this asked about?
+ * @who: after targets_sort()
+ * @dev: device number of a filesystem
+ * @ino: of a file there
+ */
+bool who_match(const struct who *who, dev_t dev, uint64_t ino)
+{
+	const struct who_target key = { .dev = dev, .ino = ino };
+	size_t i;
+
+	if (!who_asked_dev(who, dev))
+		return false;
+	for (i = 0; i < who->nr_targets && who->targets[i].whole; i++)
+		if (who->targets[i].dev == dev)
+			return true;
+	return bsearch(&key, who->targets, who->nr_targets,
+		       sizeof(*who->targets), compare);
+}
+
+/**
+ * who_asked_dev - was something on this filesystem asked about?
+ * @who: what was asked
+ * @dev: device number of the filesystem
+ *
+ * Return: a mount by which it was, or NULL.
+ */
+struct who_asked *who_asked_dev(const struct who *who, dev_t dev)
+{
+	size_t i;
+
+	for (i = 0; i < who->nr_asked; i++)
+		if (who->asked[i].dev == dev)
+			return &who->asked[i];
+	return NULL;
+}
+
+/**
+ * who_is_asked - was something asked about by this mount?
+ * @who: what was asked
+ * @mnt: the mount's id
+ */
+bool who_is_asked(const struct who *who, uint64_t mnt)
+{
+	size_t i;
+
+	for (i = 0; i < who->nr_asked; i++)
+		if (who->asked[i].mnt == mnt)
+			return true;
+	return false;
+}
+
+/**
+ * who_holder - what is known of a process and a file
+ * @who: where it is
+ * @first: of the process
+ * @dev: of the file
+ * @ino: of the file
+ *
+ * Return: it, new if there is none; valid until the next call.
+ */
+struct holder *who_holder(struct who *who, size_t first, dev_t dev,
+			  uint64_t ino)
+{
+	size_t i;
+
+	for (i = first; i < who->nr_holders; i++)
+		if (who->holders[i].ino == ino && who->holders[i].dev == dev)
+			return &who->holders[i];
+	who->holders = who_grow(who->holders, who->nr_holders,
+				sizeof(*who->holders));
+	who->holders[who->nr_holders] = (struct holder){
+		.dev = dev, .ino = ino,
+	};
+	return &who->holders[who->nr_holders++];
+}

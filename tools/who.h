@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the parts of 'daxstack who' share: the command line and the output (who.c),
+ * what is asked about (targets.c), processes (holders.c, process.c), what else holds a file (kernel.c), and mounts in
+ * all namespaces (mounts.c, which 'daxstack set' uses as well).
+ */
+#ifndef WHO_H
+#define WHO_H
+
+#include <jansson.h>
+#include <libmount.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "file.h"
+
+/* What a process has of a file. */
+enum who_hold {
+	HOLD_OPEN	= 1 << 0,
+	HOLD_MAPPED	= 1 << 1,
+	HOLD_PRIVATE	= 1 << 2,	/* mapped with MAP_PRIVATE */
+	HOLD_SYNC	= 1 << 3,	/* mapped with MAP_SYNC */
+	HOLD_MLOCKED	= 1 << 4,	/* mapped, and locked in memory */
+	HOLD_LOCKED	= 1 << 5,	/* flock(2), fcntl(2) */
+	HOLD_LEASE	= 1 << 6,
+	HOLD_LEASE_WRITE = 1 << 7,	/* breaks when somebody opens the file */
+	HOLD_CWD	= 1 << 8,
+	HOLD_ROOT	= 1 << 9,
+	HOLD_EXE	= 1 << 10,
+	HOLD_LOOP	= 1 << 11,	/* no process: a loop device */
+	HOLD_EXPORT	= 1 << 12,	/* no process: exported by NFS */
+	/* How it is reached: */
+	HOLD_HERE	= 1 << 13,	/* by a mount that was asked about */
+	HOLD_BELOW	= 1 << 14,	/* by a mount of the lower filesystem */
+};
+
+/**
+ * struct holder - a process, or something in the kernel, and one file
+ * @pid: 0 if it is no process
+ * @uid: whose process
+ * @command: its name, any bytes; allocated
+ * @holds: enum who_hold
+ * @dev: of the file
+ * @ino: of the file
+ * @type: S_IFMT, 0 if it is not known
+ * @dax: in dax mode
+ * @looked: @dax, @deleted and @type are known
+ * @deleted: has no name any more
+ * @file: as the process names it, any bytes; allocated, may be NULL
+ * @fds: numbers of descriptors
+ */
+struct holder {
+	pid_t pid;
+	uid_t uid;
+	char *command;
+	unsigned int holds;
+	dev_t dev;
+	uint64_t ino;
+	mode_t type;
+	bool dax;
+	bool looked;
+	bool deleted;
+	char *file;
+	json_t *fds;
+};
+
+/**
+ * struct mount_found - a mount that has to do with what was asked about
+ * @target: where, any bytes; allocated
+ * @type: of the filesystem; allocated
+ * @ns: number of its mount namespace
+ * @own: that is our own
+ * @pid: of a process in it
+ * @command: of that, any bytes; allocated
+ * @id: of the mount
+ * @vetoes: what it is in the way of
+ */
+struct mount_found {
+	char *target;
+	char *type;
+	uint64_t ns;
+	bool own;
+	pid_t pid;
+	char *command;
+	uint64_t id;
+	const char *vetoes;
+};
+
+/**
+ * struct who_asked - a mount by which something was asked about
+ * @dev: device number of the filesystem
+ * @mnt: the mount's id
+ * @policy: its switch=, empty if that is not known
+ */
+struct who_asked {
+	dev_t dev;
+	uint64_t mnt;
+	char policy[16];
+};
+
+/**
+ * struct who_target - what was asked about
+ * @dev: device number of the filesystem
+ * @ino: the file or directory
+ * @whole: all of the filesystem
+ */
+struct who_target {
+	dev_t dev;
+	uint64_t ino;
+	bool whole;
+};
+
+/**
+ * struct who - all that is asked, and found
+ * @asked: mounts
+ * @nr_asked: how many
+ * @targets: what was asked about, sorted
+ * @nr_targets: how many
+ * @holders: processes and others, by file
+ * @nr_holders: how many
+ * @mounts: others of the same filesystem, and those on top of it
+ * @nr_mounts: how many
+ * @below: ids of mounts of the lower filesystems, in any namespace
+ * @nr_below: how many
+ * @processes: how many were looked at
+ * @unseen: how many could not be, for want of permission
+ */
+struct who {
+	struct who_asked *asked;
+	size_t nr_asked;
+	struct who_target *targets;
+	size_t nr_targets;
+	struct holder *holders;
+	size_t nr_holders;
+	struct mount_found *mounts;
+	size_t nr_mounts;
+	uint64_t *below;
+	size_t nr_below;
+	unsigned int processes;
+	unsigned int unseen;
+};
+
+/* targets.c */
+int targets_add(struct who *who, const char *path, bool recursive);
+void targets_sort(struct who *who);
+bool who_match(const struct who *who, dev_t dev, uint64_t ino);
+struct who_asked *who_asked_dev(const struct who *who, dev_t dev);
+bool who_is_asked(const struct who *who, uint64_t mnt);
+struct holder *who_holder(struct who *who, size_t first, dev_t dev,
+			  uint64_t ino);
+void *who_grow(void *array, size_t nr, size_t size);
+
+/* process.c */
+int process_open(const char *pid);
+char *process_command(int proc);
+bool process_uid(int proc, uid_t *uid);
+char *process_read(int dir, const char *name);
+
+/* holders.c, kernel.c */
+void holders_find(struct who *who);
+void kernel_find(struct who *who);
+
+/**
+ * struct mount_space - a mount namespace
+ * @ns: its number
+ * @own: it is our own
+ * @pid: of a process in it
+ * @proc: that process
+ * @table: its mounts
+ */
+struct mount_space {
+	uint64_t ns;
+	bool own;
+	pid_t pid;
+	int proc;
+	struct libmnt_table *table;
+};
+
+/* mounts.c */
+void mounts_visit(void (*visit)(const struct mount_space *space, void *data),
+		  void *data);
+void mounts_find(struct who *who);
+
+#endif /* WHO_H */
