@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What can be seen of mounts and files: what the parts of the test share.
+ */
+#ifndef LIST_H
+#define LIST_H
+
+#include "../dxs_test.h"
+
+/* Makes a file with so many bytes of data. */
+void make_file(const char *path, size_t len);
+void set_mode(const char *path, int mode);
+
+/* A file of the stack's directory in /sys/fs/daxstack. Both bail out. */
+void sysfs_read(const char *name, char *value, size_t size);
+unsigned long long sysfs_number(const char *name);
+
+void test_sysfs(void);
+void test_umount(void);
+
+#endif /* LIST_H */
