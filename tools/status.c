@@ -397,6 +397,7 @@ static int status_run(int argc, char **argv)
 const struct tool_command status_command = {
 	.name = "status",
 	.title = "daxstack status",
+	.summary = "show modes of files",
 	.help = status_help,
 	.run = status_run,
 };

@@ -20,18 +20,25 @@ enum tool_status {
  * struct tool_command - a subcommand
  * @name: what is typed
  * @title: how it names itself in messages, "daxstack NAME"
+ * @summary: what it does, for the list of commands: a line of up to 68 columns,
+ *	that begins in lower case and ends without a stop
  * @help: the answer to --help
  * @run: does it; argv[0] is @title, returns an enum tool_status
  */
 struct tool_command {
 	const char *name;
 	char *title;
+	const char *summary;
 	const char *help;
 	int (*run)(int argc, char **argv);
 };
 
 extern const struct tool_command set_command;
 extern const struct tool_command status_command;
+extern const struct tool_command help_command;
+
+const struct tool_command *tool_find(const char *name);
+int tool_general_help(void);
 
 int tool_try_help(const char *title);
 int tool_usage_error(const char *title, const char *fmt, ...)
