@@ -19,6 +19,8 @@ static const char title[] = "daxstack";
 static const struct tool_command *const commands[] = {
 	&set_command,
 	&status_command,
+	&list_command,
+	&why_command,
 	&help_command,
 	NULL
 };
@@ -115,7 +117,8 @@ int tool_general_help(void)
 
 	fputs(usage, stdout);
 	for (cmd = commands; *cmd; cmd++)
-		printf("  %-8s %s\n", (*cmd)->name, (*cmd)->summary);
+		printf("  %-8s %s\n", (*cmd)->name,
+		       (*cmd)->summary ?: "");
 	fputs(after_commands, stdout);
 	return TOOL_OK;
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <libsmartcols.h>
 #include <linux/fs.h>
 #include <stdint.h>
@@ -19,6 +18,7 @@
 
 #include "daxstack.h"
 #include "file.h"
+#include "json.h"
 #include "tool.h"
 
 /**
@@ -175,41 +175,11 @@ static void add_line(struct libscols_table *table, const struct row *row)
 
 /* --- As JSON. */
 
-static void put_json(json_t *object, const char *key, json_t *value)
-{
-	if (json_object_set_new(object, key, value))
-		errx(TOOL_FAILED, "JSON: out of memory");
-}
-
-static json_t *json_text(const char *text)
-{
-	return text ? json_string(text) : json_null();
-}
-
-static json_t *json_number(bool known, uint64_t number)
-{
-	return known ? json_integer(number) : json_null();
-}
-
-static void put_json_name(json_t *object, const char *name)
-{
-	bool exact;
-	char *utf8 = name_utf8(name, &exact);
-	char *hex = exact ? NULL : name_hex(name);
-
-	put_json(object, "file", json_string(utf8));
-	put_json(object, "file_hex", json_text(hex));
-	free(utf8);
-	free(hex);
-}
-
 static void add_object(json_t *files, const struct row *row)
 {
-	json_t *object = json_object();
+	json_t *object = add_json_object(files);
 
-	if (json_array_append_new(files, object))
-		errx(TOOL_FAILED, "JSON: out of memory");
-	put_json_name(object, row->file);
+	put_json_name(object, "file", row->file);
 	put_json(object, "mode", json_text(row->mode));
 	put_json(object, "flag",
 		 row->flag ? json_boolean(*row->flag) : json_null());
@@ -220,16 +190,6 @@ static void add_object(json_t *files, const struct row *row)
 	put_json(object, "switches", json_number(row->counted, row->switches));
 	put_json(object, "refusals", json_number(row->counted, row->refusals));
 	put_json(object, "reason", json_text(row->reason));
-}
-
-/* In ASCII: names may have characters in them that a terminal obeys. */
-static bool print_json(json_t *files)
-{
-	json_t *all = json_pack("{s:O}", "files", files);
-
-	return !all ||
-		json_dumpf(all, stdout, JSON_INDENT(3) | JSON_ENSURE_ASCII) ||
-		putchar('\n') == EOF;
 }
 
 /* --- Files. */
@@ -348,14 +308,11 @@ static int show_paths(char **paths, bool json, bool noheadings)
 	struct output output = { .table = new_table(noheadings) };
 	int status = TOOL_OK;
 
-	if (json) {
-		output.files = json_array();
-		if (!output.files)
-			errx(TOOL_FAILED, "JSON: out of memory");
-	}
+	if (json)
+		output.files = json_new(json_array());
 	while (*paths)
 		status = tool_worse(status, show_path(&output, *paths++));
-	if (json ? print_json(output.files) : scols_print_table(output.table))
+	if (json ? print_json("files", output.files) : scols_print_table(output.table))
 		status = tool_worse(status, TOOL_WRITE);
 	json_decref(output.files);
 	scols_unref_table(output.table);

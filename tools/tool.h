@@ -35,6 +35,8 @@ struct tool_command {
 
 extern const struct tool_command set_command;
 extern const struct tool_command status_command;
+extern const struct tool_command list_command;
+extern const struct tool_command why_command;
 extern const struct tool_command help_command;
 
 const struct tool_command *tool_find(const char *name);
@@ -53,6 +55,11 @@ static inline int tool_worse(int a, int b)
 
 const char *mode_name(unsigned int mode);
 const char *reason_text(unsigned int reason);
+const char *reason_name(unsigned int reason);
+unsigned int reason_by_name(const char *name);
+int reason_error(unsigned int reason);
+int reason_status(unsigned int reason);
+const char *reason_remedy(unsigned int reason);
 
 const char *name_shown(const char *name);
 char *name_utf8(const char *name, bool *exact);
@@ -60,6 +67,7 @@ char *name_hex(const char *name);
 
 /* What a refusal by a lease is called: the kernel has no reason for it. */
 #define LEASE_TEXT	"another process holds a lease on the file"
+#define LEASE_REMEDY	"wait until it is given up, with 'daxstack set -t SECONDS'"
 #define NO_PROC_TEXT	"cannot be opened safely: /proc is not mounted"
 
 void signals_catch(void);
