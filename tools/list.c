@@ -16,7 +16,7 @@
 
 #include "daxstack.h"
 #include "json.h"
-#include "mounts.h"
+#include "stacks.h"
 #include "tool.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))

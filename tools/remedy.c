@@ -47,9 +47,11 @@
 #define REMEDY_REALTIME		\
 	"copy it to a directory without 'chattr +t' of xfs_io, and switch the " \
 	"copy"
+#define REMEDY_REFLINK		\
+	"have it get blocks of its own: 'daxstack set --unshare dax FILE'"
 #define REMEDY_LOWER_SAYS_NO	\
-	"if it shares blocks with another file (reflink), have it get its own: " \
-	"'daxstack set --unshare dax FILE'; else " LOOK
+	"if it shares blocks with another file (reflink), " REMEDY_REFLINK \
+	"; else " LOOK
 #define REMEDY_FOREIGN_MAP	\
 	"have all programs close and unmap it; it can be switched when it has " \
 	"been loaded anew, after the next mount at the latest"

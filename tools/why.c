@@ -21,7 +21,7 @@
 #include "daxstack.h"
 #include "file.h"
 #include "json.h"
-#include "mounts.h"
+#include "stacks.h"
 #include "tool.h"
 
 static const char why_help[] =
@@ -135,6 +135,15 @@ static bool shares_blocks(int fd)
 	return false;
 }
 
+/* Modules differ in whether they tell it from other refusals. */
+static unsigned int reflink_reason(void)
+{
+	unsigned int reason = reason_by_name("REFLINK");
+
+	return reason < DAXSTACK_REASON_COUNT ? reason :
+						DAXSTACK_REASON_LOWER_SAYS_NO;
+}
+
 static bool lower_is(const struct why *why, const struct stat *st,
 		     const char *type)
 {
@@ -168,7 +177,7 @@ static unsigned int reason_of(const struct why *why, int fd,
 		return DAXSTACK_REASON_IMMUTABLE;
 	if (state->mode == DAXSTACK_CACHED && kernel_refuses_reflinks() &&
 	    lower_is(why, &st, "xfs") && shares_blocks(fd))
-		return DAXSTACK_REASON_LOWER_SAYS_NO;
+		return reflink_reason();
 	return DAXSTACK_REASON_NONE;
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What can be seen of mounts and files, compared with what was done:
- * /sys/fs/daxstack.
+ * /sys/fs/daxstack, and the commands list, why, status and help.
  *
- * Usage: list [PART...]	sysfs umount [all]
+ * Usage: list [PART...]	sysfs umount list why status help [all]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,7 +20,41 @@ static const struct {
 } parts[] = {
 	{ "sysfs", test_sysfs },
 	{ "umount", test_umount },
+	{ "list", test_list },
+	{ "why", test_why },
+	{ "status", test_status },
+	{ "help", test_help },
 };
+
+char out[64 * KIB];
+
+const char *jq(const char *filter)
+{
+	static char answer[4 * KIB];
+	FILE *json = fopen("json", "w");
+	int status;
+
+	fputs(out, json);
+	fclose(json);
+	status = DXS_RUN_READ(answer, sizeof(answer), "jq", "-r", "-c", filter,
+			      "json");
+	if (status)
+		dxs_diag("jq: %s: %s\n%s", filter, answer, out);
+	return answer;
+}
+
+const char *squeezed(void)
+{
+	char *from, *to = out;
+
+	for (from = out; *from; from++) {
+		if (*from == ' ' && (from[1] == ' ' || from[1] == '\n'))
+			continue;
+		*to++ = *from;
+	}
+	*to = 0;
+	return out;
+}
 
 void make_file(const char *path, size_t len)
 {

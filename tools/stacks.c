@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "daxstack.h"
-#include "mounts.h"
+#include "stacks.h"
 #include "tool.h"
 
 #define DIRECTORY	"/sys/fs/daxstack"

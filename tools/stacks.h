@@ -2,8 +2,8 @@
 /*
  * What the module tells of a mount, in /sys/fs/daxstack/DEV.
  */
-#ifndef MOUNTS_H
-#define MOUNTS_H
+#ifndef STACKS_H
+#define STACKS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,4 +32,4 @@ bool stack_number(const struct stack *stack, const char *file,
 		  uint64_t *number);
 unsigned int stack_no_switch(const struct stack *stack);
 
-#endif /* MOUNTS_H */
+#endif /* STACKS_H */
