@@ -37,6 +37,7 @@
 #include <linux/fs.h>
 #include <linux/fileattr.h>
 #include <linux/fs_stack.h>
+#include <linux/kobject.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mount.h>
@@ -81,8 +82,34 @@ enum dxs_dax {
 	DXS_DAX_NEVER,
 };
 
+/* The mount options (super.c) */
+enum dxs_opt {
+	DXS_OPT_LOWER,
+	DXS_OPT_SWITCH,
+	DXS_OPT_INHERIT,
+	DXS_OPT_DAX,
+	DXS_OPT_DAX_FLAG,
+};
+
+/**
+ * struct dxs_stats - what came of requests to switch since the mount (sysfs.c)
+ * @switches: files that were switched, by their new mode
+ * @deferred: requests that only stored the flag
+ * @refusals: by reason
+ * @pages: pages written back
+ * @shut_max_ns: how long an attempt kept the gates of a file shut at the most
+ */
+struct dxs_stats {
+	atomic64_t switches[2];
+	atomic64_t deferred;
+	atomic64_t refusals[DAXSTACK_REASON_COUNT];
+	atomic64_t pages;
+	atomic64_t shut_max_ns;
+};
+
 /**
  * struct dxs_sb - one mount
+ * @sb: the superblock of the stack
  * @lower_mnt: private mount of the lower filesystem; the reference that makes
  *	the lower superblock ours
  * @lower_root: root of the stack in it
@@ -107,8 +134,13 @@ enum dxs_dax {
  * @spare_lock: protects @spared
  * @spared: files with folios that reclaim has to spare (spare.c)
  * @linger_work: looks now and then if they are let go
+ * @kobj: its directory in /sys/fs/daxstack
+ * @kobj_released: nobody refers to @kobj any more
+ * @walk_lock: one reader of @kobj walks over all inodes at a time
+ * @stats: for readers of @kobj
  */
 struct dxs_sb {
+	struct super_block *sb;
 	struct vfsmount *lower_mnt;
 	struct dentry *lower_root;
 	dev_t lower_dev;
@@ -131,6 +163,10 @@ struct dxs_sb {
 	struct mutex spare_lock; /* see above */
 	struct list_head spared;
 	struct delayed_work linger_work;
+	struct kobject kobj;
+	struct completion kobj_released;
+	struct mutex walk_lock; /* see above */
+	struct dxs_stats stats;
 };
 
 /**
@@ -275,6 +311,8 @@ static inline const char *dxs_mode_name(int mode)
 	return mode == DAXSTACK_DAX ? "dax" : "cached";
 }
 
+struct dxs_switch;
+
 #include "copies.h"
 
 /* claim.c */
@@ -301,6 +339,15 @@ int dxs_lower_check(const struct vfsmount *mnt, struct dentry *root);
 bool dxs_lower_supported(const struct super_block *lower);
 bool dxs_lower_shared(const struct dxs_sb *sbi);
 int dxs_remount_lower(struct fs_context *fc);
+const char *dxs_option(const struct dxs_sb *sbi, enum dxs_opt opt);
+
+/* sysfs.c */
+int dxs_init_sysfs(void);
+void dxs_exit_sysfs(void);
+void dxs_sysfs_add(struct dxs_sb *sbi);
+void dxs_sysfs_del(struct dxs_sb *sbi);
+void dxs_count(const struct dxs_switch *sw, bool refused);
+void dxs_count_shut(const struct super_block *sb, u64 ns);
 
 /* personality.c */
 bool dxs_learn_personalities(struct dxs_sb *sbi);
@@ -669,6 +716,8 @@ int dxs_store(struct dxs_switch *sw);
 int dxs_reason_errno(enum daxstack_reason reason);
 const char *dxs_reason_text(enum daxstack_reason reason);
 enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw);
+enum daxstack_reason dxs_no_switch(const struct super_block *sb,
+				   enum dxs_policy policy);
 enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
 enum daxstack_reason dxs_others(const struct super_block *lower);
 bool dxs_only_stores(const struct super_block *sb);

@@ -111,6 +111,30 @@ enum daxstack_reason dxs_others(const struct super_block *lower)
 }
 
 /**
+ * dxs_no_switch() - what forbids the switch of any file of a mount?
+ * @sb: of the stack
+ * @policy: switch= to go by
+ *
+ * Context: any.
+ * Return: DAXSTACK_REASON_NONE if nothing does.
+ */
+enum daxstack_reason dxs_no_switch(const struct super_block *sb,
+				   enum dxs_policy policy)
+{
+	const struct dxs_sb *sbi = DXS_SB(sb);
+
+	if (sb_rdonly(sb) || sb_rdonly(dxs_lower_mnt(sb)->mnt_sb))
+		return DAXSTACK_REASON_READ_ONLY;
+	if (sbi->dax != DXS_DAX_INODE)
+		return DAXSTACK_REASON_DAX_OPTION;
+	if (policy == DXS_SWITCH_NEVER)
+		return DAXSTACK_REASON_NEVER;
+	/* Pairs with the release in dxs_learn_personalities(). */
+	return smp_load_acquire(&sbi->switchable) ? DAXSTACK_REASON_NONE :
+						    sbi->no_switch;
+}
+
+/**
  * dxs_may_switch() - would a switch be tried?
  * @sw: the request
  *
@@ -123,20 +147,13 @@ enum daxstack_reason dxs_others(const struct super_block *lower)
 enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw)
 {
 	const struct inode *lower = dxs_lower_inode(sw->inode);
-	const struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
-	enum daxstack_reason reason = DAXSTACK_REASON_NONE;
+	enum daxstack_reason reason;
 
 	if (!S_ISREG(sw->inode->i_mode))
 		return DAXSTACK_REASON_NOT_REGULAR;
-	if (sb_rdonly(sw->inode->i_sb) || sb_rdonly(lower->i_sb))
-		return DAXSTACK_REASON_READ_ONLY;
-	if (sbi->dax != DXS_DAX_INODE)
-		return DAXSTACK_REASON_DAX_OPTION;
-	if (sw->policy == DXS_SWITCH_NEVER)
-		return DAXSTACK_REASON_NEVER;
-	/* Pairs with the release in dxs_learn_personalities(). */
-	if (!smp_load_acquire(&sbi->switchable))
-		return sbi->no_switch;
+	reason = dxs_no_switch(sw->inode->i_sb, sw->policy);
+	if (reason)
+		return reason;
 	if (IS_SWAPFILE(lower))
 		return DAXSTACK_REASON_SWAPFILE;
 	if (sw->to == DAXSTACK_DAX)

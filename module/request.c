@@ -484,14 +484,17 @@ static void dxs_report(const struct dxs_switch *sw, int err)
  */
 int dxs_switch_end(const struct dxs_switch *sw)
 {
+	bool refused;
 	int err = 0;
 
 	if (sw->restart)
 		return -ERESTARTNOINTR;
 	if (sw->reason && !sw->deferred)
 		err = sw->err ?: dxs_reason_errno(sw->reason);
-	if (err && !dxs_only_attributes(sw))
+	refused = err && !dxs_only_attributes(sw);
+	if (refused)
 		atomic_inc(&DXS_I(sw->inode)->refusals);
+	dxs_count(sw, refused);
 	dxs_report(sw, err);
 	trace_daxstack_switch_end(sw->inode, sw, err);
 	return err;

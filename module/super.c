@@ -24,9 +24,6 @@ struct dxs_opts {
 	int dax;
 };
 
-enum { DXS_OPT_LOWER, DXS_OPT_SWITCH, DXS_OPT_INHERIT, DXS_OPT_DAX,
-	DXS_OPT_DAX_FLAG };
-
 static const struct constant_table dxs_policies[] = {
 	{ "never",	DXS_SWITCH_NEVER },
 	{ "empty",	DXS_SWITCH_EMPTY },
@@ -65,6 +62,23 @@ static const char *dxs_option_name(const struct constant_table *table,
 	while (table->value != value)
 		table++;
 	return table->name;
+}
+
+/**
+ * dxs_option() - an option as it is now
+ * @sbi: the mount
+ * @opt: which: %DXS_OPT_SWITCH, %DXS_OPT_INHERIT or %DXS_OPT_DAX
+ */
+const char *dxs_option(const struct dxs_sb *sbi, enum dxs_opt opt)
+{
+	switch (opt) {
+	case DXS_OPT_SWITCH:
+		return dxs_option_name(dxs_policies, READ_ONCE(sbi->policy));
+	case DXS_OPT_INHERIT:
+		return dxs_option_name(dxs_inherits, READ_ONCE(sbi->inherit));
+	default:
+		return dxs_option_name(dxs_daxes, READ_ONCE(sbi->dax));
+	}
 }
 
 static int dxs_parse_param(struct fs_context *fc, struct fs_parameter *param)
@@ -176,11 +190,9 @@ static int dxs_show_options(struct seq_file *m, struct dentry *root)
 	const struct dxs_sb *sbi = DXS_SB(root->d_sb);
 
 	seq_show_option(m, "lower", sbi->lower_mnt->mnt_sb->s_type->name);
-	seq_show_option(m, "switch",
-			dxs_option_name(dxs_policies, READ_ONCE(sbi->policy)));
-	seq_show_option(m, "inherit",
-			dxs_option_name(dxs_inherits, READ_ONCE(sbi->inherit)));
-	seq_show_option(m, "dax", dxs_option_name(dxs_daxes, sbi->dax));
+	seq_show_option(m, "switch", dxs_option(sbi, DXS_OPT_SWITCH));
+	seq_show_option(m, "inherit", dxs_option(sbi, DXS_OPT_INHERIT));
+	seq_show_option(m, "dax", dxs_option(sbi, DXS_OPT_DAX));
 	return 0;
 }
 
@@ -204,6 +216,7 @@ static void dxs_free_sbi(struct dxs_sb *sbi)
 {
 	put_cred(sbi->cred);
 	mutex_destroy(&sbi->probe_lock);
+	mutex_destroy(&sbi->walk_lock);
 	kfree(sbi);
 }
 
@@ -215,6 +228,7 @@ static void dxs_kill_sb(struct super_block *sb)
 	/* H77: the number that is given back is the one that was taken. */
 	if (sbi->anon_dev)
 		sb->s_dev = sbi->anon_dev;
+	dxs_sysfs_del(sbi);
 	kill_anon_super(sb);
 	/* Not by dxs_put_super() if the mount failed. */
 	if (sbi->lower_mnt)
@@ -332,6 +346,7 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 	if (!sbi)
 		return NULL;
 	mutex_init(&sbi->probe_lock);
+	mutex_init(&sbi->walk_lock);
 	spin_lock_init(&sbi->wb_lock);
 	dxs_linger_init(sbi);
 	/* H39: not the mounter's, whom a security module may have restricted. */
@@ -372,6 +387,7 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 	struct super_block *lower = sbi->lower_mnt->mnt_sb;
 	struct inode *root;
 
+	sbi->sb = sb;
 	dxs_take_dev(sb);
 	sb->s_magic = DAXSTACK_SUPER_MAGIC;
 	sb->s_op = &dxs_super_ops;
@@ -410,6 +426,7 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 		pr_warn("%s: %s on %s, switching is off: %s\n", lower->s_id,
 			lower->s_type->name, fc->source,
 			dxs_reason_text(sbi->no_switch));
+	dxs_sysfs_add(sbi);
 	return 0;
 }
 
@@ -660,11 +677,16 @@ static int __init dxs_init(void)
 	err = dxs_init_filecache();
 	if (err)
 		goto out_inodes;
-	err = register_filesystem(&dxs_fs_type);
+	err = dxs_init_sysfs();
 	if (err)
 		goto out_files;
+	err = register_filesystem(&dxs_fs_type);
+	if (err)
+		goto out_sysfs;
 	return 0;
 
+out_sysfs:
+	dxs_exit_sysfs();
 out_files:
 	dxs_destroy_filecache();
 out_inodes:
@@ -681,6 +703,7 @@ static void __exit dxs_exit(void)
 	/* A fault may have left its gate, but not yet our code (H4). */
 	synchronize_rcu_tasks();
 	dxs_pace_end();
+	dxs_exit_sysfs();
 	dxs_destroy_filecache();
 	dxs_destroy_inodecache();
 }

@@ -472,6 +472,7 @@ out:
 	dxs_switching_end(sw->inode);
 	sw->attempts++;
 	sw->shut_ns = gates ? ktime_get_ns() - start : 0;
+	dxs_count_shut(sw->inode->i_sb, sw->shut_ns);
 	return reason;
 }
 
@@ -515,6 +516,8 @@ static enum daxstack_reason dxs_persist_gated(struct dxs_switch *sw)
 	dxs_switching_end(sw->inode);
 	sw->attempts++;
 	sw->shut_ns = ktime_get_ns() - start;
+	if (gates)
+		dxs_count_shut(sw->inode->i_sb, sw->shut_ns);
 	return reason;
 }
 

@@ -58,11 +58,27 @@ static struct set_result refused_for(const struct set_options *opt,
 				    text ? text : strerror(error) };
 }
 
+/*
+ * What to do about it. Of a tree it would be told many times, and whoever sent a
+ * signal knows.
+ */
+static void say_remedy(const struct set_options *opt, unsigned int reason)
+{
+	const char *remedy = reason_remedy(reason);
+
+	if (remedy && !opt->quiet && !opt->recursive &&
+	    reason != DAXSTACK_REASON_INTERRUPTED)
+		warnx("remedy: %s", remedy);
+}
+
 static struct set_result refused(const struct attempt *attempt,
 				 unsigned int reason, int error)
 {
-	return refused_for(attempt->opt, attempt->path, reason_text(reason),
-			   error);
+	struct set_result result = refused_for(attempt->opt, attempt->path,
+					       reason_text(reason), error);
+
+	say_remedy(attempt->opt, reason);
+	return result;
 }
 
 static long long now_ms(void)

@@ -20,20 +20,25 @@ static const struct tool_command *const commands[] = {
 	&set_command,
 	&status_command,
 	&who_command,
+	&list_command,
+	&why_command,
+	&help_command,
 	NULL
 };
 
-static const char help[] =
-"Usage: daxstack set [OPTION]... dax|cached FILE...\n"
-"       daxstack status [OPTION]... FILE...\n"
-"       daxstack who [OPTION]... FILE|MOUNTPOINT...\n"
+static const char usage[] =
+"Usage: daxstack COMMAND [OPTION]... [ARGUMENT]...\n"
 "       daxstack --help | --version\n"
 "\n"
 "Switch files of a daxstack mount between DAX and the page cache while they are\n"
-"in use, or show the mode that they are in.\n"
+"in use, and see what is in which mode, and why.\n"
 "\n"
-"'daxstack set --help' and 'daxstack status --help' tell the options, their\n"
-"units, and the exit statuses.\n"
+"Commands:\n";
+
+static const char after_commands[] =
+"\n"
+"'daxstack COMMAND --help' tells the options, their units, and the exit statuses;\n"
+"'daxstack help COMMAND' shows the manual page.\n"
 "\n"
 "Example:\n"
 "  daxstack set -v dax /mnt/x/log && daxstack status /mnt/x/log\n";
@@ -102,25 +107,55 @@ int tool_help(const struct tool_command *cmd)
 	return TOOL_OK;
 }
 
-static int run(int argc, char **argv)
+/**
+ * tool_general_help - what commands there are
+ *
+ * Return: the exit status.
+ */
+int tool_general_help(void)
 {
 	const struct tool_command *const *cmd;
 
+	fputs(usage, stdout);
+	for (cmd = commands; *cmd; cmd++)
+		printf("  %-8s %s\n", (*cmd)->name,
+		       (*cmd)->summary ?: "");
+	fputs(after_commands, stdout);
+	return TOOL_OK;
+}
+
+/**
+ * tool_find - a subcommand by its name
+ * @name: what was typed
+ *
+ * Return: NULL if there is none.
+ */
+const struct tool_command *tool_find(const char *name)
+{
+	const struct tool_command *const *cmd;
+
+	for (cmd = commands; *cmd; cmd++)
+		if (!strcmp(name, (*cmd)->name))
+			break;
+	return *cmd;
+}
+
+static int run(int argc, char **argv)
+{
+	const struct tool_command *cmd;
+
 	if (argc < 2)
-		return tool_usage_error(title, "command missing: set or status");
-	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
-		fputs(help, stdout);
-		return TOOL_OK;
-	}
+		return tool_usage_error(title, "command missing");
+	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))
+		return tool_general_help();
 	if (!strcmp(argv[1], "-V") || !strcmp(argv[1], "--version")) {
 		puts("daxstack " VERSION);
 		return TOOL_OK;
 	}
-	for (cmd = commands; *cmd; cmd++) {
-		if (strcmp(argv[1], (*cmd)->name))
-			continue;
-		argv[1] = (*cmd)->title;
-		return (*cmd)->run(argc - 1, argv + 1);
+	cmd = tool_find(argv[1]);
+	if (cmd) {
+		argv[1] = cmd->title;
+		return cmd->run(argc - 1, argv + 1);
 	}
 	return tool_usage_error(title, "'%s' is no %s", name_shown(argv[1]),
 				*argv[1] == '-' ? "option" : "command");

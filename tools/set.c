@@ -200,6 +200,7 @@ static int set_run(int argc, char **argv)
 const struct tool_command set_command = {
 	.name = "set",
 	.title = "daxstack set",
+	.summary = "switch files to a mode",
 	.help = set_help,
 	.run = set_run,
 };

@@ -2,62 +2,22 @@
 /*
  * daxstack status: a table of files and their modes.
  */
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <jansson.h>
-#include <libsmartcols.h>
 #include <linux/fs.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "daxstack.h"
-#include "file.h"
+#include "set.h"
+#include "status.h"
 #include "tool.h"
-
-/**
- * struct row - what is shown of a file
- * @file: its name
- * @mode: dax or cached
- * @flag: FS_XFLAG_DAX is set
- * @mapped: no, yes, sync
- * @reason: why a switch would be refused
- * @counted: the numbers are known
- * @withheld: who uses the file is not for the caller to know
- * @pages: in the mapping
- * @switches: since the inode was loaded
- * @refusals: since then
- *
- * NULL is what is not known, or what a directory has not.
- */
-struct row {
-	const char *file;
-	const char *mode;
-	const bool *flag;
-	const char *mapped;
-	const char *reason;
-	bool counted;
-	bool withheld;
-	uint64_t pages;
-	uint64_t switches;
-	uint64_t refusals;
-};
-
-/**
- * struct output - where rows go: one of them
- * @table: for people
- * @files: a JSON array
- */
-struct output {
-	struct libscols_table *table;
-	json_t *files;
-};
 
 static const char status_help[] =
 "Usage: daxstack status [OPTION]... FILE...\n"
@@ -77,7 +37,15 @@ static const char status_help[] =
 "MAPPED and PAGES are \"-\", in JSON null, for those who may not write to FILE.\n"
 "A directory only has a FLAG: new files inherit it. Of a file that somebody else\n"
 "holds a lease on, only MODE is shown: to ask for more would break the lease.\n"
+"'daxstack why' tells the remedy for a REASON.\n"
 "\n"
+"  -R, --recursive   also everything below each FILE that is a directory, on the\n"
+"                    same filesystem; symbolic links there are not followed\n"
+"  -D, --by-directory\n"
+"                    a line for each directory, with sums of the files in it: how\n"
+"                    many are in each mode, PAGES of the page cache, how many are\n"
+"                    MAPPED, SWITCHES, REFUSALS, and how many are BLOCKED, that is,\n"
+"                    have a REASON. With -R for each directory below as well\n"
 "  -J, --json        JSON with the same keys in lower case. A name that is not\n"
 "                    UTF-8 has U+FFFD for what is none, and all its bytes in\n"
 "                    hexadecimal as file_hex, which is null else\n"
@@ -90,166 +58,51 @@ static const char status_help[] =
 "  64  wrong usage\n"
 "  74  writing to standard output failed\n"
 "\n"
-"Examples: names of the files that are cached; of those whose flag is set but\n"
-"whose mode is still to come\n"
+"Examples: a whole tree in a few lines; names of the files that are cached; of\n"
+"those whose flag is set but whose mode is still to come\n"
+"  daxstack status -RD /mnt/x\n"
 "  daxstack status -J /mnt/x/* | jq -r '.files[] | select(.mode == \"cached\").file'\n"
 "  daxstack status -J /mnt/x/* | jq -r '.files[] |\n"
 "          select(.mode == \"cached\" and .flag).file'\n";
 
-/* --- As a table. */
-
-enum { FILE_, MODE, FLAG, MAPPED, PAGES, SWITCHES, REFUSALS, REASON };
-
-static const struct {
-	const char *name;
-	int flags;
-} columns[] = {
-	[FILE_]	   = { "FILE" },
-	[MODE]	   = { "MODE" },
-	[FLAG]	   = { "FLAG" },
-	[MAPPED]   = { "MAPPED" },
-	[PAGES]	   = { "PAGES", SCOLS_FL_RIGHT },
-	[SWITCHES] = { "SWITCHES", SCOLS_FL_RIGHT },
-	[REFUSALS] = { "REFUSALS", SCOLS_FL_RIGHT },
-	[REASON]   = { "REASON" },
+/**
+ * struct status - the command
+ * @recursive: the operands are trees
+ * @by_directory: a line for each directory, not for each file
+ * @json: JSON
+ * @noheadings: for people, without headings
+ * @rows: unless @by_directory
+ * @sums: if @by_directory
+ * @operand: it is an operand that is looked at
+ * @exit: enum tool_status, the worst so far
+ */
+struct status {
+	bool recursive;
+	bool by_directory;
+	bool json;
+	bool noheadings;
+	struct rows rows;
+	struct sums sums;
+	bool operand;
+	int exit;
 };
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-
-static struct libscols_table *new_table(bool noheadings)
+static void show(struct status *status, const struct row *row)
 {
-	struct libscols_table *table = scols_new_table();
-	size_t i;
-
-	if (!table)
-		err(TOOL_FAILED, "table");
-	scols_table_enable_noheadings(table, noheadings);
-	for (i = 0; i < ARRAY_SIZE(columns); i++)
-		if (!scols_table_new_column(table, columns[i].name, 0,
-					    columns[i].flags))
-			err(TOOL_FAILED, "table");
-	return table;
-}
-
-static void put_text(struct libscols_line *line, int column, const char *text)
-{
-	if (text && scols_line_set_data(line, column, text))
-		err(TOOL_FAILED, "table");
-}
-
-static void put_number(struct libscols_line *line, int column, uint64_t number)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
-	put_text(line, column, text);
-}
-
-static const char *yes_no(bool yes)
-{
-	return yes ? "yes" : "no";
-}
-
-/* Names are escaped where they are printed. */
-static void add_line(struct libscols_table *table, const struct row *row)
-{
-	struct libscols_line *line = scols_table_new_line(table, NULL);
-
-	if (!line)
-		err(TOOL_FAILED, "table");
-	put_text(line, FILE_, row->file);
-	put_text(line, MODE, row->mode);
-	if (row->flag)
-		put_text(line, FLAG, yes_no(*row->flag));
-	put_text(line, MAPPED, row->withheld ? "-" : row->mapped);
-	if (row->withheld)
-		put_text(line, PAGES, "-");
-	else if (row->counted)
-		put_number(line, PAGES, row->pages);
-	if (row->counted) {
-		put_number(line, SWITCHES, row->switches);
-		put_number(line, REFUSALS, row->refusals);
-	}
-	put_text(line, REASON, row->reason);
-}
-
-/* --- As JSON. */
-
-static void put_json(json_t *object, const char *key, json_t *value)
-{
-	if (json_object_set_new(object, key, value))
-		errx(TOOL_FAILED, "JSON: out of memory");
-}
-
-static json_t *json_text(const char *text)
-{
-	return text ? json_string(text) : json_null();
-}
-
-static json_t *json_number(bool known, uint64_t number)
-{
-	return known ? json_integer(number) : json_null();
-}
-
-static void put_json_name(json_t *object, const char *name)
-{
-	bool exact;
-	char *utf8 = name_utf8(name, &exact);
-	char *hex = exact ? NULL : name_hex(name);
-
-	put_json(object, "file", json_string(utf8));
-	put_json(object, "file_hex", json_text(hex));
-	free(utf8);
-	free(hex);
-}
-
-static void add_object(json_t *files, const struct row *row)
-{
-	json_t *object = json_object();
-
-	if (json_array_append_new(files, object))
-		errx(TOOL_FAILED, "JSON: out of memory");
-	put_json_name(object, row->file);
-	put_json(object, "mode", json_text(row->mode));
-	put_json(object, "flag",
-		 row->flag ? json_boolean(*row->flag) : json_null());
-	put_json(object, "mapped",
-		 json_text(row->withheld ? NULL : row->mapped));
-	put_json(object, "pages",
-		 json_number(row->counted && !row->withheld, row->pages));
-	put_json(object, "switches", json_number(row->counted, row->switches));
-	put_json(object, "refusals", json_number(row->counted, row->refusals));
-	put_json(object, "reason", json_text(row->reason));
-}
-
-/* In ASCII: names may have characters in them that a terminal obeys. */
-static bool print_json(json_t *files)
-{
-	json_t *all = json_pack("{s:O}", "files", files);
-
-	return !all ||
-		json_dumpf(all, stdout, JSON_INDENT(3) | JSON_ENSURE_ASCII) ||
-		putchar('\n') == EOF;
-}
-
-/* --- Files. */
-
-static void add_row(struct output *output, const struct row *row)
-{
-	if (output->files)
-		add_object(output->files, row);
+	if (status->by_directory)
+		sums_add(&status->sums, row, status->operand);
 	else
-		add_line(output->table, row);
+		rows_add(&status->rows, row);
 }
 
 static const char *mapped_name(unsigned int flags)
 {
 	if (flags & DAXSTACK_STATE_MAP_SYNC)
 		return "sync";
-	return yes_no(flags & DAXSTACK_STATE_MAPPED);
+	return flags & DAXSTACK_STATE_MAPPED ? "yes" : "no";
 }
 
-static int show_file(struct output *output, const char *path, int fd)
+static int show_file(struct status *status, const char *path, int fd)
 {
 	struct row row = { .file = path, .counted = true };
 	struct daxstack_state state;
@@ -266,13 +119,13 @@ static int show_file(struct output *output, const char *path, int fd)
 	row.switches = state.switches;
 	row.refusals = state.refusals;
 	row.reason = reason_text(state.reason);
-	add_row(output, &row);
+	show(status, &row);
 	return 0;
 }
 
-static int show_directory(struct output *output, const char *path, int fd)
+static int show_directory(struct status *status, const char *path, int fd)
 {
-	struct row row = { .file = path };
+	struct row row = { .file = path, .directory = true };
 	struct fsxattr fsx;
 	bool flag;
 
@@ -280,12 +133,12 @@ static int show_directory(struct output *output, const char *path, int fd)
 		return -errno;
 	flag = fsx.fsx_xflags & FS_XFLAG_DAX;
 	row.flag = &flag;
-	add_row(output, &row);
+	show(status, &row);
 	return 0;
 }
 
 /* What can be told of a file that is not opened. */
-static void show_leased(struct output *output, const char *path,
+static void show_leased(struct status *status, const char *path,
 			const struct file_id *id)
 {
 	const struct row row = {
@@ -294,94 +147,190 @@ static void show_leased(struct output *output, const char *path,
 		.reason = LEASE_TEXT,
 	};
 
-	add_row(output, &row);
+	show(status, &row);
 }
 
-/* NULL if a row was added to @output, else why not. */
-static const char *show_looked_at(struct output *output, const char *path,
-				  int look, const struct file_id *id)
+/*
+ * @opened is set to the directory, open for reading, if it is one. Return: NULL if it
+ * is shown, else why not.
+ */
+static const char *show_looked_at(struct status *status, const char *path,
+				  int look, const struct file_id *id,
+				  int *opened)
 {
-	const char *why = file_foreign(look, id);
 	int fd, error;
 
-	if (why)
-		return why;
-	if (!file_has_ioctls(id))
-		return reason_text(DAXSTACK_REASON_NOT_REGULAR);
 	/* To look at a file must not cost others their leases. */
 	fd = S_ISREG(id->mode) && file_is_leased(id) ? -EWOULDBLOCK :
 						       file_open(look, id);
 	if (fd == -EWOULDBLOCK) {
-		show_leased(output, path, id);
+		show_leased(status, path, id);
 		return NULL;
 	}
 	if (fd == -ENOSYS)
 		return NO_PROC_TEXT;
 	if (fd < 0)
 		return strerror(-fd);
-	error = (S_ISDIR(id->mode) ? show_directory : show_file)(output, path,
+	error = (S_ISDIR(id->mode) ? show_directory : show_file)(status, path,
 								 fd);
-	close(fd);
+	if (!error && S_ISDIR(id->mode))
+		*opened = fd;
+	else
+		close(fd);
 	return error ? strerror(-error) : NULL;
 }
 
-static int show_path(struct output *output, const char *path)
+static void complain(struct status *status, const char *path, const char *why)
+{
+	warnx("%s: %s", name_shown(path), why);
+	status->exit = tool_worse(status->exit, TOOL_FAILED);
+}
+
+/* --- Trees. */
+
+/* By what the directory says of an entry. DT_UNKNOWN: it does not. */
+static bool may_be_shown(const struct status *status, unsigned char type)
+{
+	return type == DT_REG || type == DT_UNKNOWN ||
+		(type == DT_DIR && status->recursive);
+}
+
+static const char *show_named(struct status *status, struct walk *walk,
+			      int look, const struct file_id *id, int *opened)
+{
+	/* Something is mounted there, or it has no mode. */
+	if (!walk_may_enter(walk, id) || !file_has_ioctls(id))
+		return NULL;
+	if (S_ISDIR(id->mode) && !status->recursive)
+		return NULL;
+	return show_looked_at(status, walk_path(walk), look, id, opened);
+}
+
+static int show_entry(struct walk *walk, int dir, const char *name,
+		      unsigned char type)
+{
+	struct status *status = walk_data(walk);
+	struct file_id id;
+	const char *why;
+	int opened = -1;
+	int look;
+
+	if (!may_be_shown(status, type))
+		return -1;
+	look = file_look(dir, name, O_NOFOLLOW, &id);
+	/* Removed since its name was read, as happens in a tree in use. */
+	if (look == -ENOENT)
+		return -1;
+	if (look < 0) {
+		complain(status, walk_path(walk), strerror(-look));
+		return -1;
+	}
+	why = show_named(status, walk, look, &id, &opened);
+	close(look);
+	if (why)
+		complain(status, walk_path(walk), why);
+	return opened;
+}
+
+static void show_lost(struct walk *walk, const char *why)
+{
+	complain(walk_data(walk), walk_path(walk), why);
+}
+
+static void show_below(struct status *status, const char *path, int dir)
+{
+	static const struct walk_ops ops = {
+		.entry = show_entry,
+		.lost = show_lost,
+	};
+
+	if (status->recursive || status->by_directory)
+		walk_tree(&ops, status, path, dir);
+	else
+		close(dir);
+}
+
+static const char *show_operand(struct status *status, const char *path,
+				int look, const struct file_id *id, int *opened)
+{
+	const char *why = file_foreign(look, id);
+
+	if (why)
+		return why;
+	if (!file_has_ioctls(id))
+		return reason_text(DAXSTACK_REASON_NOT_REGULAR);
+	if (status->by_directory && !S_ISDIR(id->mode))
+		return strerror(ENOTDIR);
+	status->operand = true;
+	why = show_looked_at(status, path, look, id, opened);
+	status->operand = false;
+	return why;
+}
+
+static void show_path(struct status *status, const char *path)
 {
 	struct file_id id;
 	int look = file_look(AT_FDCWD, path, 0, &id);
+	int opened = -1;
 	const char *why;
 
 	if (look >= 0) {
-		why = show_looked_at(output, path, look, &id);
+		why = show_operand(status, path, look, &id, &opened);
 		close(look);
 	} else {
 		why = strerror(-look);
 	}
-	if (!why)
-		return TOOL_OK;
-	warnx("%s: %s", name_shown(path), why);
-	return TOOL_FAILED;
+	if (why)
+		complain(status, path, why);
+	if (opened >= 0)
+		show_below(status, path, opened);
 }
 
-static int show_paths(char **paths, bool json, bool noheadings)
+static int show_paths(struct status *status, char **paths)
 {
-	struct output output = { .table = new_table(noheadings) };
-	int status = TOOL_OK;
+	bool failed;
 
-	if (json) {
-		output.files = json_array();
-		if (!output.files)
-			errx(TOOL_FAILED, "JSON: out of memory");
-	}
-	while (*paths)
-		status = tool_worse(status, show_path(&output, *paths++));
-	if (json ? print_json(output.files) : scols_print_table(output.table))
-		status = tool_worse(status, TOOL_WRITE);
-	json_decref(output.files);
-	scols_unref_table(output.table);
-	return status;
+	rows_begin(&status->rows, status->json, status->noheadings);
+	/* What was collected until then is printed. */
+	if (status->recursive)
+		signals_catch();
+	while (*paths && !signals_ended())
+		show_path(status, *paths++);
+	failed = status->by_directory ?
+		sums_print(&status->sums, status->json, status->noheadings) :
+		rows_print(&status->rows);
+	if (signals_ended())
+		warnx("interrupted: the rest is not shown");
+	return failed ? TOOL_WRITE : status->exit;
 }
 
 static int status_run(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "recursive", no_argument, NULL, 'R' },
+		{ "by-directory", no_argument, NULL, 'D' },
 		{ "json", no_argument, NULL, 'J' },
 		{ "noheadings", no_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	bool json = false;
-	bool noheadings = false;
+	struct status status = { .exit = TOOL_OK };
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "Jnh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "RDJnh", options, NULL)) != -1) {
 		switch (c) {
+		case 'R':
+			status.recursive = true;
+			break;
+		case 'D':
+			status.by_directory = true;
+			break;
 		case 'J':
-			json = true;
+			status.json = true;
 			break;
 		case 'n':
-			noheadings = true;
+			status.noheadings = true;
 			break;
 		case 'h':
 			return tool_help(&status_command);
@@ -391,12 +340,13 @@ static int status_run(int argc, char **argv)
 	}
 	if (optind == argc)
 		return tool_usage_error(argv[0], "FILE missing");
-	return show_paths(argv + optind, json, noheadings);
+	return show_paths(&status, argv + optind);
 }
 
 const struct tool_command status_command = {
 	.name = "status",
 	.title = "daxstack status",
+	.summary = "show modes of files, of trees, or by directory",
 	.help = status_help,
 	.run = status_run,
 };

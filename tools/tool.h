@@ -20,12 +20,15 @@ enum tool_status {
  * struct tool_command - a subcommand
  * @name: what is typed
  * @title: how it names itself in messages, "daxstack NAME"
+ * @summary: what it does, for the list of commands: a line of up to 68 columns,
+ *	that begins in lower case and ends without a stop
  * @help: the answer to --help
  * @run: does it; argv[0] is @title, returns an enum tool_status
  */
 struct tool_command {
 	const char *name;
 	char *title;
+	const char *summary;
 	const char *help;
 	int (*run)(int argc, char **argv);
 };
@@ -33,6 +36,12 @@ struct tool_command {
 extern const struct tool_command set_command;
 extern const struct tool_command status_command;
 extern const struct tool_command who_command;
+extern const struct tool_command list_command;
+extern const struct tool_command why_command;
+extern const struct tool_command help_command;
+
+const struct tool_command *tool_find(const char *name);
+int tool_general_help(void);
 
 int tool_try_help(const char *title);
 int tool_usage_error(const char *title, const char *fmt, ...)
@@ -47,6 +56,11 @@ static inline int tool_worse(int a, int b)
 
 const char *mode_name(unsigned int mode);
 const char *reason_text(unsigned int reason);
+const char *reason_name(unsigned int reason);
+unsigned int reason_by_name(const char *name);
+int reason_error(unsigned int reason);
+int reason_status(unsigned int reason);
+const char *reason_remedy(unsigned int reason);
 
 const char *name_shown(const char *name);
 char *name_utf8(const char *name, bool *exact);
@@ -54,6 +68,7 @@ char *name_hex(const char *name);
 
 /* What a refusal by a lease is called: the kernel has no reason for it. */
 #define LEASE_TEXT	"another process holds a lease on the file"
+#define LEASE_REMEDY	"wait until it is given up, with 'daxstack set -t SECONDS'"
 #define NO_PROC_TEXT	"cannot be opened safely: /proc is not mounted"
 
 void signals_catch(void);

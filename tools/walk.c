@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * daxstack set --recursive: the way through a tree whose owners rename,
+ * set and status --recursive: the way through a tree whose owners rename,
  * remove and nest as they like meanwhile.
  *
  * The walk goes by descriptors: a directory that is renamed is still the one

@@ -470,6 +470,7 @@ static int who_run(int argc, char **argv)
 
 const struct tool_command who_command = {
 	.name = "who",
+	.summary = "show who holds a file or a mount, and what that is in the way of",
 	.title = "daxstack who",
 	.help = who_help,
 	.run = who_run,

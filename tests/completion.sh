@@ -1,0 +1,105 @@
+#!/bin/bash
+# Completion of the command in bash and zsh: what is offered where.
+# host
+#
+# shellcheck disable=SC1091 # the completion is looked at by itself
+set -uo pipefail
+cd "${DAXSTACK_TOP:-.}" || exit 1
+
+top=$PWD
+PATH=$top/build/tools:$PATH
+# shellcheck source=scripts/places.sh
+. scripts/places.sh
+temporary completion
+trap 'rm -rf "$tmp"' EXIT
+mkdir "$tmp/files" "$tmp/files/a dir"
+touch "$tmp/files/log" "$tmp/files/other"
+cd "$tmp/files" || exit 1
+count=0 failed=0
+
+# is EXPECTED SEEN NAME
+is()
+{
+	count=$((count + 1))
+	if [ "$1" = "$2" ]; then
+		echo "ok $count - $3"
+	else
+		echo "not ok $count - $3"
+		printf '# expected: %s\n# seen: %s\n' "$1" "$2"
+		failed=$((failed + 1))
+	fi
+}
+
+# --- bash.
+
+. "$top/tools/completion/daxstack"
+
+# offers EXPECTED WORD...: in place of the last WORD, which is begun.
+offers()
+{
+	local expected=$1 seen
+	shift
+	COMP_WORDS=("$@")
+	COMP_CWORD=$(($# - 1))
+	COMPREPLY=()
+	_daxstack daxstack "${*: -1}" "${*: -2:1}" 2>/dev/null
+	seen=$(printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort | paste -sd' ')
+	is "$expected" "$seen" "bash: $*"
+}
+
+commands=$(daxstack --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' |
+	LC_ALL=C sort | paste -sd' ')
+offers "--help --version $commands" daxstack ''
+offers 'status' daxstack stat
+offers '--recursive' daxstack set --rec
+offers 'inf' daxstack set -t ''
+offers 'inf' daxstack set --timeout = ''
+offers 'cached dax' daxstack set -t 1 ''
+offers 'cached' daxstack set --timeout = 1 c
+offers 'log' daxstack set -v dax l
+offers 'a dir log other' daxstack set dax ''
+offers 'cached dax' daxstack set -- ''
+offers 'a dir' daxstack status -R a
+offers 'other' daxstack why o
+offers 'TARGET TESTED TO-CACHED TO-DAX' daxstack list -o T
+offers 'LOWER,REASON LOWER,REASON-NAME' daxstack list -o LOWER,REA
+offers '+INHERIT' daxstack list --output = +INH
+offers 'status' daxstack help stat
+offers '' daxstack help set ''
+
+# All that getopt_long() knows is offered: each command's --help tells it.
+for command in $commands; do
+	for option in $(daxstack "$command" --help | grep -oE '^ +(-[A-Za-z0-9], )?--[a-z-]+' |
+		grep -oE -- '--[a-z-]+'); do
+		offers "$option" daxstack "$command" "$option"
+	done
+done
+
+# --- zsh, as somebody would type.
+
+if ! command -v zsh >/dev/null; then
+	echo "ok $((count + 1)) - zsh # SKIP there is no zsh"
+	echo "1..$((count + 1))"
+	exit $((failed > 0))
+fi
+# What is on the line after a tab goes to a file.
+cat >"$tmp/typed" <<'END'
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "fpath=(${(q)1} \$fpath); autoload -U compinit; compinit -u -D
+tell() { print -r -- \"\$BUFFER\" >>${(q)2}; BUFFER= }; zle -N tell
+bindkey '^I' complete-word; bindkey '^E' tell; unsetopt beep automenu"
+for line in "${@:3}"; do
+	zpty -w -n z "$line"$'\t\x05'
+done
+zpty -w z exit
+while zpty -r z more; do :; done
+END
+typed=('daxstack stat' 'daxstack set --rec' 'daxstack set -v d' 'daxstack set dax l'
+	'daxstack list -o INH' 'daxstack help stat' 'daxstack why oth')
+expected='daxstack status |daxstack set --recursive |daxstack set -v dax |daxstack set dax log |daxstack list -o INHERIT,|daxstack help status |daxstack why other '
+timeout 120 zsh -f "$tmp/typed" "$top/tools/completion" "$tmp/lines" "${typed[@]}"
+is "$expected" "$(paste -sd'|' "$tmp/lines")" "zsh: what a tab makes of a line"
+
+echo "1..$count"
+[ $failed = 0 ]

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What can be seen of mounts and files, compared with what was done:
+ * /sys/fs/daxstack, and the commands list, why, status and help.
+ *
+ * Usage: list [PART...]	sysfs umount list why status help [all]
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "list.h"
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} parts[] = {
+	{ "sysfs", test_sysfs },
+	{ "umount", test_umount },
+	{ "list", test_list },
+	{ "why", test_why },
+	{ "status", test_status },
+	{ "help", test_help },
+};
+
+char out[64 * KIB];
+
+const char *jq(const char *filter)
+{
+	static char answer[4 * KIB];
+	FILE *json = fopen("json", "w");
+	int status;
+
+	fputs(out, json);
+	fclose(json);
+	status = DXS_RUN_READ(answer, sizeof(answer), "jq", "-r", "-c", filter,
+			      "json");
+	if (status)
+		dxs_diag("jq: %s: %s\n%s", filter, answer, out);
+	return answer;
+}
+
+const char *squeezed(void)
+{
+	char *from, *to = out;
+
+	for (from = out; *from; from++) {
+		if (*from == ' ' && (from[1] == ' ' || from[1] == '\n'))
+			continue;
+		*to++ = *from;
+	}
+	*to = 0;
+	return out;
+}
+
+void make_file(const char *path, size_t len)
+{
+	static uint8_t buf[64 * KIB];
+	int fd = MUST(open(path, O_RDWR | O_CREAT | O_EXCL, 0644));
+	size_t pos, part;
+
+	for (pos = 0; pos < len; pos += part) {
+		part = len - pos < sizeof(buf) ? len - pos : sizeof(buf);
+		dxs_fill(buf, part, 1, pos);
+		dxs_pwrite(fd, buf, part, pos);
+	}
+	close(fd);
+}
+
+void set_mode(const char *path, int mode)
+{
+	int fd = MUST(open(path, O_RDONLY));
+	int error = dxs_switch(fd, mode, 0, NULL);
+
+	if (error)
+		dxs_bail("%s: not switched: %s", path, strerror(error));
+	close(fd);
+}
+
+static bool wanted(const char *name, char **argv)
+{
+	if (!*argv)
+		return true;
+	for (; *argv; argv++)
+		if (!strcmp(*argv, name))
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	int known = 0;
+	size_t i;
+
+	dxs_begin();
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (!wanted(parts[i].name, argv + 1))
+			continue;
+		known++;
+		dxs_mkfs(NULL);
+		dxs_mount_stack();
+		parts[i].run();
+		dxs_umount_stack();
+	}
+	if (argc > 1 && known != argc - 1)
+		dxs_bail("usage: list [PART...]");
+	return dxs_done();
+}
