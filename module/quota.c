@@ -93,8 +93,9 @@ static int dxs_quota_set_info(struct super_block *sb, int type,
 }
 
 /*
- * Quotas are turned on and off with the lower s_umount held for writing, as the
- * VFS holds that of the stack.
+ * H76: what turns quotas on and off has no other lock against its like, and against
+ * those that look at them: the lower s_umount is held for writing, as the VFS holds
+ * that of the stack.
  */
 static struct super_block *dxs_quota_begin_onoff(struct super_block *sb,
 						 int *err)
