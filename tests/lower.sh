@@ -124,7 +124,9 @@ exec 8>&-
 daxstack set cached $m/file
 
 mkfifo /tmp/go /tmp/started
-lower $m -- sh -c 'echo $$ >/tmp/started; read -r line </tmp/go' &
+# Told from what else sleeps here.
+cp "$(type -P sleep)" /usr/local/bin/sleeper
+daxstack lower $m -- sh -c 'echo $$ >/tmp/started; read -r line </tmp/go' &
 pid=$!
 begun
 is daxstack "$(type_of $m)" "meanwhile: others have daxstack"
@@ -208,7 +210,7 @@ ends 125 "by another user" setpriv --reuid 65534 --clear-groups \
 	daxstack lower $m -- true
 ends 3 "options of the command are its own" lower $m -- sh -c 'exit $#' sh -r -h -x
 
-lower $m -- bash -c 'trap "exit 9" USR1; echo $$ >/tmp/started; sleep 1000 & wait' \
+daxstack lower $m -- bash -c 'trap "exit 9" USR1; echo $$ >/tmp/started; sleeper 1000 & wait' \
 	2>/tmp/said &
 pid=$!
 begun
@@ -216,29 +218,29 @@ kill -USR1 $pid
 wait $pid
 is 9 $? "a signal is handed on"
 says "ending 1 process left behind by the command" "what it left behind is ended"
-lower $m -- sh -c 'echo $$ >/tmp/started; exec sleep 1000' &
+daxstack lower $m -- sh -c 'echo $$ >/tmp/started; exec sleeper 1000' &
 pid=$!
 begun
 kill -KILL $pid
 wait $pid 2>/dev/null
-until_true sh -c '! pgrep -x sleep'
+until_true sh -c '! pgrep -x sleeper' >/dev/null
 ok 0 "killed: the command, too"
 switches "killed"
 
 # Neither a descriptor, a directory nor the namespace remains.
 ends 0 "processes left behind" lower $m -- bash -c \
-	"cd $m; exec 9<file; (trap '' TERM HUP; setsid sleep 1000 & sleep 1000 &
-	sleep 1000) & sleep 1000 & disown -a"
+	"cd $m; exec 9<file; (trap '' TERM HUP; setsid sleeper 1000 & sleeper 1000 &
+	sleeper 1000) & sleeper 1000 & disown -a"
 says "left behind by the command" "... are ended"
-pgrep -x sleep >/tmp/said
+pgrep -x sleeper >/tmp/said
 is 1 $? "... all"
 switches "processes left behind"
 # Somebody outside gets hold of a file.
-lower $m -- bash -c "exec 9<$m/file; echo \$\$ >/tmp/started
+daxstack lower $m -- bash -c "exec 9<$m/file; echo \$\$ >/tmp/started
 	read -r line </tmp/go" 2>/tmp/said &
 pid=$!
 begun
-sleep 1000 7</proc/"$command"/fd/9 &
+sleeper 1000 7</proc/"$command"/fd/9 &
 holder=$!
 echo >/tmp/go
 wait $pid
