@@ -145,14 +145,21 @@ for type in u g p; do
 done
 written 1 "user" 7:8 $m/dax/file 20
 written 1 "group" 8:7 $m/dax/file 20
+rm $m/project/some
 ends 0 "xfs_quota: project" xfs_quota -f -x -c "project -s -p $m/project 7" $m
 written 1 "project" 8:8 $m/project/file 20
 ends 0 "xfs_quota: state" xfs_quota -f -x -c state $m
 says 'Enforcement: ON' "... is on"
+
+# Those that are for XFS alone need it by name.
 ends 0 "xfs_quota: disable" xfs_quota -f -x -c 'disable -u' $m
-written 0 "... is off" 7:8 $m/dax/file 20
-ends 0 "xfs_quota: enable" xfs_quota -f -x -c 'enable -u' $m
-written 1 "... is on again" 7:8 $m/dax/file 20
+says 'command is for XFS filesystems only' "... needs XFS"
+if [ "$FS" = xfs ]; then
+	recipe "daxstack lower /mnt -- xfs_quota -x -c 'disable -u' /mnt"
+	written 0 "... is off" 7:8 $m/dax/file 20
+	recipe "daxstack lower /mnt -- xfs_quota -x -c 'enable -u' /mnt"
+	written 1 "... is on again" 7:8 $m/dax/file 20
+fi
 
 # --- By the mount point: with the options of the lower filesystem in /proc/mounts
 # and its device number.
