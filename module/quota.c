@@ -11,7 +11,7 @@
 
 #include "daxstack.h"
 
-/* Both lower filesystems have all of these but ->quota_sync. */
+/* Both lower filesystems have all of these but ->quota_sync and ->rm_xquota. */
 static struct super_block *dxs_quota_lower(struct super_block *sb)
 {
 	struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
@@ -92,7 +92,108 @@ static int dxs_quota_set_info(struct super_block *sb, int type,
 	return err;
 }
 
+/*
+ * H76: what turns quotas on and off has no other lock against its like, and against
+ * those that look at them: the lower s_umount is held for writing, as the VFS holds
+ * that of the stack.
+ */
+static struct super_block *dxs_quota_begin_onoff(struct super_block *sb,
+						 int *err)
+{
+	struct vfsmount *mnt = dxs_lower_mnt(sb);
+
+	*err = mnt_want_write(mnt);
+	if (*err)
+		return NULL;
+	down_write(&mnt->mnt_sb->s_umount);
+	return mnt->mnt_sb;
+}
+
+static void dxs_quota_end_onoff(struct super_block *sb)
+{
+	struct vfsmount *mnt = dxs_lower_mnt(sb);
+
+	up_write(&mnt->mnt_sb->s_umount);
+	mnt_drop_write(mnt);
+}
+
+static int dxs_quota_enable(struct super_block *sb, unsigned int flags)
+{
+	struct super_block *lower;
+	int err;
+
+	lower = dxs_quota_begin_onoff(sb, &err);
+	if (!lower)
+		return err;
+	err = lower->s_qcop->quota_enable(lower, flags);
+	dxs_quota_end_onoff(sb);
+	return err;
+}
+
+static int dxs_quota_disable(struct super_block *sb, unsigned int flags)
+{
+	struct super_block *lower;
+	int err;
+
+	lower = dxs_quota_begin_onoff(sb, &err);
+	if (!lower)
+		return err;
+	err = lower->s_qcop->quota_disable(lower, flags);
+	dxs_quota_end_onoff(sb);
+	return err;
+}
+
+static int dxs_quota_off(struct super_block *sb, int type)
+{
+	struct super_block *lower;
+	int err;
+
+	lower = dxs_quota_begin_onoff(sb, &err);
+	if (!lower)
+		return err;
+	err = lower->s_qcop->quota_off(lower, type);
+	dxs_quota_end_onoff(sb);
+	return err;
+}
+
+/* XFS alone. */
+static int dxs_quota_remove(struct super_block *sb, unsigned int flags)
+{
+	struct vfsmount *mnt = dxs_lower_mnt(sb);
+	struct super_block *lower = mnt->mnt_sb;
+	int err;
+
+	if (!lower->s_qcop->rm_xquota)
+		return -ENOSYS;
+	err = mnt_want_write(mnt);
+	if (err)
+		return err;
+	lower = dxs_quota_lower(sb);
+	err = lower->s_qcop->rm_xquota(lower, flags);
+	up_read(&lower->s_umount);
+	mnt_drop_write(mnt);
+	return err;
+}
+
+/*
+ * Over quotas in files that can be seen (ext4). ->quota_on() would need the path of
+ * such a file, which quotactl_fd(2) has not.
+ */
+static const struct quotactl_ops dxs_quotactl_file_ops = {
+	.quota_off	= dxs_quota_off,
+	.quota_sync	= dxs_quota_sync,
+	.set_info	= dxs_quota_set_info,
+	.get_dqblk	= dxs_quota_get,
+	.get_nextdqblk	= dxs_quota_get_next,
+	.set_dqblk	= dxs_quota_set,
+	.get_state	= dxs_quota_state,
+};
+
+/* Over quotas that the filesystem keeps out of sight. */
 static const struct quotactl_ops dxs_quotactl_ops = {
+	.quota_enable	= dxs_quota_enable,
+	.quota_disable	= dxs_quota_disable,
+	.rm_xquota	= dxs_quota_remove,
 	.quota_sync	= dxs_quota_sync,
 	.set_info	= dxs_quota_set_info,
 	.get_dqblk	= dxs_quota_get,
@@ -111,6 +212,7 @@ void dxs_quota_init(struct super_block *sb)
 
 	if (!lower->s_qcop)
 		return;
-	sb->s_qcop = &dxs_quotactl_ops;
+	sb->s_qcop = lower->s_qcop->quota_enable ? &dxs_quotactl_ops :
+						   &dxs_quotactl_file_ops;
 	sb->s_quota_types = lower->s_quota_types;
 }

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/dqblk_xfs.h>
 #include <linux/quota.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -407,6 +408,39 @@ static int write_as_nobody(const char *path, size_t len)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* Limits are turned off and on again; accounting goes on. */
+static void test_quota_off(int dir)
+{
+	unsigned int flags = FS_USER_QUOTA;
+
+	MUST(unlink("stack/dax/file"));
+	dxs_errno(0, quotactl_of(dir, Q_QUOTAOFF, USRQUOTA, 0, NULL),
+		  "Q_QUOTAOFF");
+	dxs_errno(0, write_as_nobody("stack/cached", 2 * MIB),
+		  "... there is no limit");
+	MUST(unlink("stack/cached"));
+	dxs_errno(0, quotactl_of(dir, Q_QUOTAON, USRQUOTA, 0, NULL),
+		  "Q_QUOTAON");
+	dxs_errno(EDQUOT, write_as_nobody("stack/cached", 2 * MIB),
+		  "... there is one again");
+	MUST(unlink("stack/cached"));
+	flags = FS_QUOTA_UDQ_ENFD;
+	dxs_errno(0, quotactl_of(dir, Q_XQUOTAOFF, USRQUOTA, 0, &flags),
+		  "Q_XQUOTAOFF");
+	dxs_errno(0, write_as_nobody("stack/cached", 2 * MIB),
+		  "... there is no limit");
+	dxs_errno(0, quotactl_of(dir, Q_XQUOTAON, USRQUOTA, 0, &flags),
+		  "Q_XQUOTAON");
+	flags = FS_USER_QUOTA;
+	dxs_errno(dxs_on_xfs() ? EINVAL : ENOSYS,
+		  quotactl_of(dir, Q_XQUOTARM, USRQUOTA, 0, &flags),
+		  "Q_XQUOTARM while they are accounted, as alone");
+	dxs_remount("ro");
+	dxs_errno(EROFS, quotactl_of(dir, Q_QUOTAOFF, USRQUOTA, 0, NULL),
+		  "Q_QUOTAOFF of a read-only mount");
+	dxs_remount("rw");
+}
+
 static void test_quota(void)
 {
 	struct dqblk limit = {
@@ -443,6 +477,7 @@ static void test_quota(void)
 	dxs_ok(seen.dqb_curspace > 0 && seen.dqb_curspace <= MIB,
 	       "... what is used: %llu", (unsigned long long)seen.dqb_curspace);
 	dxs_errno(0, quotactl_of(dir, Q_SYNC, USRQUOTA, 0, NULL), "Q_SYNC");
+	test_quota_off(dir);
 	close(dir);
 	dxs_umount_stack();
 	dxs_fsck();

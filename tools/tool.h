@@ -33,6 +33,7 @@ struct tool_command {
 	int (*run)(int argc, char **argv);
 };
 
+extern const struct tool_command lower_command;
 extern const struct tool_command set_command;
 extern const struct tool_command status_command;
 extern const struct tool_command who_command;

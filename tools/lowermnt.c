@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The lower filesystem in place of daxstack, in a mount namespace of our own.
+ *
+ * A device that is mounted once more is the same superblock: what is read and
+ * written through the new mount are the very inodes and pages that daxstack
+ * uses. Only a switch could not stand that, and daxstack makes none while
+ * anybody else has the lower filesystem.
+ *
+ * In the namespace daxstack is unmounted from the mount point, for programs take
+ * the first line of /proc/mounts that has the device.
+ */
+#include <blkid.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libmount.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "daxstack.h"
+#include "lowermnt.h"
+#include "tool.h"
+
+/* Who mounts more on a mount point does so on purpose. */
+#define UNMOUNTS_MAX	64
+
+/**
+ * struct place - what is mounted, and where
+ * @target: the mount point, without symbolic links
+ * @dev: device number of its root directory
+ * @ino: inode number of that directory, which is the lower one's as well
+ * @mnt_id: of the mount
+ * @flags: of the mount, MOUNT_ATTR_*
+ * @lower_dev: device number of the lower filesystem
+ * @type: of the lower filesystem
+ * @device: path of the device that it is on
+ * @source: what daxstack was mounted from
+ * @root: what of daxstack is mounted here, "/" for all of it
+ */
+struct place {
+	char *target;
+	dev_t dev;
+	ino_t ino;
+	int mnt_id;
+	unsigned int flags;
+	dev_t lower_dev;
+	char *type;
+	char *device;
+	char *source;
+	char *root;
+};
+
+static struct place place;
+
+/* Like warn(), for what only root may do. */
+static bool refused(const char *what)
+{
+	if (errno == EPERM)
+		warnx("%s: needs CAP_SYS_ADMIN: run it as root", what);
+	else
+		warn("%s", what);
+	return false;
+}
+
+static bool is_stack(int fd)
+{
+	struct statfs st;
+
+	return !fstatfs(fd, &st) && st.f_type == DAXSTACK_SUPER_MAGIC;
+}
+
+static bool look(int fd, struct statx *stx)
+{
+	return !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		      STATX_TYPE | STATX_INO | STATX_MNT_ID, stx);
+}
+
+/*
+ * A directory that leads to the mount point may be somebody else's, who would make a
+ * symbolic link of it, for us to mount his files over those of the system.
+ */
+static int open_directory(int dir, const char *path, unsigned int resolve)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = resolve | RESOLVE_NO_SYMLINKS,
+	};
+
+	return syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
+static dev_t dev_of(const struct statx *stx)
+{
+	return makedev(stx->stx_dev_major, stx->stx_dev_minor);
+}
+
+/* --- What there is. */
+
+static unsigned int flags_of(int fd)
+{
+	static const struct {
+		unsigned long shown;
+		unsigned int flag;
+	} all[] = {
+		{ ST_RDONLY,	 MOUNT_ATTR_RDONLY },
+		{ ST_NOSUID,	 MOUNT_ATTR_NOSUID },
+		{ ST_NODEV,	 MOUNT_ATTR_NODEV },
+		{ ST_NOEXEC,	 MOUNT_ATTR_NOEXEC },
+		{ ST_NODIRATIME, MOUNT_ATTR_NODIRATIME },
+	};
+	unsigned int flags = 0;
+	struct statvfs st;
+	size_t i;
+
+	if (fstatvfs(fd, &st))
+		return MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (st.f_flag & all[i].shown)
+			flags |= all[i].flag;
+	/* One of three. */
+	if (st.f_flag & ST_NOATIME)
+		flags |= MOUNT_ATTR_NOATIME;
+	else if (!(st.f_flag & ST_RELATIME))
+		flags |= MOUNT_ATTR_STRICTATIME;
+	return flags;
+}
+
+/* What mountinfo has of it: from what, which part, and the lower type. */
+static bool read_mountinfo(void)
+{
+	struct libmnt_table *table =
+		mnt_new_table_from_file("/proc/self/mountinfo");
+	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+	const char *options;
+	struct libmnt_fs *fs;
+	char *value = NULL;
+	size_t size = 0;
+
+	while (table && iter && !mnt_table_next_fs(table, iter, &fs)) {
+		if (mnt_fs_get_id(fs) != place.mnt_id)
+			continue;
+		options = mnt_fs_get_fs_options(fs);
+		if (options && mnt_fs_get_source(fs) && mnt_fs_get_root(fs) &&
+		    !mnt_optstr_get_option(options, "lower", &value, &size)) {
+			place.source = strdup(mnt_fs_get_source(fs));
+			place.root = strdup(mnt_fs_get_root(fs));
+			place.type = strndup(value, size);
+		}
+		break;
+	}
+	mnt_free_iter(iter);
+	mnt_unref_table(table);
+	if (place.source && place.root && place.type)
+		return true;
+	warnx("%s: not found in /proc/self/mountinfo",
+	      name_shown(place.target));
+	return false;
+}
+
+/*
+ * The name by which daxstack was mounted, if it is that of the device; or any. The
+ * device number of daxstack is that of its lower filesystem.
+ */
+static bool find_device(void)
+{
+	struct stat st;
+
+	place.lower_dev = place.dev;
+	if (!stat(place.source, &st) && S_ISBLK(st.st_mode) &&
+	    (st.st_rdev == place.dev || !major(place.dev))) {
+		place.lower_dev = st.st_rdev;
+		place.device = strdup(place.source);
+	} else {
+		place.device = blkid_devno_to_devname(place.dev);
+	}
+	if (place.device)
+		return true;
+	warnx("no name in /dev for the device %u:%u of the lower filesystem",
+	      major(place.dev), minor(place.dev));
+	return false;
+}
+
+static bool find_out(int fd)
+{
+	struct statx stx;
+
+	if (!is_stack(fd)) {
+		warnx("%s: not a daxstack mount", name_shown(place.target));
+		return false;
+	}
+	if (!look(fd, &stx)) {
+		warn("%s", name_shown(place.target));
+		return false;
+	}
+	if (!(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
+		warnx("%s: not a mount point, but in one of daxstack",
+		      name_shown(place.target));
+		return false;
+	}
+	place.dev = dev_of(&stx);
+	place.ino = stx.stx_ino;
+	place.mnt_id = stx.stx_mnt_id;
+	place.flags = flags_of(fd);
+	return read_mountinfo() && find_device();
+}
+
+/* --- The lower filesystem. */
+
+/* What the kernel had to say, "e text\n", or the errno. */
+static void tell(int fs, int error)
+{
+	char text[512];
+	ssize_t len = read(fs, text, sizeof(text) - 1);
+
+	if (len > 2) {
+		text[len] = 0;
+		text[strcspn(text, "\n")] = 0;
+	}
+	warnx("%s cannot be mounted as %s: %s%s%s", name_shown(place.device),
+	      place.type, strerror(error), len > 2 ? ": " : "",
+	      len > 2 ? text + 2 : "");
+}
+
+/*
+ * Mounts the device once more, nowhere yet. It has to be asked for as it is,
+ * read-only or writable: the mount point's flags need not tell.
+ *
+ * Return: the mount, or -1.
+ */
+static int mount_lower(unsigned int attr)
+{
+	int read_only, fs = -1, error = 0, mount;
+
+	for (read_only = 0; read_only < 2; read_only++) {
+		fs = fsopen(place.type, FSOPEN_CLOEXEC);
+		if (fs < 0) {
+			refused(place.type);
+			return -1;
+		}
+		error = 0;
+		if ((!read_only ||
+		     !fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0)) &&
+		    !fsconfig(fs, FSCONFIG_SET_STRING, "source", place.device,
+			      0) &&
+		    !fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+			break;
+		error = errno;
+		if (error != EBUSY || read_only)
+			break;
+		close(fs);
+	}
+	mount = error ? -1 : fsmount(fs, FSMOUNT_CLOEXEC, attr);
+	if (mount < 0)
+		tell(fs, error ?: errno);
+	close(fs);
+	return mount;
+}
+
+/* Return: an O_PATH descriptor if @path below @dir is what daxstack shows, or -1. */
+static int open_if_same(int dir, const char *path)
+{
+	struct statx stx;
+	int fd;
+
+	path += strspn(path, "/");
+	fd = open_directory(dir, *path ? path : ".",
+			    RESOLVE_BENEATH | RESOLVE_NO_XDEV);
+	if (fd < 0)
+		return -1;
+	if (look(fd, &stx) && stx.stx_ino == place.ino)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/*
+ * The directory of the lower filesystem that is on the mount point. Where
+ * daxstack was mounted from a directory, that may have been the last part of its
+ * name, or the last two, ...: its own mount may be gone. Its inode number tells.
+ *
+ * Return: an O_PATH descriptor, or -1.
+ */
+static int find_directory(int lower)
+{
+	const char *part = place.source + strlen(place.source);
+	char *path;
+	int fd;
+
+	for (;;) {
+		if (asprintf(&path, "%s/%s", part, place.root) < 0)
+			return -1;
+		fd = open_if_same(lower, path);
+		free(path);
+		if (fd >= 0 || part == place.source)
+			return fd;
+		do
+			part--;
+		while (part > place.source && *part != '/');
+	}
+}
+
+/* --- The namespace. */
+
+/* Opens the mount point as the namespace has it. */
+static int open_target(struct statx *stx)
+{
+	int fd = open_directory(AT_FDCWD, place.target, 0);
+
+	if (fd >= 0 && look(fd, stx))
+		return fd;
+	warn("%s", name_shown(place.target));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* Unmounts the mount whose root @fd refers to, whatever its name is by now. */
+static bool unmount(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return !umount2(path, MNT_DETACH) || refused(place.target);
+}
+
+/* Unmounts daxstack, here. What is mounted in it goes with it. */
+static bool unmount_stack(void)
+{
+	bool here = true, ok = true;
+	struct statx stx;
+	int fd, i;
+
+	for (i = 0; i < UNMOUNTS_MAX; i++) {
+		fd = open_target(&stx);
+		if (fd < 0)
+			return false;
+		here = is_stack(fd) && stx.stx_ino == place.ino &&
+		       dev_of(&stx) == place.dev;
+		if (here)
+			ok = unmount(fd);
+		close(fd);
+		if (!here && i)
+			return true;
+		if (!here || !ok)
+			break;
+	}
+	if (!ok)
+		return false;
+	if (!here) {
+		warnx("%s: has just changed", name_shown(place.target));
+		return false;
+	}
+	warnx("%s: is mounted on too often", name_shown(place.target));
+	return false;
+}
+
+static bool attach(int mount)
+{
+	struct statx stx;
+	int fd = open_target(&stx);
+	int error;
+
+	if (fd < 0)
+		return false;
+	error = move_mount(mount, "", fd, "",
+			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	if (error)
+		refused(place.target);
+	close(fd);
+	return !error;
+}
+
+/*
+ * Where only a directory of the lower filesystem is wanted: before Linux 6.15
+ * just a mount that is attached somewhere can be cloned from.
+ */
+static bool reattach(int whole, int dir)
+{
+	int tree = open_tree(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE |
+				      OPEN_TREE_CLOEXEC);
+	bool ok;
+
+	if (tree < 0)
+		return refused(place.target);
+	ok = unmount(whole) && attach(tree);
+	close(tree);
+	return ok;
+}
+
+/* Return: whether the mount point is what it is to be. */
+static bool is_there(void)
+{
+	struct statx stx;
+	int fd = open_target(&stx);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = !is_stack(fd) && dev_of(&stx) == place.lower_dev &&
+	     stx.stx_ino == place.ino;
+	close(fd);
+	if (!ok)
+		warnx("%s: has just changed", name_shown(place.target));
+	return ok;
+}
+
+static bool replace(unsigned int attr)
+{
+	int mount, dir;
+	struct statx stx;
+	bool ok;
+
+	mount = mount_lower(attr);
+	if (mount < 0)
+		return false;
+	ok = unmount_stack() && attach(mount);
+	dir = ok ? find_directory(mount) : -1;
+	if (ok && dir < 0) {
+		warnx("%s is a directory of %s that cannot be found there",
+		      name_shown(place.target), name_shown(place.device));
+		ok = false;
+	}
+	if (ok && look(mount, &stx) && stx.stx_ino != place.ino)
+		ok = reattach(mount, dir);
+	if (dir >= 0)
+		close(dir);
+	close(mount);
+	return ok && is_there();
+}
+
+/* A working directory in daxstack becomes the lower one of the same name. */
+static char *working_directory(void)
+{
+	struct statfs st;
+
+	if (statfs(".", &st) || st.f_type != DAXSTACK_SUPER_MAGIC)
+		return NULL;
+	return getcwd(NULL, 0);
+}
+
+static bool change_directory(const char *path)
+{
+	int fd = open_directory(AT_FDCWD, path, 0);
+	bool ok = fd >= 0 && !fchdir(fd);
+
+	if (!ok)
+		warn("working directory %s", name_shown(path));
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static bool enter_namespace(void)
+{
+	if (unshare(CLONE_NEWNS))
+		return refused("mount namespace");
+	/* Nothing that is mounted here shows elsewhere. */
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return refused("private mounts");
+	return true;
+}
+
+/**
+ * lowermnt_begin - from here on have the lower filesystem on a mount point
+ * @mountpoint: of daxstack
+ * @read_only: mount it read-only
+ *
+ * In a mount namespace that this process and its children have for themselves.
+ *
+ * Return: false after saying why not.
+ */
+bool lowermnt_begin(const char *mountpoint, bool read_only)
+{
+	char *cwd;
+	bool ok;
+	int fd;
+
+	place.target = realpath(mountpoint, NULL);
+	/* Keeps it mounted: else we would mount the device on our own. */
+	fd = place.target ? open(place.target, O_RDONLY | O_DIRECTORY |
+					       O_CLOEXEC) : -1;
+	if (fd < 0) {
+		warn("%s", name_shown(mountpoint));
+		return false;
+	}
+	cwd = working_directory();
+	ok = find_out(fd) && enter_namespace() &&
+	     replace(place.flags | (read_only ? MOUNT_ATTR_RDONLY : 0));
+	close(fd);
+	if (ok && cwd)
+		ok = change_directory(cwd);
+	free(cwd);
+	return ok;
+}
+
+/* Return: whether the lower filesystem is on the mount point. */
+static bool is_mounted(void)
+{
+	struct statx stx;
+
+	return !statx(AT_FDCWD, place.target,
+		      AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_TYPE,
+		      &stx) &&
+	       stx.stx_attributes & STATX_ATTR_MOUNT_ROOT &&
+	       dev_of(&stx) == place.lower_dev;
+}
+
+/**
+ * lowermnt_end - end what lowermnt_begin() began
+ *
+ * It is unmounted when this returns, so that files can be switched again.
+ *
+ * Return: false, after saying so, if somebody still uses it.
+ */
+bool lowermnt_end(void)
+{
+	bool free = true;
+	int i;
+
+	if (chdir("/"))
+		warn("/");
+	for (i = 0; i < UNMOUNTS_MAX && is_mounted(); i++) {
+		if (!umount2(place.target, UMOUNT_NOFOLLOW))
+			continue;
+		if (errno == EBUSY)
+			free = false;
+		if (umount2(place.target, MNT_DETACH | UMOUNT_NOFOLLOW))
+			break;
+	}
+	if (!free)
+		warnx("%s: somebody still uses the lower filesystem, and keeps files from being switched",
+		      name_shown(place.target));
+	return free;
+}

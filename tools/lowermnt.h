@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The lower filesystem in place of daxstack, in a mount namespace of our own.
+ */
+#ifndef LOWERMNT_H
+#define LOWERMNT_H
+
+#include <stdbool.h>
+
+bool lowermnt_begin(const char *mountpoint, bool read_only);
+bool lowermnt_end(void);
+
+#endif /* LOWERMNT_H */
