@@ -674,13 +674,9 @@ static inline bool dxs_only_attributes(const struct dxs_switch *sw)
 
 /* name.c */
 
-/* A name in dmesg and in traces: so long, escaped, with NUL. */
-struct dxs_name {
-	char text[512];
-};
-
-const char *dxs_name_dentry(const struct dentry *dentry, struct dxs_name *name);
-const char *dxs_name_inode(struct inode *inode, struct dxs_name *name);
+const char *dxs_name_dentry(const struct dentry *dentry, char *name,
+			    size_t size);
+const char *dxs_name_inode(struct inode *inode, char *name, size_t size);
 
 /* report.c */
 void dxs_report(const struct dxs_switch *sw, int err);

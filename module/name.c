@@ -16,44 +16,52 @@
 /**
  * dxs_name_dentry() - the path of a dentry below the root of the mount, escaped
  * @dentry: of the stack; it stays, or RCU keeps it and those above it
- * @name: the result; of a path that is too long the last component after ".../"
+ * @name: the result; of a path that is too long its end, after "..."
+ * @size: of @name, with NUL; more than a few
  *
  * What is not printable is escaped as in C, so is the backslash itself, and other
  * bytes are octal.
  *
  * Context: does not sleep.
- * Return: @name->text
+ * Return: @name
  */
-const char *dxs_name_dentry(const struct dentry *dentry, struct dxs_name *name)
+const char *dxs_name_dentry(const struct dentry *dentry, char *name,
+			    size_t size)
 {
 	char buf[DXS_PATH_SIZE], *path;
-	int len;
+	size_t len;
 
 	path = dentry_path_raw(dentry, buf, sizeof(buf));
 	if (IS_ERR(path)) {
 		scnprintf(buf, sizeof(buf), ".../%pd", dentry);
 		path = buf;
 	}
-	len = string_escape_mem(path, strlen(path), name->text,
-				sizeof(name->text) - 1,
+	len = strlen(path);
+	if (len >= size) {
+		path += len - (size - 1);
+		len = size - 1;
+		memcpy(path, "...", 3);
+	}
+	len = string_escape_mem(path, len, name, size - 1,
 				ESCAPE_ANY_NP | ESCAPE_APPEND, "\\");
-	name->text[min_t(size_t, len, sizeof(name->text) - 1)] = 0;
-	return name->text;
+	name[min(len, size - 1)] = 0;
+	return name;
 }
 
 /**
  * dxs_name_inode() - likewise, by one of the names of an inode
  * @inode: of the stack
  * @name: the result; "?" if it has no name in the cache
+ * @size: of @name, with NUL
  *
  * A dentry that is let go meanwhile stays in memory for a grace period, and so do
  * those above it and their names: no reference is taken, for to drop the last one
  * might sleep.
  *
  * Context: does not sleep; i_lock is not held.
- * Return: @name->text
+ * Return: @name
  */
-const char *dxs_name_inode(struct inode *inode, struct dxs_name *name)
+const char *dxs_name_inode(struct inode *inode, char *name, size_t size)
 {
 	struct dentry *dentry, *found = NULL;
 
@@ -65,9 +73,9 @@ const char *dxs_name_inode(struct inode *inode, struct dxs_name *name)
 	}
 	spin_unlock(&inode->i_lock);
 	if (found)
-		dxs_name_dentry(found, name);
+		dxs_name_dentry(found, name, size);
 	else
-		strscpy(name->text, "?", sizeof(name->text));
+		strscpy(name, "?", size);
 	rcu_read_unlock();
-	return name->text;
+	return name;
 }

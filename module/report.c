@@ -25,6 +25,9 @@
 /* and is told of so often. */
 #define DXS_SUM_MAX	(10 * HZ)
 
+/* A name in a line, escaped, with NUL. */
+#define DXS_NAME_SIZE	384
+
 /* What came of a request; the first two have no reason. */
 enum dxs_outcome {
 	DXS_TO_CACHED,
@@ -180,29 +183,29 @@ static void dxs_tell_one(const struct dxs_switch *sw, enum dxs_outcome outcome,
 {
 	const char *id = dxs_switch_lower(sw)->i_sb->s_id;
 	u64 ino = sw->inode->i_ino;
-	struct dxs_name name;
+	char name[DXS_NAME_SIZE];
 
-	dxs_name_dentry(sw->name, &name);
+	dxs_name_dentry(sw->name, name, sizeof(name));
 	switch (outcome) {
 	case DXS_TO_CACHED:
 	case DXS_TO_DAX:
 		pr_info("%s: %s (inode %llu): %s -> %s, %llu pages written back, gates shut for %llu us, attempt %u\n",
-			id, name.text, ino, dxs_mode_name(!sw->to),
+			id, name, ino, dxs_mode_name(!sw->to),
 			dxs_mode_name(sw->to), sw->pages,
 			div_u64(sw->shut_ns, NSEC_PER_USEC), sw->attempts);
 		break;
 	case DXS_DEFERRED:
 		pr_info("%s: %s (inode %llu): flag set for %s, acts when the inode is next loaded: %s\n",
-			id, name.text, ino, dxs_mode_name(sw->to),
+			id, name, ino, dxs_mode_name(sw->to),
 			dxs_reason_text(sw->reason));
 		break;
 	case DXS_NOT_STORED:
 		pr_info("%s: %s (inode %llu): attributes not stored: %s (%d)\n",
-			id, name.text, ino, dxs_reason_text(sw->reason), err);
+			id, name, ino, dxs_reason_text(sw->reason), err);
 		break;
 	case DXS_REFUSED:
 		pr_info("%s: %s (inode %llu): not switched to %s: %s (%d), attempt %u\n",
-			id, name.text, ino, dxs_mode_name(sw->to),
+			id, name, ino, dxs_mode_name(sw->to),
 			dxs_reason_text(sw->reason), err, sw->attempts);
 		break;
 	}

@@ -13,17 +13,25 @@
 
 void __dxs_trace_switch_begin(const struct dxs_switch *sw)
 {
-	struct dxs_name name;
+	char name[DXS_TRACE_NAME];
 
-	trace_daxstack_switch_begin(sw, dxs_name_dentry(sw->name, &name));
+	dxs_name_dentry(sw->name, name, sizeof(name));
+	trace_daxstack_switch_begin(sw, name);
 }
 
 void __dxs_trace_switch_end(const struct dxs_switch *sw, int err)
 {
-	struct dxs_name name;
+	char name[DXS_TRACE_NAME];
+	const char *result = "unchanged";
 
-	trace_daxstack_switch_end(sw, err, dxs_name_dentry(sw->name, &name),
-				  dxs_reason_text(sw->reason));
+	if (err)
+		result = "refused";
+	else if (sw->deferred)
+		result = "deferred";
+	else if (sw->switched)
+		result = "switched";
+	dxs_name_dentry(sw->name, name, sizeof(name));
+	trace_daxstack_switch_end(sw, err, result, name);
 }
 
 static struct inode *dxs_gate_inode(struct dxs_gate *gate)
@@ -35,30 +43,37 @@ static struct inode *dxs_gate_inode(struct dxs_gate *gate)
 	return &container_of(gates, struct dxs_inode, gates)->vfs_inode;
 }
 
+static const char *dxs_gate_name(const struct dxs_gate *gate)
+{
+	return gate->kind == DXS_GATE_FAULT ? "fault" : "io";
+}
+
 void __dxs_trace_gate_wait_begin(struct dxs_gate *gate)
 {
 	struct inode *inode = dxs_gate_inode(gate);
-	struct dxs_name name;
+	char name[DXS_TRACE_NAME];
 
-	trace_daxstack_gate_wait_begin(inode, gate->kind,
-				       dxs_name_inode(inode, &name));
+	dxs_name_inode(inode, name, sizeof(name));
+	trace_daxstack_gate_wait_begin(inode, dxs_gate_name(gate), name);
 }
 
 void __dxs_trace_gate_wait(struct dxs_gate *gate, u64 start, int err)
 {
+	u64 wait_ns = ktime_get_ns() - start;
 	struct inode *inode = dxs_gate_inode(gate);
-	struct dxs_name name;
+	char name[DXS_TRACE_NAME];
 
-	trace_daxstack_gate_wait(inode, gate->kind, ktime_get_ns() - start, err,
-				 dxs_name_inode(inode, &name));
+	dxs_name_inode(inode, name, sizeof(name));
+	trace_daxstack_gate_wait(inode, dxs_gate_name(gate), wait_ns, err,
+				 name);
 }
 
 void __dxs_trace_fault(struct inode *inode, const struct vm_fault *vmf,
 		       int mode)
 {
-	struct dxs_name name;
+	char name[DXS_TRACE_NAME];
 
-	trace_daxstack_fault(inode, vmf->pgoff, mode,
-			     vmf->flags & FAULT_FLAG_WRITE,
-			     dxs_name_inode(inode, &name));
+	dxs_name_inode(inode, name, sizeof(name));
+	trace_daxstack_fault(inode, vmf->pgoff, dxs_mode_name(mode),
+			     vmf->flags & FAULT_FLAG_WRITE, name);
 }

@@ -89,7 +89,7 @@ reasons=$(grep -o '{ [0-9]*, "[A-Z_]*" }' $format | grep -c . || :)
 [ "$reasons" -ge 30 ] && grep -q '"KERNEL"' $format &&
 	! grep -q 'DAXSTACK_REASON' $format
 ok $? "all reasons are in the format, as numbers ($reasons)"
-for field in 'char\[\] name' 'char\[\] why' 'int errno' 'int reason'; do
+for field in 'char name\[[0-9]+\]' 'char why\[[0-9]+\]' 'int errno' 'int reason'; do
 	grep -Eq "field:.*${field};" $format
 	ok $? "the format has ${field//\\\\/}"
 done
@@ -114,7 +114,7 @@ restart
 name=$deep/$(printf '\001%.0s' {1..255})
 printf 1 >"$name"
 daxstack set dax "$name"
-seen 'daxstack_switch_end: .* name \.\.\./(\\001)+' "a name of 255 control characters"
+seen 'daxstack_switch_end: .* name \.\.\.(\\001)+' "a name of 255 control characters"
 restart
 exec 9<>$dir/gone
 rm $dir/gone
