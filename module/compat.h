@@ -310,6 +310,12 @@ static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
 #define DXS_D_REAL_OP	.d_real = dxs_d_real,
 #endif
 
+/* The dentries of an inode, under i_lock. */
+#ifndef DXS_HAVE_FOR_EACH_ALIAS
+#define for_each_alias(dentry, inode) \
+	hlist_for_each_entry(dentry, &(inode)->i_dentry, d_u.d_alias)
+#endif
+
 /*
  * Handles of an inode number of 32 bits and a generation: overlayfs knows by the
  * function that the upper bits of inode numbers are free.

@@ -108,6 +108,50 @@ struct dxs_stats {
 };
 
 /**
+ * struct dxs_ration - how many lines in dmesg there may be of a kind (report.c)
+ * @lines: so many may come at once
+ * @last: when something of the kind happened last, in jiffies
+ */
+struct dxs_ration {
+	unsigned long lines;
+	unsigned long last;
+};
+
+/**
+ * struct dxs_counts - what dmesg has not told one by one
+ * @any: there is something
+ * @since: the first of it, in jiffies
+ * @last: the last of it
+ * @switched: switches, by mode
+ * @refused: refused switches, by reason
+ * @deferred: flags that act at the next load, by reason
+ * @not_stored: attributes that are no switch, refused, by reason
+ */
+struct dxs_counts {
+	bool any;
+	unsigned long since;
+	unsigned long last;
+	u32 switched[2];
+	u32 refused[DAXSTACK_REASON_COUNT];
+	u32 deferred[DAXSTACK_REASON_COUNT];
+	u32 not_stored[DAXSTACK_REASON_COUNT];
+};
+
+/**
+ * struct dxs_reports - what dmesg tells of switches
+ * @lock: protects the next two
+ * @rations: of lines for switches, and for the rest
+ * @counts: what is still to be told
+ * @work: tells it
+ */
+struct dxs_reports {
+	spinlock_t lock; /* see above */
+	struct dxs_ration rations[2];
+	struct dxs_counts counts;
+	struct delayed_work work;
+};
+
+/**
  * struct dxs_sb - one mount
  * @sb: the superblock of the stack
  * @lower_mnt: private mount of the lower filesystem; the reference that makes
@@ -138,6 +182,7 @@ struct dxs_stats {
  * @kobj_released: nobody refers to @kobj any more
  * @walk_lock: one reader of @kobj walks over all inodes at a time
  * @stats: for readers of @kobj
+ * @reports: what dmesg tells (report.c)
  */
 struct dxs_sb {
 	struct super_block *sb;
@@ -167,7 +212,12 @@ struct dxs_sb {
 	struct completion kobj_released;
 	struct mutex walk_lock; /* see above */
 	struct dxs_stats stats;
+	struct dxs_reports reports;
 };
+
+/* struct dxs_gate.kind */
+#define DXS_GATE_IO	0
+#define DXS_GATE_FAULT	1
 
 /**
  * struct dxs_gates - the two gates of an inode whose data was touched
@@ -604,7 +654,7 @@ enum dxs_cause {
  * struct dxs_switch - one request to switch, and what came of it
  * @inode: of the stack, a regular file
  * @lower: its dentry in the lower filesystem
- * @name: a dentry of the stack, to name it in dmesg
+ * @name: a dentry of the stack, to name it in dmesg and traces
  * @mnt: of the stack, for write access during each attempt; NULL if the
  *	caller has it
  * @idmap: of the mount by which it is asked for (H70): who owns the file there
@@ -687,6 +737,23 @@ static inline struct inode *dxs_switch_lower(const struct dxs_switch *sw)
 {
 	return dxs_lower_inode(sw->inode);
 }
+
+/* Is it about attributes that are no switch? */
+static inline bool dxs_only_attributes(const struct dxs_switch *sw)
+{
+	return sw->fa && sw->stores;
+}
+
+/* name.c */
+
+const char *dxs_name_dentry(const struct dentry *dentry, char *name,
+			    size_t size);
+const char *dxs_name_inode(struct inode *inode, char *name, size_t size);
+
+/* report.c */
+void dxs_report(const struct dxs_switch *sw, int err);
+void dxs_report_init(struct dxs_sb *sbi);
+void dxs_report_end(struct dxs_sb *sbi);
 
 /* spare.c */
 void dxs_spare_begin(struct dxs_switch *sw);

@@ -10,7 +10,7 @@
 #include <linux/mm.h>
 
 #include "daxstack.h"
-#include "trace.h"
+#include "tell.h"
 
 static struct inode *dxs_vma_inode(const struct vm_area_struct *vma)
 {
@@ -34,8 +34,7 @@ dxs_lower_ops(const struct vm_fault *vmf)
 	struct inode *inode = dxs_vma_inode(vmf->vma);
 	int mode = dxs_mode(inode);
 
-	trace_daxstack_fault(inode, vmf->pgoff, mode,
-			     vmf->flags & FAULT_FLAG_WRITE);
+	dxs_trace_fault(inode, vmf, mode);
 	return DXS_SB(inode->i_sb)->personality[mode].vm_ops;
 }
 

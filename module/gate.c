@@ -3,12 +3,13 @@
  * The gates: the paths that wait. See gate.h for how they are right.
  */
 #include <linux/error-injection.h>
+#include <linux/ktime.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/wait_bit.h>
 
 #include "gate.h"
-#include "trace.h"
+#include "tell.h"
 #include "wait.h"
 
 static int dxs_gate_readers(struct dxs_gate *gate)
@@ -45,6 +46,7 @@ int dxs_gate_init(struct dxs_gate *gate, const char *name,
 		return -ENOMEM;
 	atomic_set(&gate->shut, 0);
 	gate->bypassed = false;
+	gate->kind = 0;
 	lockdep_init_map(&gate->dep_map, name, key, 0);
 	return 0;
 }
@@ -69,11 +71,15 @@ void dxs_gate_destroy(struct dxs_gate *gate)
  */
 int dxs_gate_wait(struct dxs_gate *gate)
 {
+	u64 start = ktime_get_ns();
 	int err;
 
-	trace_daxstack_gate_wait(gate);
+	dxs_trace_gate_wait_begin(gate);
 	err = wait_var_event_killable(&gate->shut, !atomic_read(&gate->shut));
-	return err ? -EINTR : 0;
+	if (err)
+		err = -EINTR;
+	dxs_trace_gate_wait(gate, start, err);
+	return err;
 }
 
 /**

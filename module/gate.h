@@ -40,6 +40,7 @@
 #include <linux/lockdep.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/types.h>
 
 /* Who has a gate shut. */
 enum dxs_shutter {
@@ -55,6 +56,7 @@ enum dxs_shutter {
  * @shut: who has it shut, bits of enum dxs_shutter; 0: it is open
  * @used: somebody has come to it, or is about to: see dxs_gate_use()
  * @bypassed: some of what it is there for does not come to it; the owner's to set
+ * @kind: which of the owner's gates it is, for traces; the owner's to set
  * @dep_map: for lockdep: a reader/writer semaphore
  */
 struct dxs_gate {
@@ -62,6 +64,7 @@ struct dxs_gate {
 	atomic_t shut;
 	bool used;
 	bool bypassed;
+	u8 kind;
 	struct lockdep_map dep_map;
 };
 

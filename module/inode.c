@@ -120,8 +120,11 @@ static int dxs_init_gates(struct dxs_gates *gates)
 
 	if (dxs_gate_init(&gates->io, "daxstack_io_gate", &io_key))
 		return -ENOMEM;
-	if (!dxs_gate_init(&gates->fault, "daxstack_fault_gate", &fault_key))
+	gates->io.kind = DXS_GATE_IO;
+	if (!dxs_gate_init(&gates->fault, "daxstack_fault_gate", &fault_key)) {
+		gates->fault.kind = DXS_GATE_FAULT;
 		return 0;
+	}
 	dxs_gate_destroy(&gates->io);
 	return -ENOMEM;
 }

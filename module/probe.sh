@@ -60,6 +60,7 @@ have PARSE_FS_STRING_WITHOUT_LENGTH 'vfs_parse_fs_string\(struct fs_context \*fc
 have CONST_XATTR_HANDLERS 'const struct xattr_handler \* ?const \*s_xattr'
 have GET_INODE_ACL '\(\*get_inode_acl\)'
 have VFS_SET_ACL 'vfs_set_acl\('
+have FOR_EACH_ALIAS '#define for_each_alias\('
 have D_REAL_TYPE 'enum d_real_type \{'
 have D_REVALIDATE_NAME '\(\*d_revalidate\)\(struct inode \*'
 have GENERIC_ENCODE_INO32 'int generic_encode_ino32_fh\('

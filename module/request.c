@@ -3,12 +3,11 @@
  * A request to switch: who may, how long it waits for what is in the way, and
  * what is told of it. The switch itself is in switch.c.
  */
-#include <linux/ratelimit.h>
 #include <linux/sched/signal.h>
 #include <linux/wait_bit.h>
 
 #include "daxstack.h"
-#include "trace.h"
+#include "tell.h"
 #include "wait.h"
 
 /*
@@ -396,85 +395,6 @@ static void dxs_try_again(struct dxs_switch *sw)
 		sw->reason = before;
 }
 
-/*
- * A file's name for dmesg, its end if it is long. To be printed escaped: a name
- * may have line ends in it, and what terminals obey.
- */
-#define DXS_NAME_MAX	200
-
-static const char *dxs_name(const struct dxs_switch *sw, char *buf)
-{
-	char *name = ERR_PTR(-ENOMEM);
-	size_t len;
-
-	if (buf)
-		name = dentry_path_raw(sw->name, buf, PATH_MAX);
-	if (IS_ERR(name))
-		return "?";
-	len = strlen(name);
-	return len > DXS_NAME_MAX ? name + len - DXS_NAME_MAX : name;
-}
-
-/* Is it about attributes that are no switch? */
-static bool dxs_only_attributes(const struct dxs_switch *sw)
-{
-	return sw->fa && sw->stores;
-}
-
-/* What the lower filesystem refuses by itself needs no line in dmesg. */
-static bool dxs_is_lowers_refusal(const struct dxs_switch *sw)
-{
-	return dxs_only_attributes(sw) &&
-		(sw->reason == DAXSTACK_REASON_PERSIST ||
-		 sw->reason == DAXSTACK_REASON_LOWER_SAYS_NO ||
-		 sw->reason == DAXSTACK_REASON_NOT_OWNER);
-}
-
-/*
- * One line in dmesg for each switch, each refusal, and each that is deferred;
- * rationed, for every user may switch his own files as often as he likes.
- */
-static void dxs_report(const struct dxs_switch *sw, int err)
-{
-	static DEFINE_RATELIMIT_STATE(switches, 5 * HZ, 200);
-	static DEFINE_RATELIMIT_STATE(others, 5 * HZ, 10);
-	const char *id = dxs_switch_lower(sw)->i_sb->s_id, *name;
-	bool switched = sw->switched && sw->cause != DXS_BORN;
-	bool deferred = sw->deferred &&
-		sw->reason != DAXSTACK_REASON_DAX_OPTION;
-	char *buf;
-	int len;
-
-	if (err && dxs_is_lowers_refusal(sw))
-		return;
-	if (switched ? !__ratelimit(&switches) :
-		       !(deferred || err) || !__ratelimit(&others))
-		return;
-	buf = __getname();
-	name = dxs_name(sw, buf);
-	len = strlen(name);
-	if (switched)
-		pr_info("%s: %*pE (inode %llu): %s -> %s, %llu pages written back, gates shut for %llu us, attempt %u\n",
-			id, len, name, (u64)sw->inode->i_ino,
-			dxs_mode_name(!sw->to), dxs_mode_name(sw->to),
-			sw->pages, div_u64(sw->shut_ns, NSEC_PER_USEC),
-			sw->attempts);
-	else if (deferred)
-		pr_info("%s: %*pE (inode %llu): flag set for %s, acts when the inode is next loaded: %s\n",
-			id, len, name, (u64)sw->inode->i_ino, dxs_mode_name(sw->to),
-			dxs_reason_text(sw->reason));
-	else if (dxs_only_attributes(sw))
-		pr_info("%s: %*pE (inode %llu): attributes not stored: %s (%d)\n",
-			id, len, name, (u64)sw->inode->i_ino,
-			dxs_reason_text(sw->reason), err);
-	else
-		pr_info("%s: %*pE (inode %llu): not switched to %s: %s (%d), attempt %u\n",
-			id, len, name, (u64)sw->inode->i_ino, dxs_mode_name(sw->to),
-			dxs_reason_text(sw->reason), err, sw->attempts);
-	if (buf)
-		__putname(buf);
-}
-
 /**
  * dxs_switch_end() - tell and count how a request ended
  * @sw: the request, with its reason
@@ -488,15 +408,17 @@ int dxs_switch_end(const struct dxs_switch *sw)
 	int err = 0;
 
 	if (sw->restart)
-		return -ERESTARTNOINTR;
-	if (sw->reason && !sw->deferred)
+		err = -ERESTARTNOINTR;
+	else if (sw->reason && !sw->deferred)
 		err = sw->err ?: dxs_reason_errno(sw->reason);
-	refused = err && !dxs_only_attributes(sw);
-	if (refused)
-		atomic_inc(&DXS_I(sw->inode)->refusals);
-	dxs_count(sw, refused);
-	dxs_report(sw, err);
-	trace_daxstack_switch_end(sw->inode, sw, err);
+	if (!sw->restart) {
+		refused = err && !dxs_only_attributes(sw);
+		if (refused)
+			atomic_inc(&DXS_I(sw->inode)->refusals);
+		dxs_count(sw, refused);
+		dxs_report(sw, err);
+	}
+	dxs_trace_switch_end(sw, err);
 	return err;
 }
 
@@ -515,6 +437,7 @@ int dxs_switch_born(struct dxs_switch *sw)
 {
 	struct dxs_inode *di = DXS_I(sw->inode);
 
+	dxs_trace_switch_begin(sw);
 	sw->since = jiffies;
 	do {
 		dxs_switch_lock(di);
@@ -549,7 +472,7 @@ int dxs_switch(struct dxs_switch *sw)
 {
 	struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
 
-	trace_daxstack_switch_begin(sw->inode, sw->to);
+	dxs_trace_switch_begin(sw);
 	if (sw->cause == DXS_ASKED &&
 	    !inode_owner_or_capable(sw->idmap, dxs_switch_lower(sw))) {
 		sw->reason = DAXSTACK_REASON_NOT_OWNER;
@@ -581,6 +504,7 @@ int dxs_switch(struct dxs_switch *sw)
  */
 int dxs_store(struct dxs_switch *sw)
 {
+	dxs_trace_switch_begin(sw);
 	dxs_insist(sw, dxs_store_step);
 	dxs_copy_attr(sw->inode);
 	if (!sw->reason && sw->deferred)

@@ -13,9 +13,6 @@
 
 #include "daxstack.h"
 
-#define CREATE_TRACE_POINTS
-#include "trace.h"
-
 /* What the options say; -1: nothing. */
 struct dxs_opts {
 	char *lower;
@@ -200,6 +197,7 @@ static int dxs_show_options(struct seq_file *m, struct dentry *root)
 static void dxs_put_lower(struct dxs_sb *sbi)
 {
 	dxs_linger_end(sbi);
+	dxs_report_end(sbi);
 	dput(sbi->lower_root);
 	sbi->lower_root = NULL;
 	if (!IS_ERR_OR_NULL(sbi->lower_mnt))
@@ -349,6 +347,7 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 	mutex_init(&sbi->walk_lock);
 	spin_lock_init(&sbi->wb_lock);
 	dxs_linger_init(sbi);
+	dxs_report_init(sbi);
 	/* H39: not the mounter's, whom a security module may have restricted. */
 	sbi->cred = prepare_kernel_cred(&init_task);
 	if (!sbi->cred) {

@@ -1,21 +1,22 @@
 #!/bin/bash
-# The examples of docs/semantics.md print what they are said to print.
+# The examples of docs/semantics.md, or of the document that is named, print what
+# they are said to print.
 #
 # In blocks marked "console", a line "# COMMAND" is run, all in one shell, and
 # the lines after it are what it prints on both outputs; "..." stands for
-# anything within a line. On XFS, ext4 in them is read as xfs. A document without
+# anything within a line, and alone for any lines. On XFS, ext4 in them is read as xfs. A document without
 # examples is wrong, and so are ends of lines that hide them.
 #
 # guest: --timeout 1200 --add docs/semantics.md:/usr/local/share/daxstack/
 set -u
-doc=/usr/local/share/daxstack/semantics.md
+doc=${1:-/usr/local/share/daxstack/semantics.md}
 work=$(mktemp -d)
 # What is dirty in an example stays so, however slow the machine.
 echo 100000 >/proc/sys/vm/dirty_writeback_centisecs
 
 # What the example is about; on the other filesystem it reads a little
 # differently.
-text=$(cat $doc)
+text=$(cat "$doc")
 if [ "$FS" = xfs ]; then
 	text=${text//mkfs.ext4 -q -b 4096/mkfs.xfs -q -f}
 	text=${text//ext4/xfs}
@@ -34,14 +35,27 @@ wrong()
 # alike PATTERN TEXT: line by line.
 alike()
 {
-	local patterns lines i
 	mapfile -t patterns <<<"$1"
 	mapfile -t lines <<<"$2"
-	[ ${#patterns[@]} = ${#lines[@]} ] || return
-	for i in "${!lines[@]}"; do
+	alike_from 0 0
+}
+
+# alike_from I J: the patterns from I on, the lines from J on.
+alike_from()
+{
+	local i=$1 j=$2
+	for (( ; i < ${#patterns[@]}; i++, j++)); do
+		if [ "${patterns[i]}" = '*' ]; then
+			for (( ; j <= ${#lines[@]}; j++)); do
+				! alike_from $((i + 1)) "$j" || return 0
+			done
+			return 1
+		fi
 		# shellcheck disable=SC2053 # a pattern it is
-		[[ ${lines[i]} == ${patterns[i]} ]] || return
+		[ "$j" -lt ${#lines[@]} ] && [[ ${lines[j]} == ${patterns[i]} ]] ||
+			return
 	done
+	[ "$j" = ${#lines[@]} ]
 }
 
 check()
@@ -71,7 +85,7 @@ status=0
 run()
 {
 	(exit $status)
-	eval "$1" >"$work/seen" 2>&1
+	eval "$1" >"$work/seen" 2>&1 </dev/null
 	status=$?
 }
 
@@ -82,7 +96,9 @@ finish()
 	[ -n "$command" ] || return
 	run "$command"
 	case $command in
-	*"daxstack status"*) check "$command" table ;;
+	*"daxstack status"* | *"perf "* | *trace-cmd* | 'cat hist')
+		check "$command" table
+		;;
 	*) check "$command" plain ;;
 	esac
 	command=

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Tracepoints tell of the begin and end of a switch, of faults by mode, and of
-# waiting at a gate.
+# waiting at a gate: with the name of the file, the reason in words and errno as a
+# number.
 set -u
 
 n=0
@@ -29,30 +30,98 @@ mount -t daxstack "$PMEM" $dir || { ok 1 "mount"; echo "1..$n"; exit 1; }
 # seen PATTERN NAME: the trace since the last call has it.
 seen()
 {
-	grep -Eq "$1" $tracing/trace
-	ok $? "$2"
+	local status=0
+	grep -Eq "$1" $tracing/trace || status=1
+	ok $status "$2"
+	[ $status = 0 ] || tail -n 5 $tracing/trace | sed 's/^/# /'
 }
 restart()
 {
 	echo >$tracing/trace
 }
 
+dev='dev 0:[0-9]+ ino 0x[0-9a-f]+'
 restart
 echo 1 >$tracing/events/daxstack/enable
-xfs_io -f -c 'pwrite -q 0 64k' $dir/f
-daxstack set dax $dir/f
-seen 'daxstack_switch_begin: dev 0:[0-9]+ ino 0x[0-9a-f]+ to dax nrpages 16' \
+mkdir $dir/d
+xfs_io -f -c 'pwrite -q 0 64k' $dir/d/f
+chmod 644 $dir/d/f
+daxstack set dax $dir/d/f
+seen "daxstack_switch_begin: $dev to dax nrpages 16 name /d/f\$" \
 	"switch begins"
-seen 'daxstack_switch_end: .* to dax err 0 reason 0 attempts 1 pages 16 shut_ns [1-9][0-9]*' \
+seen "daxstack_switch_end: $dev to dax switched errno 0 ok reason 0 NONE \\(nothing in the way\\) attempts 1 pages 16 shut_ns [1-9][0-9]* name /d/f\$" \
 	"switch ends"
 restart
-xfs_io -c 'mmap 0 64k' -c 'mwrite 4096 4096' $dir/f
-seen 'daxstack_fault: dev 0:[0-9]+ ino 0x[0-9a-f]+ pgoff 0x[01] mode dax write' \
+xfs_io -c 'mmap 0 64k' -c 'mwrite 4096 4096' $dir/d/f
+seen "daxstack_fault: $dev pgoff 0x[01] mode dax write name /d/f\$" \
 	"fault in dax mode"
-daxstack set cached $dir/f
+daxstack set cached $dir/d/f
 restart
-xfs_io -c 'mmap -r 0 64k' -c 'mread 8192 1' $dir/f >/dev/null
-seen 'daxstack_fault: .* mode cached read' "fault in cached mode"
+xfs_io -c 'mmap -r 0 64k' -c 'mread 8192 1' $dir/d/f >/dev/null
+seen "daxstack_fault: $dev pgoff 0x2 mode cached read name /d/f\$" \
+	"fault in cached mode"
+
+restart
+setpriv --reuid 65534 --clear-groups daxstack set dax $dir/d/f 2>/dev/null
+seen "daxstack_switch_end: $dev to dax refused errno 1 EPERM reason [0-9]+ NOT_OWNER \\(caller does not own the file\\) .* name /d/f\$" \
+	"a switch that is refused, and why"
+mount -o remount,switch=never $dir
+restart
+exec 9<$dir/d/f
+daxstack set dax $dir/d/f
+seen "daxstack_switch_end: $dev to dax deferred errno 0 ok reason [0-9]+ NEVER .* name /d/f\$" \
+	"a switch that is deferred"
+mount -o remount,switch=live $dir
+daxstack set cached $dir/d/f
+exec 9<&-
+restart
+daxstack set cached $dir/d/f
+seen "daxstack_switch_end: $dev to cached unchanged errno 0 ok .* name /d/f\$" \
+	"nothing to switch"
+begins=$(grep -c daxstack_switch_begin: $tracing/trace)
+[ "$begins" -ge 1 ] && [ "$begins" = "$(grep -c daxstack_switch_end: $tracing/trace)" ]
+ok $? "an end for each beginning"
+
+# Every reason that there is: in the kernel's words for those who read the text, and
+# as numbers in the format, for those who read the records.
+format=$tracing/events/daxstack/daxstack_switch_end/format
+reasons=$(grep -o '{ [0-9]*, "[A-Z_]*" }' $format | grep -c . || :)
+[ "$reasons" -ge 30 ] && grep -q '"KERNEL"' $format &&
+	! grep -q 'DAXSTACK_REASON' $format
+ok $? "all reasons are in the format, as numbers ($reasons)"
+for field in 'char name\[[0-9]+\]' 'char why\[[0-9]+\]' 'int errno' 'int reason'; do
+	grep -Eq "field:.*${field};" $format
+	ok $? "the format has ${field//\\\\/}"
+done
+
+# What a name can do to a terminal or to those who read line by line.
+evil=$dir/d/$'e\n\e]0;x\a\\v'
+printf 1 >"$evil"
+restart
+daxstack set dax "$evil" >/dev/null
+seen 'daxstack_switch_end: .* name /d/e\\n\\e\]0;x\\a\\\\v$' \
+	"a name is escaped in a trace"
+deep=$dir
+for _ in 1 2 3; do
+	deep=$deep/$(printf 'x%.0s' {1..200})
+done
+mkdir -p "$deep"
+printf 1 >"$deep/last"
+restart
+daxstack set dax "$deep/last"
+seen 'daxstack_switch_end: .* name \.\.\./last$' "a path that is too long"
+restart
+name=$deep/$(printf '\001%.0s' {1..255})
+printf 1 >"$name"
+daxstack set dax "$name"
+seen 'daxstack_switch_end: .* name \.\.\.(\\001)+' "a name of 255 control characters"
+restart
+exec 9<>$dir/gone
+rm $dir/gone
+printf 1 >&9
+xfs_io -c 'mmap -r 0 4k' -c 'mread 0 1' /proc/self/fd/9 >/dev/null
+seen 'daxstack_fault: .* name (/gone|\?)$' "a file whose name is gone"
+exec 9>&-
 
 # Readers that come while 32 MiB are written back and dropped have to wait.
 restart
@@ -67,10 +136,11 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
 	daxstack set -t 5 cached $dir/g
 	rm /tmp/go
 	wait
-	grep -q daxstack_gate_wait $tracing/trace && break
+	grep -q daxstack_gate_wait: $tracing/trace && break
 done
-seen 'daxstack_gate_wait' "waiting at a gate"
-
+seen "daxstack_gate_wait_begin: $dev gate io name /g\$" "waiting at a gate begins"
+seen "daxstack_gate_wait: $dev gate io wait_ns [1-9][0-9]* errno 0 ok name /g\$" \
+	"... and ends"
 echo 0 >$tracing/events/daxstack/enable
 umount $dir
 ok $? "umount"

@@ -277,6 +277,7 @@ static int lower_main(int argc, char **argv)
 
 const struct tool_command lower_command = {
 	.name	= "lower",
+	.summary = "run a command with the lower filesystem mounted for it",
 	.title	= "daxstack lower",
 	.help	= lower_help,
 	.run	= lower_main,
