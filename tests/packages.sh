@@ -22,7 +22,8 @@ here=$PWD/scripts
 	echo '1..0 # SKIP needs to be root'
 	exit 1
 }
-TMPDIR=${TMPDIR:-/var/tmp} temporary packages
+export TMPDIR=${TMPDIR:-/var/tmp}
+temporary packages
 # What is left of the roots' own mounts ends with the name spaces they are in.
 trap 'rm -rf --one-file-system "$tmp"' EXIT
 trap 'exit 1' INT TERM HUP
