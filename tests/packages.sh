@@ -24,8 +24,9 @@ here=$PWD/scripts
 }
 export TMPDIR=${TMPDIR:-/var/tmp}
 temporary packages
-# What is left of the roots' own mounts ends with the name spaces they are in.
-trap 'rm -rf --one-file-system "$tmp"' EXIT
+# The mounts in a root end with the name spaces that they are in.
+child=
+trap '[ -z "$child" ] || kill "$child"; wait; rm -rf --one-file-system "$tmp"' EXIT
 trap 'exit 1' INT TERM HUP
 
 n=0 failed=0
@@ -46,7 +47,7 @@ inside()
 	local root=$1
 	shift
 	# shellcheck disable=SC2016 # for the shell in there
-	unshare --mount --propagation private --pid --fork --kill-child sh -c '
+	exec unshare --mount --propagation private --pid --fork --kill-child sh -c '
 		mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" &&
 		mount -t tmpfs tmpfs "$0/dev/shm" &&
 		exec chroot "$0" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
@@ -73,8 +74,12 @@ for release; do
 		-o -name '*.mod*' -o -name have.h -o -name probe.i \) -delete
 	cp tests/packages/inside "$root/root/"
 	start=$SECONDS
-	inside "$root" bash /root/inside "$release" >"$tmp/$release.tap" 2>"$tmp/$release.err"
+	# In the background, for a signal to be heard.
+	inside "$root" bash /root/inside "$release" >"$tmp/$release.tap" 2>"$tmp/$release.err" &
+	child=$!
+	wait $child
 	status=$?
+	child=
 	while read -r line; do
 		case $line in
 		'ok - '*) ok 0 "$release: ${line#ok - }" ;;
