@@ -149,5 +149,19 @@ ok 'dkms: an untested one that it does not build for: left out, and why' kernel 
 	7.4.1-amd64 "$tmp/bad"
 ok 'dkms: no kernel: left out' kernel 1 'no version of Linux' nonsense "$tmp/good"
 
+# read_as ACTION KERNEL OTHER: what dkms learns when it reads dkms.conf for the kernel
+# OTHER in order to do ACTION for KERNEL, as dkms 3.0.10 does
+read_as()
+{
+	bash -c 'conf() { local kernelver=$1; . dkms/dkms.conf; echo "[$AUTOINSTALL$BUILD_EXCLUSIVE_KERNEL]"; }
+		action=$1 kernelver[0]=$2; conf "$3"' bash "$@"
+}
+ok 'dkms.conf: a new kernel that it is not for, read as another' says 0 '^\[\^\$\]$' \
+	read_as autoinstall 5.10.1 6.12.1
+cp "$tmp/said" "$tmp/read"
+ok '... and one line says why' says 0 '^1$' grep -c 'not built for Linux 5.10.1' "$tmp/read"
+ok 'dkms.conf: a kernel that it is not for' says 0 '^\[\^\$\]$' read_as build 6.12.1 5.10.1
+ok 'dkms.conf: only to look' says 0 '^\[yes\]$' read_as status 5.10.1 5.10.1
+
 echo "1..$n"
 exit $failed
