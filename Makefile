@@ -124,7 +124,8 @@ ifneq ($(kernel-name),)
 	@scripts/build-module '$(DAXSTACK_KERNEL)' W=1
 else
 	@scripts/needs module '$(CC)' '$(KDIR)'
-	$(MAKE) $(JOBS) -C '$(KDIR)' M='$(CURDIR)' W=1 modules
+	@# W=1 takes perl, for comments.
+	$(MAKE) $(JOBS) -C '$(KDIR)' M='$(CURDIR)' $(if $(developer),W=1) modules
 endif
 
 tools:
