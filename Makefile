@@ -196,13 +196,16 @@ release = $(or $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
 # The key that this kernel signs its modules with, if it is there.
 key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="\(.*\)"/\1/p' '$(KDIR)/.config' 2>/dev/null)
 has-key = $(or $(filter /% pkcs11:%,$(key)),$(and $(key),$(wildcard $(KDIR)/$(key))))
+# The kernel's own may be compressed, by a program that need not be here.
+uncompressed = CONFIG_MODULE_COMPRESS_ALL= $(patsubst %,CONFIG_MODULE_COMPRESS_%=,GZIP XZ ZSTD)
 modules_install:
 	$(if $(kernel-name),$(error modules_install: KDIR says for which kernel, not KERNEL))
 	@PATH="$$PATH:/usr/sbin:/sbin"; case "$$(modinfo -F vermagic ./daxstack.ko)" in '$(release) '*) ;; \
 		*) echo 'modules_install: daxstack.ko is not for Linux $(release): run make first' >&2; exit 1 ;; esac
 	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' KERNELRELEASE='$(release)' \
 		INSTALL_MOD_PATH='$(INSTALL_MOD_PATH)' INSTALL_MOD_DIR=updates \
-		INSTALL_MOD_STRIP=1 $(if $(has-key),,CONFIG_MODULE_SIG_ALL=) modules_install
+		INSTALL_MOD_STRIP=1 $(if $(has-key),,CONFIG_MODULE_SIG_ALL=) $(uncompressed) \
+		modules_install
 	@# The headers have no System.map, without which kbuild leaves this out.
 	PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') '$(release)'
 
