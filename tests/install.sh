@@ -127,6 +127,7 @@ done
 # What has the name of a kernel's headers, and builds the module or does not.
 for kernel in good bad; do
 	mkdir -p "$tmp/$kernel/include"
+	printf 'CONFIG_X86_64=y\nCONFIG_FS_DAX=y\n' >"$tmp/$kernel/.config"
 done
 printf '%%:\n\ttouch $(M)/daxstack.ko\n' >"$tmp/good/Makefile"
 printf '%%:\n\t@echo "a.h:1: error: no such thing" >&2; exit 1\n' >"$tmp/bad/Makefile"
@@ -135,6 +136,10 @@ read -ra known < <(sed -n "s/^kernels_known='\(.*\)'/\1/p" scripts/kernels.sh)
 for series in "${known[@]}"; do
 	ok "dkms: $series is built without a trial" kernel 0 '' "$series.5-1-amd64" "$tmp/bad"
 done
+cp -R "$tmp/bad" "$tmp/other"
+echo CONFIG_ARM64=y >"$tmp/other/.config"
+ok 'dkms: 6.12 of another processor: a trial tells' kernel 1 'it does not build for it' \
+	6.12.1 "$tmp/other"
 ok 'dkms: a kernel before the first: left out' kernel 1 \
 	'^daxstack: not built for Linux 5.10.0-33-amd64: it needs Linux 6.1 or a later one$' \
 	5.10.0-33-amd64 "$tmp/good"
