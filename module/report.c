@@ -64,7 +64,7 @@ static bool dxs_is_worth_telling(const struct dxs_switch *sw, int err)
 	return sw->deferred && sw->reason != DAXSTACK_REASON_DAX_OPTION;
 }
 
-static void dxs_count(struct dxs_counts *counts, enum dxs_outcome outcome,
+static void dxs_count_outcome(struct dxs_counts *counts, enum dxs_outcome outcome,
 		      enum daxstack_reason reason)
 {
 	switch (outcome) {
@@ -239,7 +239,7 @@ void dxs_report(const struct dxs_switch *sw, int err)
 			reports->counts.since = jiffies;
 			queue_delayed_work(dxs_wq, &reports->work, DXS_QUIET);
 		}
-		dxs_count(&reports->counts, outcome, sw->reason);
+		dxs_count_outcome(&reports->counts, outcome, sw->reason);
 	}
 	spin_unlock(&reports->lock);
 	if (counts.any)
