@@ -1,0 +1,111 @@
+#!/bin/bash
+# host
+#
+# The manual: every page is one that man(1) can show without a complaint, every
+# subcommand has one, with all options that its --help tells, and daxstack(5) has
+# every reason with its remedy.
+#
+# Usage: tests/manual.sh [--reasons]
+#
+#   --reasons  print the section REASONS of tools/man/daxstack.5, as it has to be
+#
+# Run in the top of the tree, with the tools built.
+set -euo pipefail
+
+cmd=build/tools/daxstack man=tools/man n=0 failed=0
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+ok()
+{
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		failed=1
+	fi
+}
+
+# reasons: from the two lists that the module and the command are made from.
+reasons()
+{
+	cat >"$dir/reasons.c" <<-'END'
+	#include <stdio.h>
+	#include <string.h>
+	#include "remedy.c"
+
+	#define SHOW(name, err, text)						\
+		if (strcmp(#name, "NONE"))					\
+			printf(".TP\n.BR %s \" (%s)\"\n%c%s.\n%s%s.\n",		\
+			       #name, #err, (text)[0] & ~0x20, &(text)[1],	\
+			       reason_remedy(DAXSTACK_REASON_##name) ?		\
+			       "Remedy: " : "There is no remedy",		\
+			       reason_remedy(DAXSTACK_REASON_##name) ?: "");
+
+	int main(void)
+	{
+		DAXSTACK_REASONS(SHOW)
+		return 0;
+	}
+	END
+	${CC:-cc} -D_GNU_SOURCE -Iinclude -Itools -o "$dir/reasons" "$dir/reasons.c"
+	"$dir/reasons" | sed -E '/^\.(TP|BR)/!{ s/\\/\\e/g; s/-/\\-/g; s/'\''/\\[aq]/g
+		s/\^/\\[ha]/g }'
+}
+
+if [ "${1-}" = --reasons ]; then
+	reasons
+	exit
+fi
+
+reasons >"$dir/wanted"
+sed -n '/^\.\\" REASONS/,/^\.SH/{/^\.\\" REASONS/d;/^\.SH/d;p}' $man/daxstack.5 >"$dir/is"
+status=0
+diff "$dir/wanted" "$dir/is" >"$dir/diff" || status=1
+ok $status 'daxstack(5) has every reason and its remedy'
+sed 's/^/# /' "$dir/diff"
+
+for page in "$man"/*.[0-9]; do
+	status=0
+	LC_ALL=C.UTF-8 MANROFFSEQ='' man --warnings -E UTF-8 -l -Tutf8 -Z "$page" \
+		>/dev/null 2>"$dir/said" || status=1
+	[ ! -s "$dir/said" ] || status=1
+	ok $status "${page#"$man/"}: shown without a complaint"
+	sed 's/^/# /' "$dir/said"
+	status=0
+	lexgrog "$page" >/dev/null || status=1
+	ok $status "${page#"$man/"}: found by its name"
+done
+
+# Those that one page names are there, if they are ours.
+status=0
+while read -r name section; do
+	[ -e "$man/$name.$section" ] || {
+		echo "# $name($section) is named, and is not there"
+		status=1
+	}
+done < <(sed -En 's/^\.BR ((ioctl_|mount\.|fsck\.)?daxstack[a-z-]*) \(([0-9])\).*/\1 \3/p' \
+	"$man"/*.[0-9] | sort -u)
+ok $status 'pages that are named exist'
+
+while read -r name; do
+	page=$man/daxstack-$name.1
+	status=0
+	[ -e "$page" ] || status=1
+	ok $status "daxstack $name has a page"
+	[ $status = 0 ] || continue
+	status=0
+	man -E UTF-8 -l "$page" 2>/dev/null | col -b >"$dir/page"
+	while read -r option; do
+		grep -qe "$option" "$dir/page" || {
+			echo "# $option"
+			status=1
+		}
+	done < <($cmd "$name" --help | grep -oE -- '(^|[ ,])--[a-z][a-z-]+' |
+		tr -d ' ,' | sort -u)
+	ok $status "daxstack $name: its page has all options"
+done < <($cmd --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+
+echo "1..$n"
+exit $failed
