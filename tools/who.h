@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the parts of 'daxstack who' share: the command line and the output (who.c),
- * what is asked about (targets.c), processes (holders.c, process.c), what else holds a file (kernel.c), and mounts in
- * all namespaces (mounts.c, which 'daxstack set' uses as well).
+ * what is asked about (targets.c), processes (holders.c, process.c), what else
+ * holds a file (kernel.c), and mounts in all namespaces (mounts.c, which
+ * 'daxstack set' uses as well).
  */
 #ifndef WHO_H
 #define WHO_H

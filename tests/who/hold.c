@@ -163,7 +163,7 @@ void hold_lower(const char *path)
 
 void hold_hostile(const char *path)
 {
-	MUST(prctl(PR_SET_NAME, "a\n1 \033[2J\x9b""b"));
+	MUST(prctl(PR_SET_NAME, "a\n1 \033[2J\x9bz"));
 	hold_mapped(path);
 }
 

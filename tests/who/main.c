@@ -2,6 +2,8 @@
 /*
  * Who holds a file of the stack: fuser(1), lsof(8) and daxstack who(1) find every
  * process that does, also where only a mapping is left of it, and say what for.
+ *
+ * Usage: who [PART...]		numbers mapped others [all]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -235,25 +237,49 @@ static void unprivileged(void)
 	       "nothing asked: status");
 }
 
-int main(void)
+static void all_mapped(void)
 {
 	size_t i;
 
-	dxs_begin();
-	test_numbers();
-
-	dxs_mkfs(NULL);
-	dxs_mount_stack();
 	for (i = 0; i < ARRAY_SIZE(modes); i++)
 		mapped(hold_mapped, modes[i], "mapped");
 	mapped(hold_private, DAXSTACK_DAX, "mapped privately");
 	names();
+}
+
+static void others(void)
+{
 	kinds();
 	trees();
 	namespaces();
 	on_top();
 	hostile();
 	unprivileged();
+}
+
+static bool wanted(const char *part, char **argv)
+{
+	if (!*argv)
+		return true;
+	for (; *argv; argv++)
+		if (!strcmp(*argv, part))
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	dxs_begin();
+	if (wanted("numbers", argv + 1))
+		test_numbers();
+
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
+	if (wanted("mapped", argv + 1))
+		all_mapped();
+	if (wanted("others", argv + 1))
+		others();
 	dxs_umount_stack();
 	dxs_fsck();
 	return dxs_done();
