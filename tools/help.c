@@ -56,12 +56,16 @@ static bool has_page(const char *page)
 
 static int show(const struct tool_command *cmd)
 {
+	static char option[] = "--help";
+	char *argv[] = { cmd->title, option, NULL };
 	char page[64];
 
 	snprintf(page, sizeof(page), "daxstack-%s", cmd->name);
 	if (has_page(page))
 		execlp("man", "man", "1", page, NULL);
-	return tool_help(cmd);
+	/* Scan from the beginning, once more. */
+	optind = 0;
+	return cmd->run(2, argv);
 }
 
 static int help_run(int argc, char **argv)

@@ -114,7 +114,8 @@ void sums_add(struct sums *sums, const struct row *row, bool operand)
 		sum->dax++;
 	else
 		sum->cached++;
-	sum->blocked += row->reason != NULL;
+	if (row->reason)
+		sum->blocked++;
 	if (!row->counted)
 		return;
 	sum->switches += row->switches;

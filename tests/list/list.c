@@ -46,10 +46,12 @@ static void test_columns(void)
 	is_json(basename(dxs_pmem), ".mounts[0].device", "JSON");
 	is_json(dxs_fs, ".mounts[0].lower", "JSON");
 	is_json("[\"live\",\"create\",\"inode\",true,true,null,null,null]",
-		".mounts[0] | [.switch, .inherit, .dax, .switchable, .tested, .reason, .reason_name, .remedy]",
+		".mounts[0] | [.switch, .inherit, .dax, .switchable, .tested,"
+		" .reason, .reason_name, .remedy]",
 		"JSON");
 	is_json("[2,1,40960,4,3,1,1]",
-		".mounts[0] | [.files_dax, .files_cached, .bytes_cached, .switches, .to_dax, .to_cached, .refusals]",
+		".mounts[0] | [.files_dax, .files_cached, .bytes_cached,"
+		" .switches, .to_dax, .to_cached, .refusals]",
 		"JSON");
 	is_sysfs("written", "pages_written");
 	is_sysfs("shut_max", "gates_shut_max_ns");

@@ -17,7 +17,7 @@ extern char out[64 * KIB];
 
 /*
  * What jq makes of it, of JSON. With several blanks made one in what is a table,
- * and none at the end of a line: see squeezed().
+ * and none at the ends of a line: see squeezed().
  */
 const char *jq(const char *filter);
 const char *squeezed(void);

@@ -39,7 +39,7 @@ const char *jq(const char *filter)
 	status = DXS_RUN_READ(answer, sizeof(answer), "jq", "-r", "-c", filter,
 			      "json");
 	if (status)
-		dxs_diag("jq: %s: %s\n%s", filter, answer, out);
+		dxs_diag("%s: %s\n%s", filter, answer, out);
 	return answer;
 }
 
@@ -48,7 +48,8 @@ const char *squeezed(void)
 	char *from, *to = out;
 
 	for (from = out; *from; from++) {
-		if (*from == ' ' && (from[1] == ' ' || from[1] == '\n'))
+		if (*from == ' ' && (from[1] == ' ' || from[1] == '\n' ||
+				     to == out || to[-1] == '\n'))
 			continue;
 		*to++ = *from;
 	}

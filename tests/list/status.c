@@ -41,7 +41,10 @@ static void test_recursive(void)
 	dxs_str("[\"" TREE "\"]\n", jq("[.files[].file]"),
 		"a directory: by itself");
 	dxs_is(0, RUN(STATUS, "-RJ", TREE), "-R: exit status");
-	dxs_str("[\"stack/tree\",\"stack/tree/1\",\"stack/tree/2\",\"stack/tree/a b\",\"stack/tree/a b/3\",\"stack/tree/a b/c\",\"stack/tree/a b/c/4\",\"stack/tree/a b/c/5\",\"stack/tree/a b/line\\nend\"]\n",
+	dxs_str("[\"stack/tree\",\"stack/tree/1\",\"stack/tree/2\","
+		"\"stack/tree/a b\",\"stack/tree/a b/3\",\"stack/tree/a b/c\","
+		"\"stack/tree/a b/c/4\",\"stack/tree/a b/c/5\","
+		"\"stack/tree/a b/line\\nend\"]\n",
 		jq("[.files[].file] | sort"), "-R: all files and directories");
 	dxs_str("[\"stack/tree/1\",\"stack/tree/a b/c/4\"]\n",
 		jq("[.files[] | select(.mode == \"dax\").file] | sort"),
@@ -66,17 +69,20 @@ static void test_by_directory(void)
 	dxs_is(0, RUN(STATUS, "-Dn", TREE "/"), "-D: exit status");
 	dxs_str(TREE "/ no 1 1 1 0 1 0 0\n", squeezed(), "-D: sums");
 	dxs_is(0, RUN(STATUS, "-DRJ", TREE), "-DR: exit status");
-	dxs_str("[[\"stack/tree\",false,1,1,1,0,1,0,0],[\"stack/tree/a b\",true,0,2,4,1,0,0,0],[\"stack/tree/a b/c\",false,1,1,1,0,1,0,0]]\n",
-		jq("[.directories[] | [.directory, .flag, .dax, .cached, .pages, .mapped, .switches, .refusals, .blocked]] | sort"),
+	dxs_str("[[\"stack/tree\",false,1,1,1,0,1,0,0],"
+		"[\"stack/tree/a b\",true,0,2,4,1,0,0,0],"
+		"[\"stack/tree/a b/c\",false,1,1,1,0,1,0,0]]\n",
+		jq("[.directories[] | [.directory, .flag, .dax, .cached, .pages,"
+		   " .mapped, .switches, .refusals, .blocked]] | sort"),
 		"-DR: sums of each directory");
+	RUN(STATUS, "-D", TREE);
+	dxs_str("DIRECTORY FLAG DAX CACHED PAGES MAPPED SWITCHES REFUSALS BLOCKED\n"
+		TREE " no 1 1 1 0 1 0 0\n", squeezed(), "-D: headings");
 	dxs_remount("switch=unmapped");
 	RUN(STATUS, "-DJ", TREE "/a b");
 	dxs_str("[1,1]\n", jq(".directories[0] | [.blocked, .mapped]"),
 		"-D: files that would be refused");
 	dxs_remount("switch=live");
-	RUN(STATUS, "-D", TREE);
-	dxs_str("DIRECTORY FLAG DAX CACHED PAGES MAPPED SWITCHES REFUSALS BLOCKED\n"
-		TREE " no 1 1 1 0 1 0 0\n", squeezed(), "-D: headings");
 	dxs_is(2, RUN(STATUS, "-D", TREE "/1"), "-D: a file: exit status");
 	dxs_ok(strstr(out, "/1: Not a directory\n"), "-D: a file: told");
 	MUST(munmap(map, PAGE));

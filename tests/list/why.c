@@ -44,7 +44,8 @@ static void test_nothing(void)
 		"dax: nothing");
 	dxs_is(0, RUN(WHY, "-J", FILE_), "JSON: exit status");
 	dxs_str("[\"" FILE_ "\",null,\"dax\",\"cached\",null,null,null,null]\n",
-		jq(".files[0] | [.file, .file_hex, .mode, .to, .reason, .reason_name, .remedy, .may_pass]"),
+		jq(".files[0] | [.file, .file_hex, .mode, .to, .reason,"
+		   " .reason_name, .remedy, .may_pass]"),
 		"JSON: nothing");
 	dxs_is(0, RUN(WHY, "stack"), "a directory: exit status");
 	dxs_str("stack: directory, files of this mount: nothing in the way\n",
@@ -67,9 +68,12 @@ static void test_use(void)
 	dxs_remount("switch=never");
 	is_refused(2, FILE_, "NEVER", "remount,switch=live");
 	is_refused(2, "stack", "NEVER", "remount,switch=live");
+	/* Nobody writes to a read-only mount. */
+	close(fd);
 	dxs_remount("switch=live,ro");
 	is_refused(2, FILE_, "READ_ONLY", "remount,rw");
 	dxs_remount("rw");
+	fd = MUST(open(FILE_, O_RDONLY));
 	MUST(ioctl(fd, FIFREEZE, 0));
 	is_refused(1, FILE_, "FROZEN", "fsfreeze --unfreeze");
 	MUST(ioctl(fd, FITHAW, 0));
