@@ -245,7 +245,7 @@ holder=$!
 echo >/tmp/go
 wait $pid
 is 125 $? "a file that somebody outside has open: status"
-says "somebody still uses the lower filesystem" "... told"
+says "somebody outside still uses the lower filesystem" "... told"
 ends 1 "... no switch" daxstack set dax $m/file
 kill $holder
 wait $holder 2>/dev/null
