@@ -95,26 +95,28 @@ static int dxs_quota_set_info(struct super_block *sb, int type,
 /*
  * H76: what turns quotas on and off has no other lock against its like, and against
  * those that look at them: the lower s_umount is held for writing, as the VFS holds
- * that of the stack.
+ * that of the stack. With that nobody waits for the thaw of a lower filesystem that
+ * was frozen elsewhere, for sync(2) would wait for us; and nobody makes it read-only.
  */
 static struct super_block *dxs_quota_begin_onoff(struct super_block *sb,
 						 int *err)
 {
-	struct vfsmount *mnt = dxs_lower_mnt(sb);
+	struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
 
-	*err = mnt_want_write(mnt);
-	if (*err)
+	*err = -EROFS;
+	if (__mnt_is_readonly(dxs_lower_mnt(sb)))
 		return NULL;
-	down_write(&mnt->mnt_sb->s_umount);
-	return mnt->mnt_sb;
+	*err = -EBUSY;
+	if (!sb_start_write_trylock(lower))
+		return NULL;
+	down_write(&lower->s_umount);
+	return lower;
 }
 
-static void dxs_quota_end_onoff(struct super_block *sb)
+static void dxs_quota_end_onoff(struct super_block *lower)
 {
-	struct vfsmount *mnt = dxs_lower_mnt(sb);
-
-	up_write(&mnt->mnt_sb->s_umount);
-	mnt_drop_write(mnt);
+	up_write(&lower->s_umount);
+	sb_end_write(lower);
 }
 
 static int dxs_quota_enable(struct super_block *sb, unsigned int flags)
@@ -126,7 +128,7 @@ static int dxs_quota_enable(struct super_block *sb, unsigned int flags)
 	if (!lower)
 		return err;
 	err = lower->s_qcop->quota_enable(lower, flags);
-	dxs_quota_end_onoff(sb);
+	dxs_quota_end_onoff(lower);
 	return err;
 }
 
@@ -139,7 +141,7 @@ static int dxs_quota_disable(struct super_block *sb, unsigned int flags)
 	if (!lower)
 		return err;
 	err = lower->s_qcop->quota_disable(lower, flags);
-	dxs_quota_end_onoff(sb);
+	dxs_quota_end_onoff(lower);
 	return err;
 }
 
@@ -152,7 +154,7 @@ static int dxs_quota_off(struct super_block *sb, int type)
 	if (!lower)
 		return err;
 	err = lower->s_qcop->quota_off(lower, type);
-	dxs_quota_end_onoff(sb);
+	dxs_quota_end_onoff(lower);
 	return err;
 }
 
