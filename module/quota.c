@@ -11,7 +11,7 @@
 
 #include "daxstack.h"
 
-/* Both lower filesystems have all of these but ->quota_sync and ->rm_xquota. */
+/* Both lower filesystems have all of these but ->quota_sync. */
 static struct super_block *dxs_quota_lower(struct super_block *sb)
 {
 	struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
@@ -95,26 +95,28 @@ static int dxs_quota_set_info(struct super_block *sb, int type,
 /*
  * H76: what turns quotas on and off has no other lock against its like, and against
  * those that look at them: the lower s_umount is held for writing, as the VFS holds
- * that of the stack.
+ * that of the stack. With that nobody waits for the thaw of a lower filesystem that
+ * was frozen elsewhere, for sync(2) would wait for us; and nobody makes it read-only.
  */
 static struct super_block *dxs_quota_begin_onoff(struct super_block *sb,
 						 int *err)
 {
-	struct vfsmount *mnt = dxs_lower_mnt(sb);
+	struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
 
-	*err = mnt_want_write(mnt);
-	if (*err)
+	*err = -EROFS;
+	if (__mnt_is_readonly(dxs_lower_mnt(sb)))
 		return NULL;
-	down_write(&mnt->mnt_sb->s_umount);
-	return mnt->mnt_sb;
+	*err = -EBUSY;
+	if (!sb_start_write_trylock(lower))
+		return NULL;
+	down_write(&lower->s_umount);
+	return lower;
 }
 
-static void dxs_quota_end_onoff(struct super_block *sb)
+static void dxs_quota_end_onoff(struct super_block *lower)
 {
-	struct vfsmount *mnt = dxs_lower_mnt(sb);
-
-	up_write(&mnt->mnt_sb->s_umount);
-	mnt_drop_write(mnt);
+	up_write(&lower->s_umount);
+	sb_end_write(lower);
 }
 
 static int dxs_quota_enable(struct super_block *sb, unsigned int flags)
@@ -126,7 +128,7 @@ static int dxs_quota_enable(struct super_block *sb, unsigned int flags)
 	if (!lower)
 		return err;
 	err = lower->s_qcop->quota_enable(lower, flags);
-	dxs_quota_end_onoff(sb);
+	dxs_quota_end_onoff(lower);
 	return err;
 }
 
@@ -139,7 +141,7 @@ static int dxs_quota_disable(struct super_block *sb, unsigned int flags)
 	if (!lower)
 		return err;
 	err = lower->s_qcop->quota_disable(lower, flags);
-	dxs_quota_end_onoff(sb);
+	dxs_quota_end_onoff(lower);
 	return err;
 }
 
@@ -152,20 +154,16 @@ static int dxs_quota_off(struct super_block *sb, int type)
 	if (!lower)
 		return err;
 	err = lower->s_qcop->quota_off(lower, type);
-	dxs_quota_end_onoff(sb);
+	dxs_quota_end_onoff(lower);
 	return err;
 }
 
-/* XFS alone. */
 static int dxs_quota_remove(struct super_block *sb, unsigned int flags)
 {
 	struct vfsmount *mnt = dxs_lower_mnt(sb);
-	struct super_block *lower = mnt->mnt_sb;
-	int err;
+	struct super_block *lower;
+	int err = mnt_want_write(mnt);
 
-	if (!lower->s_qcop->rm_xquota)
-		return -ENOSYS;
-	err = mnt_want_write(mnt);
 	if (err)
 		return err;
 	lower = dxs_quota_lower(sb);
@@ -189,8 +187,20 @@ static const struct quotactl_ops dxs_quotactl_file_ops = {
 	.get_state	= dxs_quota_state,
 };
 
-/* Over quotas that the filesystem keeps out of sight. */
-static const struct quotactl_ops dxs_quotactl_ops = {
+/* Over quotas that ext4 keeps out of sight. */
+static const struct quotactl_ops dxs_quotactl_sysfile_ops = {
+	.quota_enable	= dxs_quota_enable,
+	.quota_disable	= dxs_quota_disable,
+	.quota_sync	= dxs_quota_sync,
+	.set_info	= dxs_quota_set_info,
+	.get_dqblk	= dxs_quota_get,
+	.get_nextdqblk	= dxs_quota_get_next,
+	.set_dqblk	= dxs_quota_set,
+	.get_state	= dxs_quota_state,
+};
+
+/* Over those of XFS. */
+static const struct quotactl_ops dxs_quotactl_xfs_ops = {
 	.quota_enable	= dxs_quota_enable,
 	.quota_disable	= dxs_quota_disable,
 	.rm_xquota	= dxs_quota_remove,
@@ -212,7 +222,11 @@ void dxs_quota_init(struct super_block *sb)
 
 	if (!lower->s_qcop)
 		return;
-	sb->s_qcop = lower->s_qcop->quota_enable ? &dxs_quotactl_ops :
-						   &dxs_quotactl_file_ops;
+	if (lower->s_qcop->rm_xquota)
+		sb->s_qcop = &dxs_quotactl_xfs_ops;
+	else if (lower->s_qcop->quota_enable)
+		sb->s_qcop = &dxs_quotactl_sysfile_ops;
+	else
+		sb->s_qcop = &dxs_quotactl_file_ops;
 	sb->s_quota_types = lower->s_quota_types;
 }

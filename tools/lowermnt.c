@@ -32,6 +32,8 @@
 #include "lowermnt.h"
 #include "tool.h"
 
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
 /* Who mounts more on a mount point does so on purpose. */
 #define UNMOUNTS_MAX	64
 
@@ -125,7 +127,7 @@ static unsigned int flags_of(int fd)
 
 	if (fstatvfs(fd, &st))
 		return MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(all); i++)
 		if (st.f_flag & all[i].shown)
 			flags |= all[i].flag;
 	/* One of three. */
@@ -539,7 +541,7 @@ bool lowermnt_end(void)
 			break;
 	}
 	if (!free)
-		warnx("%s: somebody still uses the lower filesystem, and keeps files from being switched",
+		warnx("%s: somebody outside still uses the lower filesystem: no switches",
 		      name_shown(place.target));
 	return free;
 }
