@@ -343,11 +343,11 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 
 	if (!sbi)
 		return NULL;
+	dxs_report_init(sbi);
 	mutex_init(&sbi->probe_lock);
 	mutex_init(&sbi->walk_lock);
 	spin_lock_init(&sbi->wb_lock);
 	dxs_linger_init(sbi);
-	dxs_report_init(sbi);
 	/* H39: not the mounter's, whom a security module may have restricted. */
 	sbi->cred = prepare_kernel_cred(&init_task);
 	if (!sbi->cred) {
