@@ -84,7 +84,7 @@ enum dxs_dax {
 /**
  * struct dxs_passed - mount options for the lower filesystem (passed.c)
  * @options: of struct dxs_passed_option, in the order given
- * @bytes: what they take
+ * @bytes: what they are to mount(2)
  */
 struct dxs_passed {
 	struct list_head options;
