@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -530,6 +531,13 @@ static void off_advice(const struct mount_try *try, int reason, dev_t dev)
 	}
 }
 
+static bool is_read_only(const char *target)
+{
+	struct statvfs vfs;
+
+	return !statvfs(target, &vfs) && vfs.f_flag & ST_RDONLY;
+}
+
 /**
  * why_off - tell if nothing can be switched on a mount, and why
  * @try: a mount that worked
@@ -553,7 +561,8 @@ void why_off(const struct mount_try *try)
 		reason = reason_said(try);
 	if (!reason && device_mounted(dev, NULL, NULL, &mount))
 		reason = DAXSTACK_REASON_LOWER_SHARED;
-	/* The source has to be mounted first; that is as it should be. */
+	if (is_read_only(try->target))
+		reason = DAXSTACK_REASON_READ_ONLY;
 	if (reason == DAXSTACK_REASON_NONE ||
 	    reason == DAXSTACK_REASON_READ_ONLY ||
 	    reason == DAXSTACK_REASON_NEVER ||
