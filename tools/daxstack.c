@@ -19,19 +19,23 @@ static const char title[] = "daxstack";
 static const struct tool_command *const commands[] = {
 	&set_command,
 	&status_command,
+	&save_command,
+	&restore_command,
 	NULL
 };
 
 static const char help[] =
 "Usage: daxstack set [OPTION]... dax|cached FILE...\n"
 "       daxstack status [OPTION]... FILE...\n"
+"       daxstack save [OPTION]... PATH... > LIST\n"
+"       daxstack restore [OPTION]... [LIST]\n"
 "       daxstack --help | --version\n"
 "\n"
 "Switch files of a daxstack mount between DAX and the page cache while they are\n"
 "in use, or show the mode that they are in.\n"
 "\n"
-"'daxstack set --help' and 'daxstack status --help' tell the options, their\n"
-"units, and the exit statuses.\n"
+"'daxstack COMMAND --help' tells the options of a command, their units, and the\n"
+"exit statuses.\n"
 "\n"
 "Example:\n"
 "  daxstack set -v dax /mnt/x/log && daxstack status /mnt/x/log\n";
@@ -105,7 +109,7 @@ static int run(int argc, char **argv)
 	const struct tool_command *const *cmd;
 
 	if (argc < 2)
-		return tool_usage_error(title, "command missing: set or status");
+		return tool_usage_error(title, "command missing: set, status, save or restore");
 	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
 		fputs(help, stdout);
 		return TOOL_OK;

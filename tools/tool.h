@@ -6,6 +6,7 @@
 #define TOOL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Exit statuses. With several files the highest wins. */
 enum tool_status {
@@ -30,6 +31,8 @@ struct tool_command {
 	int (*run)(int argc, char **argv);
 };
 
+extern const struct tool_command restore_command;
+extern const struct tool_command save_command;
 extern const struct tool_command set_command;
 extern const struct tool_command status_command;
 
@@ -50,6 +53,7 @@ const char *reason_text(unsigned int reason);
 const char *name_shown(const char *name);
 char *name_utf8(const char *name, bool *exact);
 char *name_hex(const char *name);
+size_t name_utf8_len(const char *s);
 
 /* What a refusal by a lease is called: the kernel has no reason for it. */
 #define LEASE_TEXT	"another process holds a lease on the file"
