@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * daxstack restore by root where the owner of a directory puts links in the place of
- * what is listed, before each of the system calls in turn: what the links lead to is
- * never changed.
+ * what is listed, before each system call in turn that names or changes a file: what
+ * the links lead to is never changed.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -46,7 +47,7 @@ static const struct swap swaps[] = {
 /**
  * struct eve - she who swaps
  * @swap: what
- * @when: before which call
+ * @when: before which of these calls
  * @calls: that were made
  * @done: it is swapped
  */
@@ -61,8 +62,10 @@ static void swap_hook(const struct call *call, void *data)
 {
 	struct eve *eve = data;
 
-	eve->calls = call->count + 1;
-	if (call->count != eve->when)
+	if (call->nr != SYS_openat && call->nr != SYS_openat2 &&
+	    call->nr != SYS_ioctl)
+		return;
+	if (eve->calls++ != eve->when)
 		return;
 	MUST(rename(eve->swap->what, TOP "/away"));
 	if (eve->swap->link)
@@ -101,6 +104,8 @@ static bool run_swapped(struct eve *eve)
 {
 	int status;
 
+	eve->calls = 0;
+	eve->done = false;
 	DXS_RUN("daxstack", "set", "-R", "-q", "cached", TOP);
 	status = traced(out, sizeof(out),
 			ARGV("daxstack", "restore", "-C", TOP, LIST),
@@ -121,7 +126,6 @@ static void test_swap(const struct swap *swap)
 	       swap->name);
 	calls = eve.calls;
 	for (eve.when = 0; eve.when < calls; eve.when++) {
-		eve.done = false;
 		if (run_swapped(&eve) && !bad++)
 			dxs_diag("before call %ld of %ld: %s", eve.when, calls,
 				 out);
