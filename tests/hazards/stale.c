@@ -32,6 +32,7 @@
  * @unmapped: ... and is done
  * @hold: posted for munmap(2) to be held up, see hold_up()
  * @held: it is to be
+ * @over: there is no more to hold up
  */
 struct window {
 	atomic_ulong stored;
@@ -40,6 +41,7 @@ struct window {
 	atomic_bool unmapped;
 	sem_t hold;
 	atomic_bool held;
+	atomic_bool over;
 };
 
 static struct window *window;
@@ -86,7 +88,7 @@ static void *hold_up(void *unused)
 {
 	(void)unused;
 	on_cpu(0);
-	for (;;) {
+	while (!window->over) {
 		MUST(sem_wait(&window->hold));
 		while (window->held)
 			;
@@ -211,7 +213,8 @@ void h57_unmapped_before_flush(void)
 	dxs_ok(hits > 0, "H57: switched while munmap was not done: %d of %d",
 	       hits, i);
 	dxs_is(0, wrong, "H57: what was stored is read");
-	pthread_cancel(holder);
+	window->over = true;
+	MUST(sem_post(&window->hold));
 	pthread_join(holder, NULL);
 	munmap(window, sizeof(*window));
 	close(fd);
