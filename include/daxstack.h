@@ -67,7 +67,8 @@
 	X(KERNEL,	EOPNOTSUPP,	"kernel was not tested (parameter allow_untested_kernel)") \
 	X(BLOCK_SIZE,	EOPNOTSUPP,	"block size of the lower filesystem is not the page size") \
 	X(DEVICE_GONE,	EOPNOTSUPP,	"device is gone: its driver was unbound") \
-	X(NO_FLAG,	EOPNOTSUPP,	"lower filesystem cannot store the flag (XFS version 4)")
+	X(NO_FLAG,	EOPNOTSUPP,	"lower filesystem cannot store the flag (XFS version 4)") \
+	X(REFLINK,	EOPNOTSUPP,	"file shares blocks with another file (daxstack set --unshare)")
 
 #define DAXSTACK_REASON_ENUM_(name, err, text) DAXSTACK_REASON_##name,
 enum daxstack_reason {

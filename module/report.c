@@ -52,6 +52,7 @@ static bool dxs_is_lowers_refusal(const struct dxs_switch *sw)
 	return dxs_only_attributes(sw) &&
 		(sw->reason == DAXSTACK_REASON_PERSIST ||
 		 sw->reason == DAXSTACK_REASON_LOWER_SAYS_NO ||
+		 sw->reason == DAXSTACK_REASON_REFLINK ||
 		 sw->reason == DAXSTACK_REASON_NOT_OWNER);
 }
 

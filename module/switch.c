@@ -311,6 +311,22 @@ static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 }
 
 /*
+ * Why does the lower filesystem refuse the flag? It does not tell; but all else that
+ * XFS has against the DAX bit, dxs_can_be_dax() has asked for: what is left are
+ * blocks that the file shares, or did share. Linux 6.1 has no DAX for those.
+ */
+static enum daxstack_reason dxs_lowers_reason(const struct dxs_switch *sw,
+					      int err, bool rest)
+{
+	const struct inode *lower = dxs_switch_lower(sw);
+
+	if (sw->to == DAXSTACK_DAX && err == -EINVAL && !rest &&
+	    !strcmp(lower->i_sb->s_type->name, "xfs"))
+		return DAXSTACK_REASON_REFLINK;
+	return DAXSTACK_REASON_LOWER_SAYS_NO;
+}
+
+/*
  * Step 8, first half: store the flag, so that a later mount, with or without
  * us, finds the mode that was chosen, and with it all that the same call asks
  * for (H55). This is the last thing that can fail: a flag that is stored is
@@ -343,7 +359,7 @@ static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
 	if (rest || (sw->fa && sw->stores))
 		sw->err = err;
 	if (err == -EINVAL || err == -EOPNOTSUPP)
-		return DAXSTACK_REASON_LOWER_SAYS_NO;
+		return dxs_lowers_reason(sw, err, rest);
 	sw->err = err;
 	/* ext4 lets no other flag of such a file be changed; XFS does. */
 	if (err == -EPERM && IS_IMMUTABLE(d_inode(sw->lower)))

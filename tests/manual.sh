@@ -102,8 +102,8 @@ while read -r name; do
 			echo "# $option"
 			status=1
 		}
-	done < <($cmd "$name" --help | grep -oE -- '(^|[ ,])--[a-z][a-z-]+' |
-		tr -d ' ,' | sort -u)
+	done < <($cmd "$name" --help | sed -En 's/^ +(-., )?(--[a-z][a-z-]+).*/\2/p' |
+		sort -u)
 	ok $status "daxstack $name: its page has all options"
 done < <($cmd --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 

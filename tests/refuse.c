@@ -599,7 +599,7 @@ static void test_reflinked(void)
 	}
 	make_clone();
 	fd = MUST(open("stack/original", O_RDWR));
-	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_LOWER_SAYS_NO, name);
+	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_REFLINK, name);
 	close(fd);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * daxstack set -R takes little longer for many files than setting their flags
- * takes on the lower filesystem alone; daxstack status -R takes no longer.
+ * takes on the lower filesystem alone; daxstack status -R, daxstack restore, and set
+ * with names from a file, take no longer than that.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -137,23 +138,24 @@ static double time_lower(void)
 	return end - start;
 }
 
-/* Seconds for daxstack set -R, with starting the program; undone as well. */
-static double time_stack(void)
+/*
+ * Seconds for a command that makes all files dax, with starting the program; undone as
+ * well. Reports whether it says @expected, and does it.
+ */
+static double time_stack(const char *name, const char *expected,
+			 const char *const argv[])
 {
-	char expected[64];
 	double start, end;
 	int modes, flags;
 
 	dxs_mount_stack();
 	forget_all();
 	start = dxs_now();
-	DXS_RUN_READ(out, sizeof(out), SET_R, "dax", "stack/many");
+	dxs_run_read(out, sizeof(out), argv);
 	end = dxs_now();
-	snprintf(expected, sizeof(expected), "switched %d\ndirectories: %d\n",
-		 MANY_FILES, MANY_DIRS + 1);
-	dxs_str(expected, out, "many files: summary");
+	dxs_str(expected, out, "many files, %s: what it says", name);
 	count("stack/many", DAXSTACK_DAX, &modes, &flags);
-	dxs_is(MANY_FILES, modes, "many files: all are dax");
+	dxs_is(MANY_FILES, modes, "many files, %s: all are dax", name);
 	dxs_umount_stack();
 	dxs_mount_lower();
 	set_flags("lower/many", DAXSTACK_CACHED);
@@ -179,6 +181,56 @@ static double time_status(void)
 	return end - start;
 }
 
+#define ARGV(...)	((const char *const[]){ __VA_ARGS__, NULL })
+
+static double time_set(void)
+{
+	char expected[64];
+
+	snprintf(expected, sizeof(expected), "switched %d\ndirectories: %d\n",
+		 MANY_FILES, MANY_DIRS + 1);
+	return time_stack("set -R", expected, ARGV(SET_R, "dax", "stack/many"));
+}
+
+/* In the order of the directories, as save lists them. */
+static void write_lists(void)
+{
+	FILE *names = fopen("names", "w");
+	FILE *modes = fopen("modes", "w");
+	int dir, i;
+
+	fputs("# daxstack modes 1\n", modes);
+	for (dir = 0; dir < MANY_DIRS; dir++) {
+		for (i = dir; i < MANY_FILES; i += MANY_DIRS) {
+			fprintf(names, "stack/many/%d/%d\n", dir, i);
+			fprintf(modes, "dax file many/%d/%d\n", dir, i);
+		}
+	}
+	fputs("# end\n", modes);
+	fclose(names);
+	fclose(modes);
+}
+
+static void test_lists(double best)
+{
+	char expected[64];
+	double names, modes;
+
+	write_lists();
+	names = time_stack("--files-from", "",
+			   ARGV("daxstack", "set", "--files-from", "names",
+				"dax"));
+	snprintf(expected, sizeof(expected), "switched %d\n", MANY_FILES);
+	modes = time_stack("restore", expected,
+			   ARGV("daxstack", "restore", "-C", "stack", "modes"));
+	dxs_diag("%.3f s with names from a file, %.3f s by restore", names,
+		 modes);
+	dxs_ok(names <= 1.05 * best, "%d files: --files-from is no slower",
+	       MANY_FILES);
+	dxs_ok(modes <= 1.05 * best, "%d files: restore is no slower",
+	       MANY_FILES);
+}
+
 /*
  * The clock of this test's guest counts instructions (treespeed.guest), so that it
  * gives the same times in every run. By another clock, what else the machine
@@ -195,7 +247,7 @@ static void test_speed(void)
 	dxs_umount_lower();
 	for (i = 0; i < ROUNDS; i++) {
 		lower = time_lower();
-		stack = time_stack();
+		stack = time_set();
 		status = time_status();
 		dxs_diag("%d files: %.3f s by %s alone, %.3f s by the stack, %.3f s for status",
 			 MANY_FILES, lower, dxs_fs, stack, status);
@@ -213,6 +265,7 @@ static void test_speed(void)
 	       MANY_FILES);
 	dxs_ok(best_status <= best_stack,
 	       "%d files: status -R is no slower than set -R", MANY_FILES);
+	test_lists(best_stack);
 }
 
 int main(void)

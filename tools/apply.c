@@ -4,6 +4,7 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,23 +40,35 @@ static int status_of(int error)
 		TOOL_BUSY : TOOL_FAILED;
 }
 
-static struct set_result refused_for(const struct set_options *opt,
-				     const char *path, const char *text,
-				     int error)
+/**
+ * apply_refused - tell that a file is not switched
+ * @opt: the command line
+ * @path: its name
+ * @text: why, in words; NULL if @error says it
+ * @error: an errno
+ */
+struct set_result apply_refused(const struct set_options *opt,
+				const char *path, const char *text, int error)
 {
 	const char *mode = mode_name(opt->mode);
+	const char *not = opt->dry_run ? "would not be switched" :
+					 "not switched";
 
 	if (!opt->quiet) {
 		progress_hide(stderr);
 		if (text)
-			warnx("%s: not switched to %s: %s (%s)",
-			      name_shown(path), mode, text, strerror(error));
+			warnx("%s: %s to %s: %s (%s)", name_shown(path), not,
+			      mode, text, strerror(error));
 		else
-			warnx("%s: not switched to %s: %s", name_shown(path),
-			      mode, strerror(error));
+			warnx("%s: %s to %s: %s", name_shown(path), not, mode,
+			      strerror(error));
 	}
-	return (struct set_result){ SET_REFUSED, status_of(error),
-				    text ? text : strerror(error) };
+	return (struct set_result){
+		.outcome = SET_REFUSED,
+		.status = status_of(error),
+		.why = text ? text : strerror(error),
+		.error = error,
+	};
 }
 
 /*
@@ -74,8 +87,8 @@ static void say_remedy(const struct set_options *opt, unsigned int reason)
 static struct set_result refused(const struct attempt *attempt,
 				 unsigned int reason, int error)
 {
-	struct set_result result = refused_for(attempt->opt, attempt->path,
-					       reason_text(reason), error);
+	struct set_result result = apply_refused(attempt->opt, attempt->path,
+						 reason_text(reason), error);
 
 	say_remedy(attempt->opt, reason);
 	return result;
@@ -114,7 +127,8 @@ static void say_where(const struct set_options *opt, int fd)
 	free(places);
 }
 
-static void say_switched(const char *path, const struct daxstack_switch *sw)
+static void say_switched(const char *path, const struct daxstack_switch *sw,
+			 unsigned long long unshared)
 {
 	progress_hide(stdout);
 	fputs(name_shown(path), stdout);
@@ -133,6 +147,8 @@ static void say_switched(const char *path, const struct daxstack_switch *sw)
 	       (unsigned long long)(sw->shut_ns + 500) / 1000);
 	if (sw->attempts > 1)
 		printf(", %u attempts", sw->attempts);
+	if (unshared)
+		printf(", %llu KiB unshared", unshared >> 10);
 	putchar('\n');
 }
 
@@ -163,46 +179,154 @@ static int ask(const struct attempt *attempt, int fd, unsigned long request,
 	return error;
 }
 
-static struct set_result set_file(const struct attempt *attempt, int fd)
+static void start_clock(struct attempt *attempt)
+{
+	attempt->deadline_ms = attempt->opt->timeout_ms < 0 ? LLONG_MAX :
+		now_ms() + attempt->opt->timeout_ms;
+}
+
+/*
+ * Gives the file blocks of its own where it shares some, or, if the lower
+ * filesystem @refuses it, takes for shared what looks like its own. The timeout
+ * is for what is in the way of the switch: it counts from here.
+ *
+ * Return: true, or false with what is to be told in @result.
+ */
+static bool unshare_file(struct attempt *attempt, int fd,
+			 const struct file_id *id, bool refuses,
+			 struct set_result *result)
+{
+	const char *space = NULL;
+	unsigned long long bytes;
+	int error = unshare_shared(fd, &bytes);
+	int writable = -1;
+
+	if (!error && !bytes && !refuses)
+		return true;
+	if (!error)
+		space = unshare_space(fd, bytes);
+	if (!error && !space) {
+		writable = file_open_as(fd, id, O_RDWR);
+		error = writable < 0 ? writable : 0;
+	}
+	if (!error && !space) {
+		error = unshare(writable, bytes, &result->unshared);
+		close(writable);
+		if (error == -ENOSPC || error == -EDQUOT)
+			space = "no space for blocks of its own";
+	} else if (space) {
+		error = -ENOSPC;
+	}
+	start_clock(attempt);
+	bytes = result->unshared;
+	if (error == -EINTR)
+		*result = refused(attempt, DAXSTACK_REASON_INTERRUPTED, EINTR);
+	else if (error)
+		*result = apply_refused(attempt->opt, attempt->path,
+					space ?: "cannot be unshared", -error);
+	result->unshared = bytes;
+	return !error;
+}
+
+/* Is it worth it? What else is in the way is found out first. */
+static bool wants_unshare(const struct attempt *attempt, int fd)
+{
+	struct daxstack_state state;
+
+	return attempt->opt->unshare &&
+		!ioctl(fd, DAXSTACK_IOC_STATE, &state) &&
+		state.mode != DAXSTACK_DAX &&
+		(state.reason == DAXSTACK_REASON_NONE ||
+		 state.reason == DAXSTACK_REASON_NEVER);
+}
+
+static void put_answer(struct set_result *result,
+		       const struct daxstack_switch *sw)
+{
+	bool is = result->outcome != SET_DEFERRED &&
+		result->outcome != SET_REFUSED;
+
+	result->answer = *sw;
+	result->mode = mode_name(is ? sw->mode : !sw->mode);
+}
+
+static struct set_result set_file(struct attempt *attempt, int fd,
+				  const struct file_id *id)
 {
 	struct set_result result = { .status = TOOL_OK };
+	unsigned long long unshared;
 	struct daxstack_switch sw;
-	int error = ask(attempt, fd, DAXSTACK_IOC_SWITCH, &sw);
+	int error;
 
+	if (wants_unshare(attempt, fd) &&
+	    !unshare_file(attempt, fd, id, false, &result))
+		return result;
+	error = ask(attempt, fd, DAXSTACK_IOC_SWITCH, &sw);
+	if (error && attempt->opt->unshare &&
+	    sw.reason == DAXSTACK_REASON_REFLINK) {
+		if (!unshare_file(attempt, fd, id, true, &result))
+			return result;
+		error = ask(attempt, fd, DAXSTACK_IOC_SWITCH, &sw);
+	}
+	unshared = result.unshared;
 	if (error) {
 		result = refused(attempt, sw.reason, error);
 		if (sw.reason == DAXSTACK_REASON_LOWER_SHARED)
 			say_where(attempt->opt, fd);
-		return result;
-	}
-	if (attempt->opt->verbose)
-		say_switched(attempt->path, &sw);
-	if (sw.deferred)
+	} else if (sw.deferred) {
 		result.outcome = SET_DEFERRED;
-	else
+		result.why = reason_text(sw.reason);
+	} else {
 		result.outcome = sw.switched ? SET_SWITCHED : SET_ALREADY;
+	}
+	if (!error && attempt->opt->verbose)
+		say_switched(attempt->path, &sw, unshared);
+	result.unshared = unshared;
+	put_answer(&result, &sw);
 	return result;
+}
+
+/**
+ * apply_refused_directory - tell that the flag of a directory is not changed
+ * @opt: the command line
+ * @path: its name
+ * @text: why, in words; NULL if @error says it
+ * @error: an errno
+ */
+struct set_result apply_refused_directory(const struct set_options *opt,
+					  const char *path, const char *text,
+					  int error)
+{
+	static char why[256];
+
+	snprintf(why, sizeof(why), "flag of the directory %s %s: %s%s%s%s",
+		 opt->dry_run ? "would not be" : "not",
+		 opt->mode == DAXSTACK_DAX ? "set" : "cleared",
+		 text ?: "", text ? " (" : "", strerror(error),
+		 text ? ")" : "");
+	if (!opt->quiet) {
+		progress_hide(stderr);
+		warnx("%s: %s", name_shown(path), why);
+	}
+	return (struct set_result){
+		.outcome = SET_REFUSED,
+		.status = status_of(error),
+		.why = why,
+		.error = error,
+	};
 }
 
 static struct set_result directory_failed(const struct attempt *attempt,
 					  unsigned int reason, int error)
 {
 	const char *text = NULL;
-	static char why[256];
 
 	/* The errno says as much. */
 	if (reason != DAXSTACK_REASON_NOT_OWNER &&
 	    reason != DAXSTACK_REASON_READ_ONLY)
 		text = reason_text(reason);
-	snprintf(why, sizeof(why), "flag of the directory not %s: %s%s%s%s",
-		 attempt->opt->mode == DAXSTACK_DAX ? "set" : "cleared",
-		 text ?: "", text ? " (" : "", strerror(error),
-		 text ? ")" : "");
-	if (!attempt->opt->quiet) {
-		progress_hide(stderr);
-		warnx("%s: %s", name_shown(attempt->path), why);
-	}
-	return (struct set_result){ SET_REFUSED, status_of(error), why };
+	return apply_refused_directory(attempt->opt, attempt->path, text,
+				       error);
 }
 
 static void say_directory(const struct attempt *attempt, bool changed)
@@ -223,7 +347,10 @@ static struct set_result set_directory(const struct attempt *attempt, int fd)
 		return directory_failed(attempt, sw.reason, error);
 	if (attempt->opt->verbose)
 		say_directory(attempt, sw.switched);
-	return (struct set_result){ .outcome = SET_DIRECTORY };
+	return (struct set_result){
+		.outcome = SET_DIRECTORY,
+		.answer = sw,
+	};
 }
 
 static void pause_ms(int ms)
@@ -262,10 +389,10 @@ static struct set_result not_opened(const struct attempt *attempt, int error)
 	if (error == EWOULDBLOCK && signals_ended())
 		return refused(attempt, DAXSTACK_REASON_INTERRUPTED, EINTR);
 	if (error == EWOULDBLOCK)
-		return refused_for(attempt->opt, attempt->path, LEASE_TEXT,
-				   error);
+		return apply_refused(attempt->opt, attempt->path, LEASE_TEXT,
+				     error);
 	return apply_failed(attempt->opt, attempt->path, error == ENOSYS ?
-			    NO_PROC_TEXT : strerror(error));
+			    NO_PROC_TEXT : strerror(error), error);
 }
 
 /**
@@ -282,23 +409,24 @@ static struct set_result not_opened(const struct attempt *attempt, int error)
 struct set_result apply(const struct set_options *opt, const char *path,
 			int look, const struct file_id *id, int *opened)
 {
-	struct attempt attempt = { opt, path, LLONG_MAX };
+	struct attempt attempt = { .opt = opt, .path = path };
 	struct set_result result;
 	int fd;
 
 	if (opened)
 		*opened = -1;
-	if (opt->timeout_ms >= 0)
-		attempt.deadline_ms = now_ms() + opt->timeout_ms;
+	start_clock(&attempt);
 	if (!file_has_ioctls(id))
 		return refused(&attempt, DAXSTACK_REASON_NOT_REGULAR, EINVAL);
+	if (opt->dry_run)
+		return rehearse(opt, path, look, id, opened);
 	fd = open_in_time(&attempt, look, id);
 	if (fd < 0)
 		return not_opened(&attempt, -fd);
 	if (S_ISDIR(id->mode))
 		result = set_directory(&attempt, fd);
 	else
-		result = set_file(&attempt, fd);
+		result = set_file(&attempt, fd, id);
 	if (opened)
 		*opened = fd;
 	else
@@ -311,13 +439,42 @@ struct set_result apply(const struct set_options *opt, const char *path,
  * @opt: whether to print
  * @path: its name
  * @why: in words
+ * @error: an errno, or 0 if there is none for it
  */
 struct set_result apply_failed(const struct set_options *opt, const char *path,
-			       const char *why)
+			       const char *why, int error)
 {
 	if (!opt->quiet) {
 		progress_hide(stderr);
 		warnx("%s: %s", name_shown(path), why);
 	}
-	return (struct set_result){ SET_REFUSED, TOOL_FAILED, why };
+	return (struct set_result){
+		.outcome = SET_REFUSED,
+		.status = TOOL_FAILED,
+		.why = why,
+		.error = error,
+	};
+}
+
+/**
+ * apply_named - switch a file by its name, or set the flag of a directory
+ * @opt: the command line
+ * @path: a symbolic link is followed
+ */
+struct set_result apply_named(const struct set_options *opt, const char *path)
+{
+	struct set_result result;
+	struct file_id id;
+	int look = file_look(AT_FDCWD, path, 0, &id);
+	const char *why;
+
+	if (look < 0)
+		return apply_failed(opt, path, strerror(-look), -look);
+	why = file_foreign(look, &id);
+	if (why)
+		result = apply_failed(opt, path, why, 0);
+	else
+		result = apply(opt, path, look, &id, NULL);
+	close(look);
+	return result;
 }

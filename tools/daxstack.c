@@ -19,6 +19,8 @@ static const char title[] = "daxstack";
 static const struct tool_command *const commands[] = {
 	&set_command,
 	&status_command,
+	&save_command,
+	&restore_command,
 	&lower_command,
 	&who_command,
 	&list_command,

@@ -42,7 +42,8 @@ int file_identify(int fd, struct file_id *id)
 	struct statx stx;
 
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-		  STATX_TYPE | STATX_MODE | STATX_INO | STATX_MNT_ID, &stx) < 0)
+		  STATX_TYPE | STATX_MODE | STATX_INO | STATX_MNT_ID |
+		  STATX_UID | STATX_NLINK, &stx) < 0)
 		return -errno;
 	*id = (struct file_id){
 		.mode = stx.stx_mode,
@@ -50,6 +51,8 @@ int file_identify(int fd, struct file_id *id)
 		.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
 		.ino = stx.stx_ino,
 		.mnt = stx.stx_mask & STATX_MNT_ID ? stx.stx_mnt_id : 0,
+		.uid = stx.stx_uid,
+		.links = stx.stx_nlink,
 	};
 	return 0;
 }
@@ -147,9 +150,10 @@ static int descriptors(void)
 }
 
 /**
- * file_open - open a file that was looked at, for ioctls
- * @look: descriptor of file_look(), stays open
+ * file_open_as - open a file that was looked at
+ * @look: descriptor of file_look(), or any other of it; stays open
  * @id: of it; file_has_ioctls()
+ * @flags: O_RDONLY or O_RDWR, and more
  *
  * The file is opened by its descriptor, so that it is that file, whatever its
  * name stands for by now.
@@ -158,7 +162,7 @@ static int descriptors(void)
  * -EWOULDBLOCK if somebody holds a lease on it, who was asked to give it up by
  * this call; -ENOSYS without /proc.
  */
-int file_open(int look, const struct file_id *id)
+int file_open_as(int look, const struct file_id *id, int flags)
 {
 	char number[16];
 	int fds = descriptors();
@@ -169,6 +173,18 @@ int file_open(int look, const struct file_id *id)
 	if (!file_has_ioctls(id))
 		return -EINVAL;
 	snprintf(number, sizeof(number), "%d", look);
-	fd = openat(fds, number, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = openat(fds, number, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+/**
+ * file_open - open a file that was looked at, for ioctls
+ * @look: as for file_open_as()
+ * @id: likewise
+ *
+ * Return: as file_open_as().
+ */
+int file_open(int look, const struct file_id *id)
+{
+	return file_open_as(look, id, O_RDONLY);
 }

@@ -17,6 +17,8 @@
  * @dev: its filesystem
  * @ino: which inode of that
  * @mnt: the mount that it was reached by, 0 where the kernel does not tell
+ * @uid: its owner
+ * @links: how many names it has
  */
 struct file_id {
 	mode_t mode;
@@ -24,6 +26,8 @@ struct file_id {
 	dev_t dev;
 	uint64_t ino;
 	uint64_t mnt;
+	uid_t uid;
+	unsigned int links;
 };
 
 int file_look(int dir, const char *name, int flags, struct file_id *id);
@@ -32,6 +36,7 @@ bool file_is_same(const struct file_id *a, const struct file_id *b);
 bool file_has_ioctls(const struct file_id *id);
 const char *file_foreign(int look, const struct file_id *id);
 int file_open(int look, const struct file_id *id);
+int file_open_as(int look, const struct file_id *id, int flags);
 bool file_is_leased(const struct file_id *id);
 
 #endif /* FILE_H */

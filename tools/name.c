@@ -79,10 +79,16 @@ const char *name_shown(const char *name)
 	return shown;
 }
 
-/* How many bytes of @s are one character in UTF-8, 0 if they are none. */
-static size_t utf8_len(const unsigned char *s)
+/**
+ * name_utf8_len - how many bytes are one character in UTF-8?
+ * @name: any bytes
+ *
+ * Return: of the first character, 0 if it is none.
+ */
+size_t name_utf8_len(const char *name)
 {
 	static const unsigned int least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	const unsigned char *s = (const unsigned char *)name;
 	unsigned int c, n, i;
 
 	if (*s < 0x80)
@@ -119,7 +125,7 @@ char *name_utf8(const char *name, bool *exact)
 		err(TOOL_FAILED, "name");
 	*exact = true;
 	for (; *name; name += n) {
-		n = utf8_len((const unsigned char *)name);
+		n = name_utf8_len(name);
 		if (n) {
 			to = mempcpy(to, name, n);
 		} else {

@@ -4,6 +4,10 @@
  *
  *	[##############......................] 4990/10001  49%  refused 3
  *
+ * and, while a large file takes long, how far that is, as
+ *
+ *	[####..........................] 4990/10001  49%  refused 3  unsharing 12%
+ *
  * There is one terminal, and so one bar. Whoever prints a line calls
  * progress_hide() before; the bar comes back when it is next due.
  */
@@ -31,6 +35,8 @@ static struct {
 	unsigned long long total;
 	unsigned long long done;
 	unsigned long long refused;
+	unsigned long long part_done;	/* of a file */
+	unsigned long long part_total;	/* 0: there is no part to tell of */
 	long long due_ms;		/* when it may be drawn again */
 	int shown;			/* columns that it takes now */
 } bar;
@@ -64,11 +70,17 @@ static void put(const char *text, size_t len)
 		bar.on = false;
 }
 
+static unsigned long long percent_of(unsigned long long done,
+				     unsigned long long total)
+{
+	if (done >= total)
+		return 100;
+	return (double)done / total * 100;
+}
+
 static unsigned long long percent(void)
 {
-	if (bar.done >= bar.total)
-		return 100;
-	return (double)bar.done / bar.total * 100;
+	return percent_of(bar.done, bar.total);
 }
 
 /* Fills in the numbers, or as much of them as @columns hold. */
@@ -82,6 +94,9 @@ static int numbers(char *line, int columns)
 		len = snprintf(line, COLUMNS_MAX,
 			       "%llu/%llu  %llu%%  refused %llu", bar.done,
 			       bar.total, percent(), bar.refused);
+	if (bar.part_total && len + (int)sizeof("  unsharing 100%") <= columns)
+		len += sprintf(line + len, "  unsharing %llu%%",
+			       percent_of(bar.part_done, bar.part_total));
 	if (len > columns && !bar.counting)
 		len = snprintf(line, COLUMNS_MAX, "%llu%%", percent());
 	return len > columns ? 0 : len;
@@ -170,6 +185,21 @@ void progress_step(bool refused)
 	/* Files that came meanwhile. */
 	if (!bar.counting && bar.total < bar.done)
 		bar.total = bar.done;
+	if (now_ms() >= bar.due_ms)
+		draw();
+}
+
+/**
+ * progress_part - how far is what takes long with one file?
+ * @done: in any unit
+ * @total: in the same; 0 when it is done
+ */
+void progress_part(unsigned long long done, unsigned long long total)
+{
+	if (!bar.on)
+		return;
+	bar.part_done = done;
+	bar.part_total = total;
 	if (now_ms() >= bar.due_ms)
 		draw();
 }

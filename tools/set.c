@@ -2,12 +2,9 @@
 /*
  * daxstack set: switch files to a mode. Here: the command line.
  */
-#include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daxstack.h"
 #include "set.h"
@@ -15,6 +12,7 @@
 
 static const char set_help[] =
 "Usage: daxstack set [OPTION]... dax|cached FILE...\n"
+"       daxstack set [OPTION]... --files-from LIST dax|cached [FILE]...\n"
 "\n"
 "Switch each FILE at once to dax (loads and stores go straight to persistent\n"
 "memory) or cached (through the page cache), even while it is open, mapped and\n"
@@ -30,6 +28,15 @@ static const char set_help[] =
 "  -t, --timeout SECONDS|inf  how long to wait, for each file, for what is in\n"
 "                             the way; fractions are fine, down to 0.001. [0:\n"
 "                             answer at once]\n"
+"  -n, --dry-run              tell what would be done and what would be refused,\n"
+"                             as far as it shows without trying; change nothing\n"
+"      --unshare              with dax, on XFS: give a FILE that shares blocks with\n"
+"                             others (cp --reflink) blocks of its own first\n"
+"      --files-from LIST      read more names from LIST, one in each line, or\n"
+"                             from standard input if that is -\n"
+"  -0, --null                 there a name ends with a NUL, as from find -print0;\n"
+"                             with no FILE and no LIST, from standard input\n"
+"  -J, --json                 print JSON, an object for each file\n"
 "  -q, --quiet                do not complain about files, only set the exit\n"
 "                             status; no summary\n"
 "  -v, --verbose              say what was done: pages (of the kernel's page\n"
@@ -45,76 +52,48 @@ static const char set_help[] =
 "  74  writing to standard output failed\n"
 "\n"
 "Examples: wait at most half a second for pinned pages to be let go; switch all\n"
-"files of a database, and have new ones be made in dax mode\n"
+"files of a database, and have new ones be made in dax mode; see what would come\n"
+"of it first; switch large files only\n"
 "  daxstack set -v -t 0.5 dax /mnt/x/log\n"
-"  daxstack set -R dax /mnt/x/db\n";
+"  daxstack set -R dax /mnt/x/db\n"
+"  daxstack set -R -n dax /mnt/x/db\n"
+"  find /mnt/x -size +1G -type f -print0 | daxstack set -0 dax\n";
 
-static int set_path(const struct set_options *opt, const char *path)
-{
-	struct file_id id;
-	int look = file_look(AT_FDCWD, path, 0, &id);
-	const char *why;
-	int status;
-
-	if (look < 0)
-		return apply_failed(opt, path, strerror(-look)).status;
-	why = file_foreign(look, &id);
-	if (why)
-		status = apply_failed(opt, path, why).status;
-	else
-		status = apply(opt, path, look, &id, NULL).status;
-	close(look);
-	return status;
-}
-
-static int set_paths(const struct set_options *opt, char *const *paths)
-{
-	int status = TOOL_OK;
-
-	while (*paths && !signals_ended())
-		status = tool_worse(status, set_path(opt, *paths++));
-	return status;
-}
-
-/*
- * Decimal seconds to milliseconds, rounded up so that little is not nothing.
- * Not strtod(): it takes nan, hex, signs and the locale's decimal point.
+/**
+ * struct command_line - of 'daxstack set'
+ * @opt: what to do
+ * @names: with which files
+ * @files_from: the file with more names, NULL without
+ * @null: names end with a NUL there
  */
-static bool parse_seconds(const char *s, int *ms)
-{
-	long long value = 0;
-	bool digits = false;
-	bool rest = false;
-	int unit;
+struct command_line {
+	struct set_options opt;
+	struct names names;
+	const char *files_from;
+	bool null;
+};
 
-	for (; *s >= '0' && *s <= '9'; s++) {
-		value = value * 10 + (*s - '0') * 1000;
-		if (value > INT_MAX)
-			return false;
-		digits = true;
-	}
-	if (*s == '.')
-		s++;
-	else if (*s)
-		return false;
-	for (unit = 100; *s >= '0' && *s <= '9'; s++, unit /= 10) {
-		value += (*s - '0') * unit;
-		rest |= !unit && *s != '0';
-		digits = true;
-	}
-	value += rest;
-	if (!digits || *s || value > INT_MAX)
-		return false;
-	*ms = value;
-	return true;
-}
-
-static bool parse_timeout(const char *s, int *ms)
+static int set_paths(const struct set_options *opt, struct names *names)
 {
-	if (strcmp(s, "inf"))
-		return parse_seconds(s, ms);
-	*ms = -1;
-	return true;
+	struct set_result result;
+	int status = TOOL_OK;
+	char *const *path;
+	const char *name;
+
+	/* What takes long with a single file is shown. */
+	if (opt->unshare && !opt->quiet && !names->from && progress_begin()) {
+		for (path = names->next; *path; path++)
+			progress_step(false);
+		progress_counted();
+	}
+	while ((name = names_next(names))) {
+		result = apply_named(opt, name);
+		report(opt, name, &result);
+		status = tool_worse(status, result.status);
+		progress_step(result.outcome == SET_REFUSED);
+	}
+	progress_end();
+	return status;
 }
 
 static bool parse_mode(const char *s, unsigned int *mode)
@@ -128,27 +107,95 @@ static bool parse_mode(const char *s, unsigned int *mode)
 	return true;
 }
 
-static int bad_timeout(const char *title, const char *timeout)
+/* What follows the options. */
+static int parse_operands(int argc, char **argv, struct command_line *line)
 {
-	return tool_usage_error(title,
-				"'%s' is no timeout: seconds from 0 to 2147483.647, or inf",
-				name_shown(timeout));
+	const char *title = argv[0];
+
+	if (optind == argc)
+		return tool_usage_error(title, "mode missing: dax or cached");
+	if (!parse_mode(argv[optind], &line->opt.mode))
+		return tool_usage_error(title, "'%s' is no mode: dax or cached",
+					name_shown(argv[optind]));
+	line->names.next = argv + ++optind;
+	/* As in: find ... -print0 | daxstack set -0 dax */
+	if (optind == argc && line->null && !line->files_from)
+		line->files_from = "-";
+	if (optind == argc && !line->files_from)
+		return tool_usage_error(title, "FILE missing");
+	return TOOL_OK;
 }
 
-/* What follows the options. */
-static int parse_operands(int argc, char **argv, struct set_options *opt)
+static int check(const char *title, const struct command_line *line)
 {
-	if (opt->quiet && opt->verbose)
-		return tool_usage_error(argv[0],
-					"--quiet and --verbose exclude each other");
-	if (optind == argc)
-		return tool_usage_error(argv[0], "mode missing: dax or cached");
-	if (!parse_mode(argv[optind], &opt->mode))
-		return tool_usage_error(argv[0], "'%s' is no mode: dax or cached",
-					name_shown(argv[optind]));
-	if (++optind == argc)
-		return tool_usage_error(argv[0], "FILE missing");
+	if (set_check(&line->opt, title))
+		return TOOL_USAGE;
+	if (line->opt.unshare && line->opt.mode != DAXSTACK_DAX)
+		return tool_usage_error(title, "--unshare is for mode dax");
+	if (line->null && !line->files_from)
+		return tool_usage_error(title,
+					"--null is for names from a file: --files-from is missing");
 	return TOOL_OK;
+}
+
+static int set_run_line(struct command_line *line)
+{
+	int status;
+
+	if (line->files_from &&
+	    !names_open(&line->names, line->files_from, line->null))
+		return TOOL_FAILED;
+	/* With a timeout it may take long: do not keep the lines back. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	signals_catch();
+	report_begin(&line->opt);
+	status = (line->opt.recursive ? tree_set : set_paths)(&line->opt,
+							      &line->names);
+	report_end(&line->opt);
+	names_close(&line->names);
+	return tool_worse(status, line->names.status);
+}
+
+/* Return: -1, or the exit status if this ends the command. */
+static int parse_option(int c, char **argv, struct command_line *line)
+{
+	struct set_options *opt = &line->opt;
+
+	switch (c) {
+	case 'R':
+		opt->recursive = true;
+		break;
+	case 't':
+		if (!set_timeout(opt, argv[0], optarg))
+			return TOOL_USAGE;
+		break;
+	case 'n':
+		opt->dry_run = true;
+		break;
+	case 'U':
+		opt->unshare = true;
+		break;
+	case 'f':
+		line->files_from = optarg;
+		break;
+	case '0':
+		line->null = true;
+		break;
+	case 'J':
+		opt->json = true;
+		break;
+	case 'q':
+		opt->quiet = true;
+		break;
+	case 'v':
+		opt->verbose = true;
+		break;
+	case 'h':
+		return tool_help(&set_command);
+	default:
+		return tool_bad_option(argv[0], argv);
+	}
+	return -1;
 }
 
 static int set_run(int argc, char **argv)
@@ -156,45 +203,28 @@ static int set_run(int argc, char **argv)
 	static const struct option options[] = {
 		{ "recursive", no_argument, NULL, 'R' },
 		{ "timeout", required_argument, NULL, 't' },
+		{ "dry-run", no_argument, NULL, 'n' },
+		{ "unshare", no_argument, NULL, 'U' },
+		{ "files-from", required_argument, NULL, 'f' },
+		{ "null", no_argument, NULL, '0' },
+		{ "json", no_argument, NULL, 'J' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	struct set_options opt = { .timeout_ms = 0 };
+	struct command_line line = { .files_from = NULL };
 	int status;
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "Rt:qvh", options, NULL)) != -1) {
-		switch (c) {
-		case 'R':
-			opt.recursive = true;
-			break;
-		case 't':
-			if (parse_timeout(optarg, &opt.timeout_ms))
-				break;
-			return bad_timeout(argv[0], optarg);
-		case 'q':
-			opt.quiet = true;
-			break;
-		case 'v':
-			opt.verbose = true;
-			break;
-		case 'h':
-			return tool_help(&set_command);
-		default:
-			return tool_bad_option(argv[0], argv);
-		}
+	while ((c = getopt_long(argc, argv, "Rt:n0Jqvh", options, NULL)) != -1) {
+		status = parse_option(c, argv, &line);
+		if (status >= 0)
+			return status;
 	}
-	status = parse_operands(argc, argv, &opt);
-	if (status)
-		return status;
-
-	/* With a timeout it may take long: do not keep the lines back. */
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	signals_catch();
-	return (opt.recursive ? tree_set : set_paths)(&opt, argv + optind);
+	status = parse_operands(argc, argv, &line) ?: check(argv[0], &line);
+	return status ?: set_run_line(&line);
 }
 
 const struct tool_command set_command = {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of 'daxstack set' share: the options (set.c), one file or
- * directory (apply.c), a tree of them (tree.c) and the way through it (walk.c),
- * what came of many (tally.c), and how far it is (progress.c).
+ * What the parts of 'daxstack set' and 'daxstack restore' share: the options
+ * (set.c), the names (names.c), one file or directory (apply.c), what would come
+ * of it (rehearse.c), blocks of its own for it (unshare.c), a tree of files
+ * (tree.c) and the way through it (walk.c), what came of each (report.c) and of
+ * many (tally.c), and how far it is (progress.c).
  */
 #ifndef SET_H
 #define SET_H
@@ -11,15 +13,20 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "daxstack.h"
 #include "file.h"
 
 /**
  * struct set_options - the command line
- * @mode: DAXSTACK_DAX or DAXSTACK_CACHED
+ * @mode: DAXSTACK_DAX or DAXSTACK_CACHED; of 'restore', that of the entry
  * @timeout_ms: for each file, as in struct daxstack_switch
  * @recursive: the operands are trees
  * @quiet: nothing is printed, neither complaints nor a summary
  * @verbose: a line on stdout for each file
+ * @dry_run: nothing is changed, only told
+ * @json: an object on stdout for each file
+ * @unshare: a file that is to be dax gets blocks of its own first
+ * @restores: of 'restore', whose modes are not all the same
  */
 struct set_options {
 	unsigned int mode;
@@ -27,6 +34,10 @@ struct set_options {
 	bool recursive;
 	bool quiet;
 	bool verbose;
+	bool dry_run;
+	bool json;
+	bool unshare;
+	bool restores;
 };
 
 enum set_outcome {
@@ -43,20 +54,75 @@ enum set_outcome {
 
 /**
  * struct set_result - what came of one file or directory
- * @outcome: in a word
+ * @outcome: in a word; with set_options.dry_run, what would come of it
  * @status: enum tool_status
- * @why: of SET_REFUSED: the reason in words; valid until the next file
+ * @why: of SET_REFUSED and SET_DEFERRED: the reason in words; valid until the
+ *	next file
+ * @error: errno that goes with @why, 0 if there is none
+ * @mode: it is in, "dax" or "cached"; NULL if it has none or it is not known
+ * @answer: of the kernel, all 0 if it was not asked
+ * @unshared: bytes that were shared with other files
  */
 struct set_result {
 	enum set_outcome outcome;
 	int status;
 	const char *why;
+	int error;
+	const char *mode;
+	struct daxstack_switch answer;
+	unsigned long long unshared;
 };
+
+bool set_timeout(struct set_options *opt, const char *title, const char *value);
+int set_check(const struct set_options *opt, const char *title);
 
 struct set_result apply(const struct set_options *opt, const char *path,
 			int look, const struct file_id *id, int *opened);
 struct set_result apply_failed(const struct set_options *opt, const char *path,
-			       const char *why);
+			       const char *why, int error);
+struct set_result apply_refused(const struct set_options *opt,
+				const char *path, const char *text, int error);
+struct set_result apply_refused_directory(const struct set_options *opt,
+					  const char *path, const char *text,
+					  int error);
+struct set_result apply_named(const struct set_options *opt, const char *path);
+
+struct set_result rehearse(const struct set_options *opt, const char *path,
+			   int look, const struct file_id *id, int *opened);
+
+int unshare_shared(int fd, unsigned long long *bytes);
+const char *unshare_space(int fd, unsigned long long bytes);
+int unshare(int fd, unsigned long long total, unsigned long long *done);
+bool unshare_is_needed(void);
+
+void report_begin(const struct set_options *opt);
+void report(const struct set_options *opt, const char *path,
+	    const struct set_result *result);
+void report_end(const struct set_options *opt);
+
+/**
+ * struct names - the names of files on the command line, and in a file
+ * @next: of the operands
+ * @from: the file, NULL without
+ * @file: its name
+ * @end: what ends a name there
+ * @buf: the last one read from there
+ * @size: allocated for it
+ * @status: TOOL_FAILED after an error, which was told
+ */
+struct names {
+	char *const *next;
+	FILE *from;
+	const char *file;
+	int end;
+	char *buf;
+	size_t size;
+	int status;
+};
+
+bool names_open(struct names *names, const char *file, bool null);
+const char *names_next(struct names *names);
+void names_close(struct names *names);
 
 /**
  * struct tally - what came of many files
@@ -71,7 +137,7 @@ struct tally {
 };
 
 void tally_add(struct tally *tally, const struct set_result *result);
-void tally_print(struct tally *tally, unsigned int mode);
+void tally_print(struct tally *tally, const struct set_options *opt);
 void tally_free(struct tally *tally);
 
 struct walk;
@@ -96,11 +162,12 @@ const char *walk_path(const struct walk *walk);
 void *walk_data(const struct walk *walk);
 bool walk_may_enter(const struct walk *walk, const struct file_id *id);
 
-int tree_set(const struct set_options *opt, char *const *paths);
+int tree_set(const struct set_options *opt, struct names *names);
 
 bool progress_begin(void);
 void progress_counted(void);
 void progress_step(bool refused);
+void progress_part(unsigned long long done, unsigned long long total);
 void progress_hide(FILE *stream);
 void progress_end(void);
 

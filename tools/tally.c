@@ -83,26 +83,34 @@ static void print_unless_zero(const char *what, unsigned long long count)
 		printf("%s: %llu\n", what, count);
 }
 
+static const char *already(const struct set_options *opt)
+{
+	return opt->restores ? "as listed" : mode_name(opt->mode);
+}
+
 /**
  * tally_print - print the summary to stdout
  * @tally: what was counted
- * @mode: the mode that was wanted
+ * @opt: the command line
  *
  * All but the first number is left out where it is zero.
  */
-void tally_print(struct tally *tally, unsigned int mode)
+void tally_print(struct tally *tally, const struct set_options *opt)
 {
 	const unsigned long long *outcomes = tally->outcomes;
 
-	printf("switched %llu", outcomes[SET_SWITCHED]);
+	printf("%s %llu", opt->dry_run ? "would be switched" : "switched",
+	       outcomes[SET_SWITCHED]);
 	if (outcomes[SET_ALREADY])
-		printf(", already %s %llu", mode_name(mode),
+		printf(", already %s %llu", already(opt),
 		       outcomes[SET_ALREADY]);
 	if (outcomes[SET_REFUSED])
 		printf(", refused %llu", outcomes[SET_REFUSED]);
 	putchar('\n');
 	print_reasons(tally);
-	print_unless_zero("flag set, acts when next loaded",
+	print_unless_zero(opt->dry_run ?
+			  "flag would be set, acts when next loaded" :
+			  "flag set, acts when next loaded",
 			  outcomes[SET_DEFERRED]);
 	print_unless_zero("directories", outcomes[SET_DIRECTORY]);
 	print_unless_zero("no mode (symlinks, devices, ...)",

@@ -6,6 +6,7 @@
 #define TOOL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Exit statuses. With several files the highest wins. */
 enum tool_status {
@@ -34,6 +35,8 @@ struct tool_command {
 };
 
 extern const struct tool_command lower_command;
+extern const struct tool_command restore_command;
+extern const struct tool_command save_command;
 extern const struct tool_command set_command;
 extern const struct tool_command status_command;
 extern const struct tool_command who_command;
@@ -66,6 +69,7 @@ const char *reason_remedy(unsigned int reason);
 const char *name_shown(const char *name);
 char *name_utf8(const char *name, bool *exact);
 char *name_hex(const char *name);
+size_t name_utf8_len(const char *s);
 
 /* What a refusal by a lease is called: the kernel has no reason for it. */
 #define LEASE_TEXT	"another process holds a lease on the file"

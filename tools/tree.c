@@ -30,8 +30,10 @@ static struct set_result nothing(enum set_outcome outcome)
 	return (struct set_result){ .outcome = outcome };
 }
 
-static void add(struct tree *tree, const struct set_result *result)
+static void add(struct tree *tree, const char *path,
+		const struct set_result *result)
 {
+	report(tree->opt, path, result);
 	tally_add(&tree->tally, result);
 	tree->status = tool_worse(tree->status, result->status);
 }
@@ -66,7 +68,7 @@ static struct set_result set_named(const struct tree *tree, struct walk *walk,
 		return nothing(SET_NOTHING);
 	if (look < 0)
 		return apply_failed(tree->opt, walk_path(walk),
-				    strerror(-look));
+				    strerror(-look), -look);
 	result = set_looked_at(tree, walk, look, &id, opened);
 	close(look);
 	return result;
@@ -81,7 +83,7 @@ static int set_entry(struct walk *walk, int dir, const char *name,
 
 	if (may_have_flag(type))
 		result = set_named(tree, walk, dir, name, &opened);
-	add(tree, &result);
+	add(tree, walk_path(walk), &result);
 	progress_step(result.outcome == SET_REFUSED);
 	return opened;
 }
@@ -90,9 +92,9 @@ static void set_lost(struct walk *walk, const char *why)
 {
 	struct tree *tree = walk_data(walk);
 	struct set_result result = apply_failed(tree->opt, walk_path(walk),
-						why);
+						why, 0);
 
-	add(tree, &result);
+	add(tree, walk_path(walk), &result);
 }
 
 static struct set_result set_operand(struct tree *tree, const char *path,
@@ -104,10 +106,10 @@ static struct set_result set_operand(struct tree *tree, const char *path,
 	const char *why;
 
 	if (look < 0)
-		return apply_failed(tree->opt, path, strerror(-look));
+		return apply_failed(tree->opt, path, strerror(-look), -look);
 	why = file_foreign(look, &id);
 	if (why)
-		result = apply_failed(tree->opt, path, why);
+		result = apply_failed(tree->opt, path, why, 0);
 	else if (!file_has_ioctls(&id))
 		result = nothing(SET_SKIPPED);
 	else
@@ -126,7 +128,7 @@ static void set_tree(struct tree *tree, const char *path)
 	int dir = -1;
 	struct set_result result = set_operand(tree, path, &dir);
 
-	add(tree, &result);
+	add(tree, path, &result);
 	progress_step(result.outcome == SET_REFUSED);
 	if (dir >= 0)
 		walk_tree(&ops, tree, path, dir);
@@ -183,29 +185,31 @@ static void count_tree(const char *path)
 /**
  * tree_set - switch all files in trees, set the flag of all directories
  * @opt: the command line
- * @paths: the trees, ending with NULL; symbolic links are followed here only
+ * @names: the trees; symbolic links are followed here only
  *
  * A directory comes before what is in it: what is made there meanwhile
  * inherits its flag. Ends with a summary on stdout, unless quiet, also if a
- * signal ends it early.
+ * signal ends it early. Names that are read from a file are not known before:
+ * then there is no progress to show.
  *
  * Return: enum tool_status.
  */
-int tree_set(const struct set_options *opt, char *const *paths)
+int tree_set(const struct set_options *opt, struct names *names)
 {
 	struct tree tree = { .opt = opt, .status = TOOL_OK };
 	char *const *path;
+	const char *name;
 
-	if (!opt->quiet && progress_begin()) {
-		for (path = paths; *path; path++)
+	if (!opt->quiet && !names->from && progress_begin()) {
+		for (path = names->next; *path; path++)
 			count_tree(*path);
 		progress_counted();
 	}
-	for (path = paths; *path && !signals_ended(); path++)
-		set_tree(&tree, *path);
+	while ((name = names_next(names)))
+		set_tree(&tree, name);
 	progress_end();
-	if (!opt->quiet) {
-		tally_print(&tree.tally, opt->mode);
+	if (!opt->quiet && !opt->json) {
+		tally_print(&tree.tally, opt);
 		if (signals_ended())
 			puts("interrupted: the rest was not tried");
 	}

@@ -66,5 +66,7 @@ void test_names(void);
 void test_walk(void);
 void test_signals(void);
 void test_frozen(void);
+void test_restore(void);
+void test_unshare(void);
 
 #endif /* COMMAND_H */

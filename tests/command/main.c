@@ -4,7 +4,8 @@
  * fifos and devices, names with escapes in them, leases, directories that are
  * moved while a tree is walked.
  *
- * Usage: command [PART...]	special lease names walk signals frozen [all]
+ * Usage: command [PART...]	special lease names walk signals frozen restore
+ *				unshare [all]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -24,6 +25,8 @@ static const struct {
 	{ "walk", test_walk },
 	{ "signals", test_signals },
 	{ "frozen", test_frozen },
+	{ "restore", test_restore },
+	{ "unshare", test_unshare },
 };
 
 void make_file(const char *path)
