@@ -16,10 +16,10 @@
 
 #include "daxstack.h"
 
-/* So many lines of a kind come one by one: switches, and the rest; */
+/* So many lines of a kind come one by one: of switches, and of the rest. */
 static const unsigned long dxs_lines[] = { 5, 10 };
 
-/* one more for each such time in which nothing of the kind comes. */
+/* There is one more for each such time in which nothing of the kind comes. */
 #define DXS_LINE_GAP	(HZ / 2)
 /* A burst is over when for so long nothing has come that would be counted, */
 #define DXS_QUIET	HZ
