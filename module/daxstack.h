@@ -109,10 +109,12 @@ struct dxs_stats {
 
 /**
  * struct dxs_ration - how many lines in dmesg there may be of a kind (report.c)
- * @lines: so many may come at once
+ * @most: so many at once
+ * @lines: so many are left
  * @last: when something of the kind happened last, in jiffies
  */
 struct dxs_ration {
+	unsigned long most;
 	unsigned long lines;
 	unsigned long last;
 };

@@ -16,9 +16,10 @@
 
 #include "daxstack.h"
 
-/* So many lines of a kind come one by one, */
-#define DXS_LINES	5
-/* one more for each such time in which nothing of the kind comes. */
+/* So many lines of a kind come one by one: of switches, and of the rest. */
+static const unsigned long dxs_lines[] = { 5, 10 };
+
+/* There is one more for each such time in which nothing of the kind comes. */
 #define DXS_LINE_GAP	(HZ / 2)
 /* A burst is over when for so long nothing has come that would be counted, */
 #define DXS_QUIET	HZ
@@ -172,7 +173,7 @@ static bool dxs_may_have_line(struct dxs_ration *ration)
 	unsigned long now = jiffies, more = (now - ration->last) / DXS_LINE_GAP;
 
 	ration->last = now;
-	ration->lines = min(ration->lines + more, (unsigned long)DXS_LINES);
+	ration->lines = min(ration->lines + more, ration->most);
 	if (!ration->lines)
 		return false;
 	ration->lines--;
@@ -287,7 +288,8 @@ void dxs_report_init(struct dxs_sb *sbi)
 	spin_lock_init(&reports->lock);
 	for (i = 0; i < ARRAY_SIZE(reports->rations); i++)
 		reports->rations[i] = (struct dxs_ration){
-			.lines = DXS_LINES,
+			.most = dxs_lines[i],
+			.lines = dxs_lines[i],
 			.last = jiffies,
 		};
 	INIT_DELAYED_WORK(&reports->work, dxs_report_work);

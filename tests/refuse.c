@@ -61,8 +61,8 @@ static void refused(int fd, int mode, int reason, const char *name)
 	dxs_refused(fd, mode, reason, name);
 	logged = dxs_log_has(texts[reason]);
 	if (!logged) {
-		/* Such lines are rationed: ten in five seconds. */
-		dxs_sleep_ms(5100);
+		/* Such lines are rationed: after a pause there is one more. */
+		dxs_sleep_ms(600);
 		dxs_switch(fd, mode, 0, NULL);
 		logged = dxs_log_has(texts[reason]);
 	}
