@@ -43,6 +43,8 @@ says()
 	fi
 }
 
+not() { ! "$@"; }
+
 # --- Install and uninstall
 
 # A tree with more in it than there may be today.
@@ -159,7 +161,8 @@ ok 'dkms: no kernel: left out' kernel 1 'no version of Linux' nonsense "$tmp/goo
 read_as()
 {
 	bash -c 'conf() { local kernelver=$1; . dkms/dkms.conf; echo "[$AUTOINSTALL$BUILD_EXCLUSIVE_KERNEL]"; }
-		action=$1 kernelver[0]=$2; conf "$3"' bash "$@"
+		module_status() { conf "$@"; }
+		action=$1 kernelver[0]=$2; ${4-conf} "$3"' bash "$@"
 }
 ok 'dkms.conf: a new kernel that it is not for, read as another' says 0 '^\[\^\$\]$' \
 	read_as autoinstall 5.10.1 6.12.1
@@ -167,6 +170,10 @@ cp "$tmp/said" "$tmp/read"
 ok '... and one line says why' says 0 '^1$' grep -c 'not built for Linux 5.10.1' "$tmp/read"
 ok 'dkms.conf: a kernel that it is not for' says 0 '^\[\^\$\]$' read_as build 6.12.1 5.10.1
 ok 'dkms.conf: only to look' says 0 '^\[yes\]$' read_as status 5.10.1 5.10.1
+ok 'dkms.conf: while it lists what it has' says 0 '^\[yes\]$' \
+	read_as autoinstall 5.10.1 5.10.1 module_status
+cp "$tmp/said" "$tmp/read"
+ok '... says nothing' not grep -q 'not built' "$tmp/read"
 
 echo "1..$n"
 exit $failed
