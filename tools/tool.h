@@ -6,6 +6,7 @@
 #define TOOL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Exit statuses. With several files the highest wins. */
 enum tool_status {
@@ -62,6 +63,7 @@ int reason_status(unsigned int reason);
 const char *reason_remedy(unsigned int reason);
 
 const char *name_shown(const char *name);
+char *name_cell(const char *name, size_t *width);
 char *name_utf8(const char *name, bool *exact);
 char *name_hex(const char *name);
 
