@@ -92,14 +92,22 @@ const char *name_shown(const char *name)
 char *name_cell(const char *name, size_t *width)
 {
 	size_t len = strlen(name);
-	char *cell = malloc(4 * len + 1);
 	mbstate_t state = { 0 };
 	const char *s;
 	wchar_t c;
+	char *cell;
 	size_t n;
 
+	/* Most are. */
+	for (s = name; *s >= ' ' && *s <= '~' && *s != '\\'; s++)
+		;
+	cell = malloc((*s ? 4 : 1) * len + 1);
 	if (!cell)
 		err(TOOL_FAILED, "name");
+	if (!*s) {
+		*width = len;
+		return memcpy(cell, name, len + 1);
+	}
 	*show(cell, name, len) = 0;
 	*width = 0;
 	for (s = cell; *s; s += n) {

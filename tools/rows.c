@@ -109,39 +109,47 @@ static const char *cell(const struct line *line, int column, char *buf)
 	}
 }
 
+static const char blanks[] = "                    ";
+
 static void pad(size_t width)
 {
-	while (width--)
-		putchar_unlocked(' ');
+	size_t part;
+
+	for (; width; width -= part) {
+		part = width < sizeof(blanks) - 1 ? width : sizeof(blanks) - 1;
+		fwrite_unlocked(blanks, 1, part, stdout);
+	}
 }
 
-/* The last column is as wide as what is in it. */
-static void print_cell(const char *text, size_t width, int column,
+/*
+ * @size: bytes, @width: columns. The last column is as wide as what is in it.
+ */
+static void print_cell(const char *text, size_t size, size_t width, int column,
 		       const size_t *widths)
 {
 	size_t rest = widths[column] > width ? widths[column] - width : 0;
 
-	if (column)
-		putchar_unlocked(' ');
 	if (headings[column].right)
 		pad(rest);
-	fputs_unlocked(text, stdout);
+	fwrite_unlocked(text, 1, size, stdout);
 	if (!headings[column].right && column != COLUMNS - 1)
 		pad(rest);
+	putchar_unlocked(column == COLUMNS - 1 ? '\n' : ' ');
 }
 
 static void print_line(const struct line *line, const size_t *widths)
 {
 	char buf[NUMBER_MAX];
 	const char *text;
+	size_t size;
 	int i;
 
 	for (i = 0; i < COLUMNS; i++) {
 		text = cell(line, i, buf);
-		print_cell(text, i == FILE_ ? line->width : strlen(text), i,
+		size = strlen(text);
+		print_cell(text, size, i == FILE_ ? line->width : size, i,
 			   widths);
 	}
-	putchar_unlocked('\n');
 }
 
 static void widen(const struct line *line, size_t *widths)
@@ -170,10 +178,8 @@ static void print_table(const struct rows *rows)
 		if (widths[i] < strlen(headings[i].name))
 			widths[i] = strlen(headings[i].name);
 	for (i = 0; i < COLUMNS && !rows->noheadings; i++)
-		print_cell(headings[i].name, strlen(headings[i].name), i,
-			   widths);
-	if (!rows->noheadings)
-		putchar_unlocked('\n');
+		print_cell(headings[i].name, strlen(headings[i].name),
+			   strlen(headings[i].name), i, widths);
 	for (i = 0; i < rows->count; i++)
 		print_line(&rows->lines[i], widths);
 }
