@@ -20,7 +20,7 @@ static long long now_ms(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 

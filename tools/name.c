@@ -33,6 +33,9 @@ static size_t harmless(const char *s, size_t len)
 	/* What is escaped is told from what looks like it. */
 	if (s[0] == '\\' && len > 1 && s[1] == 'x')
 		return 0;
+	/* In all locales, and quick. */
+	if (s[0] >= ' ' && s[0] <= '~')
+		return 1;
 	n = mbrtowc(&c, s, len, &state);
 	if (n == (size_t)-1 || n == (size_t)-2 || !n)
 		return 0;
@@ -77,6 +80,49 @@ const char *name_shown(const char *name)
 	}
 	*end = 0;
 	return shown;
+}
+
+/**
+ * name_cell - a name for tables: as name_shown(), whole however long it is
+ * @name: any bytes
+ * @width: set to the columns that it takes
+ *
+ * Return: allocated.
+ */
+char *name_cell(const char *name, size_t *width)
+{
+	size_t len = strlen(name);
+	mbstate_t state = { 0 };
+	const char *s;
+	wchar_t c;
+	char *cell;
+	size_t n;
+
+	/* Most are. */
+	for (s = name; *s >= ' ' && *s <= '~' && *s != '\\'; s++)
+		;
+	cell = malloc((*s ? 4 : 1) * len + 1);
+	if (!cell)
+		err(TOOL_FAILED, "name");
+	if (!*s) {
+		*width = len;
+		return memcpy(cell, name, len + 1);
+	}
+	*show(cell, name, len) = 0;
+	*width = 0;
+	for (s = cell; *s; s += n) {
+		n = 1;
+		if (*s >= ' ' && *s <= '~') {
+			++*width;
+			continue;
+		}
+		/* It is a printable character: see harmless(). */
+		n = mbrtowc(&c, s, strlen(s), &state);
+		if (n == (size_t)-1 || n == (size_t)-2 || !n)
+			break;
+		*width += wcwidth(c) > 0 ? wcwidth(c) : 0;
+	}
+	return cell;
 }
 
 /**

@@ -7,7 +7,6 @@
 #define STATUS_H
 
 #include <jansson.h>
-#include <libsmartcols.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,29 +42,19 @@ struct row {
 };
 
 /**
- * struct heading - a column of a table
- * @name: the heading
- * @flags: SCOLS_FL_*
- */
-struct heading {
-	const char *name;
-	int flags;
-};
-
-struct libscols_table *table_new(const struct heading *headings, size_t count,
-				 bool noheadings);
-struct libscols_line *table_line(struct libscols_table *table);
-void put_text(struct libscols_line *line, int column, const char *text);
-void put_number(struct libscols_line *line, int column, uint64_t number);
-
-/**
- * struct rows - a line for each file, in one of these
- * @table: for people
- * @files: a JSON array
+ * struct rows - a line for each file
+ * @files: a JSON array; NULL: for people
+ * @noheadings: without headings
+ * @lines: for people: what is to be printed
+ * @count: how many
+ * @allocated: for how many there is room
  */
 struct rows {
-	struct libscols_table *table;
 	json_t *files;
+	bool noheadings;
+	struct line *lines;
+	size_t count;
+	size_t allocated;
 };
 
 void rows_begin(struct rows *rows, bool json, bool noheadings);

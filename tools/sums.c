@@ -3,6 +3,8 @@
  * daxstack status: a line for each directory, with sums of the files in it.
  */
 #include <err.h>
+#include <libsmartcols.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,7 +132,10 @@ void sums_add(struct sums *sums, const struct row *row, bool operand)
 enum { DIRECTORY, FLAG, DAX, CACHED, PAGES, MAPPED, SWITCHES, REFUSALS,
 	BLOCKED };
 
-static const struct heading headings[] = {
+static const struct {
+	const char *name;
+	int flags;
+} headings[] = {
 	[DIRECTORY] = { "DIRECTORY", 0 },
 	[FLAG]	    = { "FLAG", 0 },
 	[DAX]	    = { "DAX", SCOLS_FL_RIGHT },
@@ -142,10 +147,42 @@ static const struct heading headings[] = {
 	[BLOCKED]   = { "BLOCKED", SCOLS_FL_RIGHT },
 };
 
+static struct libscols_table *new_table(bool noheadings)
+{
+	struct libscols_table *table = scols_new_table();
+	size_t i;
+
+	if (!table)
+		err(TOOL_FAILED, "table");
+	scols_table_enable_noheadings(table, noheadings);
+	for (i = 0; i < sizeof(headings) / sizeof(headings[0]); i++)
+		if (!scols_table_new_column(table, headings[i].name, 0,
+					    headings[i].flags))
+			err(TOOL_FAILED, "table");
+	return table;
+}
+
+/* Names are escaped where they are printed. */
+static void put_text(struct libscols_line *line, int column, const char *text)
+{
+	if (scols_line_set_data(line, column, text))
+		err(TOOL_FAILED, "table");
+}
+
+static void put_number(struct libscols_line *line, int column, uint64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	put_text(line, column, text);
+}
+
 static void add_line(struct libscols_table *table, const struct sum *sum)
 {
-	struct libscols_line *line = table_line(table);
+	struct libscols_line *line = scols_table_new_line(table, NULL);
 
+	if (!line)
+		err(TOOL_FAILED, "table");
 	put_text(line, DIRECTORY, sum->path);
 	put_text(line, FLAG, sum->flag ? "yes" : "no");
 	put_number(line, DAX, sum->dax);
@@ -183,10 +220,7 @@ static void add_object(json_t *array, const struct sum *sum)
 bool sums_print(struct sums *sums, bool json, bool noheadings)
 {
 	json_t *array = json ? json_new(json_array()) : NULL;
-	struct libscols_table *table = table_new(headings,
-						 sizeof(headings) /
-						 sizeof(headings[0]),
-						 noheadings);
+	struct libscols_table *table = new_table(noheadings);
 	bool failed;
 	size_t i;
 

@@ -67,6 +67,7 @@ int reason_status(unsigned int reason);
 const char *reason_remedy(unsigned int reason);
 
 const char *name_shown(const char *name);
+char *name_cell(const char *name, size_t *width);
 char *name_utf8(const char *name, bool *exact);
 char *name_hex(const char *name);
 size_t name_utf8_len(const char *s);
