@@ -6,7 +6,7 @@
 #
 # guest: --timeout 900 --pmem 2048 --add tools/man/daxstack-lower.1 --add /usr/sbin/e4defrag
 # guest: --add /usr/sbin/xfs_info --add /usr/sbin/xfsdump --add /usr/sbin/xfsrestore
-# guest: --add /usr/sbin/lvm --add /usr/sbin/fsadm:/usr/sbin/
+# guest: --add /usr/sbin/xfs_spaceman --add /usr/sbin/lvm --add /usr/sbin/fsadm:/usr/sbin/
 #
 # Shell code in single quotes is for the command; functions are called by name.
 # shellcheck disable=SC2016,SC2317

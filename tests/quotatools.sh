@@ -168,11 +168,11 @@ if findmnt -no OPTIONS $m | grep -q usrquota &&
 	[ "$(mountpoint -d $m)" = "$(mountpoint -x "$PMEM")" ]; then
 	ends 1 "quotaon -p: user" quotaon -pu $m
 	says 'user quota on /mnt .* is on' "... is on"
-	ends 0 "quotaoff" quotaoff -ug $m
-	written 0 "... no limits" $nobody $m/dax/file 110
-	ends 0 "quotaon" quotaon -ug $m
-	written 1 "... limits" $nobody $m/dax/file 110
 	if [ "$FS" = ext4 ]; then
+		ends 0 "quotaoff" quotaoff -ug $m
+		written 0 "... no limits" $nobody $m/dax/file 110
+		ends 0 "quotaon" quotaon -ug $m
+		written 1 "... limits" $nobody $m/dax/file 110
 		ends 0 "setquota -u" setquota -u nobody 0 10M 0 0 $m
 		ends 0 "setquota -g" setquota -g users 0 10M 0 0 $m
 		ends 0 "edquota -p" edquota -u -p nobody daemon
