@@ -217,8 +217,8 @@ ok $? 'remount by fstab: with its options'
 : >$dir/file
 run 0 umount $dir
 
-run 0 fsck -t daxstack LABEL=helper
-run 0 fsck -A -T -M
+run 0 fsck -a -t daxstack LABEL=helper
+run 0 fsck -A -T -M -a
 case $FS in
 ext4)
 	debugfs -w -R 'set_inode_field /file links_count 7' "$PMEM" 2>/dev/null

@@ -121,10 +121,9 @@ static const char *line(void)
 		  "noatime,discard,logbsize=64k,allocsize=1m,usrquota,grpid,switch=unmapped");
 }
 
-/* XFS takes discard back where the device has none, as it does alone. */
 static const char *line_shown(void)
 {
-	return of("errors=remount-ro,discard,data=writeback,commit=7,usrquota,"
+	return of("errors=remount-ro,data=writeback,commit=7,usrquota,"
 		  "grpid,switch=unmapped,dax=inode",
 		  "logbsize=64k,allocsize=1024k,usrquota,grpid,switch=unmapped,dax=inode");
 }
@@ -154,6 +153,32 @@ static void test_works(const char *what)
 	MUST(unlink("stack/works"));
 }
 
+/*
+ * The stack shows all that the lower filesystem shows alone, with the same options:
+ * some take discard back, where the device has none.
+ */
+static void test_as_alone(const char *what)
+{
+	char stack[4096], copy[4096], all[4098], one[130], *save = NULL;
+
+	snprintf(stack, sizeof(stack), "%s", shown("stack"));
+	dxs_umount_stack();
+	/* The line without its last option, which is the stack's. */
+	snprintf(copy, sizeof(copy), "%s", line());
+	*strrchr(copy, ',') = 0;
+	MUST(dxs_mount(dxs_pmem, "lower", dxs_fs, copy) ? -1 : 0);
+	snprintf(copy, sizeof(copy), "%s", shown("lower"));
+	snprintf(all, sizeof(all), ",%s,", stack);
+	for (char *o = strtok_r(copy, ",", &save); o;
+	     o = strtok_r(NULL, ",", &save)) {
+		snprintf(one, sizeof(one), ",%s,", o);
+		if (strncmp(o, "dax", 3) && !strstr(all, one))
+			dxs_ok(false, "%s: %s is shown, as alone", what, o);
+	}
+	dxs_ok(true, "%s: shows what is shown alone", what);
+	dxs_umount_lower();
+}
+
 static void test_line(void)
 {
 	char options[256];
@@ -165,7 +190,7 @@ static void test_line(void)
 	test_once("a line without lower=");
 	test_grpid(true, "a line without lower=");
 	test_works("a line without lower=");
-	dxs_umount_stack();
+	test_as_alone("a line without lower=");
 
 	snprintf(options, sizeof(options), "lower=%s,%s", dxs_fs, line());
 	if (!dxs_errno(0, mount_stack(options), "a line with lower="))
