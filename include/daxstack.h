@@ -65,7 +65,8 @@
 	X(SWITCHING,	EBUSY,		"another switch of the file goes on") \
 	X(IMMUTABLE,	EPERM,		"file is immutable (chattr +i)") \
 	X(KERNEL,	EOPNOTSUPP,	"kernel was not tested (parameter allow_untested_kernel)") \
-	X(REFLINK,	EOPNOTSUPP,	"file shares blocks with another file (daxstack set --unshare)")
+	X(REFLINK,	EOPNOTSUPP,						\
+	  "file shares blocks with another file (daxstack set --unshare)")
 
 #define DAXSTACK_REASON_ENUM_(name, err, text) DAXSTACK_REASON_##name,
 enum daxstack_reason {
