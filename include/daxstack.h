@@ -68,7 +68,8 @@
 	X(BLOCK_SIZE,	EOPNOTSUPP,	"block size of the lower filesystem is not the page size") \
 	X(DEVICE_GONE,	EOPNOTSUPP,	"device is gone: its driver was unbound") \
 	X(NO_FLAG,	EOPNOTSUPP,	"lower filesystem cannot store the flag (XFS version 4)") \
-	X(REFLINK,	EOPNOTSUPP,	"file shares blocks with another file (daxstack set --unshare)")
+	X(REFLINK,	EOPNOTSUPP,						\
+	  "file shares blocks with another file (daxstack set --unshare)")
 
 #define DAXSTACK_REASON_ENUM_(name, err, text) DAXSTACK_REASON_##name,
 enum daxstack_reason {

@@ -21,6 +21,10 @@
 #define ORIGINAL "unshare-original"
 #define COPY	"unshare-copy"
 
+#define INTERRUPTED							\
+	"daxstack: stack/" COPY ": not switched to dax: interrupted by a signal" \
+	" (Interrupted system call)\n"
+
 static char out[4096];
 
 static void make_clone(void)
@@ -108,8 +112,7 @@ void test_unshare(void)
 		      ARGV("daxstack", "set", "--unshare", "dax",
 			   "stack/" COPY), interrupt_hook, &chunks),
 	       "unshare: interrupted, and ends by that");
-	dxs_str("daxstack: stack/" COPY ": not switched to dax: interrupted by a signal (Interrupted system call)\n",
-		out, "unshare: interrupted: told");
+	dxs_str(INTERRUPTED, out, "unshare: interrupted: told");
 	dxs_is(2, chunks, "unshare: interrupted: chunks");
 	dxs_ok(shared("stack/" COPY) > 0 && shared("stack/" COPY) < LEN / MIB,
 	       "unshare: interrupted: done in part: %ld MiB shared",
