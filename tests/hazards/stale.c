@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -30,18 +29,12 @@
  * @stop: no more stores
  * @unmapping: munmap(2) was called
  * @unmapped: ... and is done
- * @hold: posted for munmap(2) to be held up, see hold_up()
- * @held: it is to be
- * @over: there is no more to hold up
  */
 struct window {
 	atomic_ulong stored;
 	atomic_bool stop;
 	atomic_bool unmapping;
 	atomic_bool unmapped;
-	sem_t hold;
-	atomic_bool held;
-	atomic_bool over;
 };
 
 static struct window *window;
@@ -79,26 +72,8 @@ static void *store(void *page)
 	return NULL;
 }
 
-/*
- * On the processor of munmap(2), which has the scheduler's lowest priority: while this
- * spins, it hardly gets on, however long the switch waits for others meanwhile. What the
- * kernel has to do there is done beside it.
- */
-static void *hold_up(void *unused)
-{
-	(void)unused;
-	on_cpu(0);
-	while (!window->over) {
-		MUST(sem_wait(&window->hold));
-		while (window->held)
-			;
-	}
-	return NULL;
-}
-
 static void unmap_under_stores(int fd)
 {
-	static const struct sched_param least = { 0 };
 	struct sigaction act = { .sa_handler = on_fault };
 	int other = MUST(memfd_create("other", MFD_CLOEXEC));
 	pthread_t thread;
@@ -120,7 +95,7 @@ static void unmap_under_stores(int fd)
 		dxs_bail("cannot make a thread");
 	while (window->stored < 1000)
 		dxs_sleep_ms(1);
-	MUST(sched_setscheduler(0, SCHED_IDLE, &least));
+	MUST(nice(19));
 	window->unmapping = true;
 	MUST(munmap(map, (OTHERS + 1) * PAGE));
 	window->unmapped = true;
@@ -149,10 +124,7 @@ static bool switch_in_window(int fd, int *wrong)
 	pid_t pid;
 	int i;
 
-	window->stored = 0;
-	window->stop = false;
-	window->unmapping = false;
-	window->unmapped = false;
+	memset(window, 0, sizeof(*window));
 	dxs_to(fd, DAXSTACK_DAX, "H57");
 	pid = MUST(fork());
 	if (!pid) {
@@ -163,11 +135,8 @@ static bool switch_in_window(int fd, int *wrong)
 		dxs_sleep_ms(1);
 	while (is_mapped(fd))
 		usleep(300 * dxs_slow());
-	window->held = true;
-	MUST(sem_post(&window->hold));
 	dxs_to(fd, DAXSTACK_CACHED, "H57");
 	inside = !window->unmapped;
-	window->held = false;
 	/* Now it is in the page cache. */
 	dxs_pread(fd, &seen, sizeof(seen), 0);
 	before = window->stored;
@@ -194,15 +163,11 @@ void h57_unmapped_before_flush(void)
 	static const struct sched_param usual = { 0 };
 	int fd = hazard_file("stack/stale", PAGE, DAXSTACK_CACHED);
 	int i, wrong = 0, hits = 0;
-	pthread_t holder;
 	cpu_set_t all;
 
 	MUST(sched_getaffinity(0, sizeof(all), &all));
 	window = MUST(mmap(NULL, sizeof(*window), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-	MUST(sem_init(&window->hold, 1, 0));
-	if (pthread_create(&holder, NULL, hold_up, NULL))
-		dxs_bail("cannot make a thread");
 	/* Before munmap(2) on the same processor, whenever there is need. */
 	on_cpu(0);
 	MUST(sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first));
@@ -213,9 +178,6 @@ void h57_unmapped_before_flush(void)
 	dxs_ok(hits > 0, "H57: switched while munmap was not done: %d of %d",
 	       hits, i);
 	dxs_is(0, wrong, "H57: what was stored is read");
-	window->over = true;
-	MUST(sem_post(&window->hold));
-	pthread_join(holder, NULL);
 	munmap(window, sizeof(*window));
 	close(fd);
 }
