@@ -1,0 +1,54 @@
+# shellcheck shell=bash disable=SC2154
+# The next boot, by fstab and a mount unit; switches under load; a new kernel.
+
+version=$(uname -r)
+check "the system is up, nothing has failed" settled
+like "fstab: mounted at boot" "$(findmnt -n -o FSTYPE,SOURCE,OPTIONS /mnt)" \
+	'^daxstack +/dev/pmem0 .*errors=remount-ro'
+like "mount unit: mounted at boot" "$(findmnt -n -o FSTYPE,OPTIONS /srv/xfs)" \
+	'^daxstack .*inherit=move'
+check "nofail: the missing device is waited for and left out" sh -c '
+	! mountpoint -q /srv/absent && grep -q /srv/absent /etc/fstab'
+is "fstab: the generator has it wanted, not required" \
+	"$(systemctl show -P Wants local-fs.target | tr ' ' '\n' | grep absent)" \
+	srv-absent.mount
+was_shut_down_cleanly
+
+# The first stage made the next check due.
+like "pass 2: the lower filesystem was checked at boot" \
+	"$(journalctl -q -b -u 'systemd-fsck@*')" 'check forced'
+like "... and counts as checked" "$(dumpe2fs -h /dev/pmem0 2>/dev/null)" \
+	'^Mount count: +1$'
+is_the_same /mnt ext4
+is_the_same /srv/xfs xfs
+
+for service in busy-mnt busy-xfs; do
+	file=/mnt/busy/file
+	[ $service = busy-mnt ] || file=/srv/xfs/busy/file
+	check "$service: runs since boot" systemctl -q is-active $service
+	check "$service: its file is switched under load" switch_busily $file 5
+	check "$service: stops" systemctl stop $service
+	like "$service: has lost no store" "$(journalctl -q -b -u $service)" ' 0 lost'
+	check "$service: starts again" systemctl start $service
+done
+
+# Nothing grows or shrinks by what programs try that know ext4 and XFS by name.
+for dir in /mnt /srv/xfs; do
+	/lib/systemd/systemd-growfs $dir 2>&1 | note
+done
+is "ext4: neither grown nor shrunk" "$(size /mnt)" "$(kept ext4.size)"
+is "XFS: neither grown nor shrunk" "$(size /srv/xfs)" "$(kept xfs.size)"
+
+# A new kernel comes, as by an update.
+echo 'deb [trusted=yes] file:/srv/mirror/later ./' >/etc/apt/sources.list.d/later.list
+check "apt knows of a new kernel" apt-get -q update
+new=$(apt-cache depends linux-image-amd64 linux-image-6.12-amd64 2>/dev/null |
+	sed -n 's/.*Depends: linux-image-\([0-9].*\)$/\1/p' | sort -V | tail -n 1)
+unlike "it is another one" "$new" "^$version\$"
+check "the new kernel is installed, with headers" \
+	apt install "linux-image-$new" "linux-headers-$new"
+check "its hooks have built the module" modinfo -k "$new" daxstack
+check "... and kept that of the running kernel" modinfo -k "$version" daxstack
+like "the next boot is the new kernel's" "$(readlink /vmlinuz)" "$new"
+echo "$new" | keep kernel
+check "what is mounted was not disturbed" test "$(mode /mnt/db/table)" = dax
