@@ -1,8 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# make            build the module for the guest's kernel, and the tools
-# make demo       see the main job done in a guest, on ext4 and on XFS
+# make            build the module for the running kernel, and the tools; takes a
+#                 compiler and headers, and installs nothing
 # make module     build the module alone
+# make install    the command, the helpers of mount(8), manual pages, completions,
+#                 udev rules and the ioctls' header, under PREFIX [/usr/local]
+# make modules_install  the module, stripped, and depmod
+# make uninstall  remove what these two have installed, the module from all kernels
+# make deb        the packages daxstack and daxstack-dkms, in build/deb
+# make clean      remove what was built here (the cache stays)
+#
+# Those below work in guests, and install what is missing for that (scripts/deps).
+#
+# make demo       see the main job done in a guest, on ext4 and on XFS
 # make check      run all tests in guests, with all kernels, on ext4 and on XFS, as
 #                 tests/plan says; some with a kernel that looks for memory errors,
 #                 wrong lock order and leaks, which is built first
@@ -21,16 +31,16 @@
 # make bench      count the instructions of calls: the lower filesystem alone,
 #                 daxstack, overlayfs; tables, JSON and plots in build/bench
 # make check-fresh  "make demo" and a short "make check" on a bare Debian 12 and 13
+# make check-packages  the packages, installed on bare Debian 12 and 13
 # make style      checkpatch, sparse, W=1; for all kernels, or with KERNEL for one
 # make shell      a shell in a guest that has the module and the tools
-# make install    the command and its manual page, under PREFIX
-# make clean      remove what was built here (the cache stays)
 #
 # KERNEL=SERIES   6.1, 6.12 or 7.3, a version of Debian's, or the directory of a
 #                 kernel for guests: the module is built for it as
 #                 build/KERNEL/daxstack.ko, and the guests boot it
-# KDIR=DIR        without KERNEL: what to build daxstack.ko against, e.g.
-#                 /lib/modules/$(uname -r)/build [the installed headers]
+# KDIR=DIR        without KERNEL: what to build daxstack.ko against [headers of the
+#                 running kernel; for guests, those of the kernel they boot]
+# PREFIX=DIR, DESTDIR=DIR, INSTALL_MOD_PATH=DIR  where things are installed
 # FS="ext4 xfs"   lower filesystems for demo, check, compare and shell
 # TESTS="..."     which tests [all]
 # CHECK_JOBS=N    how many guests at a time
@@ -58,9 +68,23 @@ endif
 export DAXSTACK_KERNEL := $(strip $(KERNEL))
 endif
 
+# These build for this machine and install here: they take what there is. All others
+# have guests, and are for developers.
+here := all module tools modules_install install uninstall deb clean
+developer := $(strip $(filter-out $(here),$(MAKECMDGOALS)) $(kernel-name))
+
+ifeq ($(developer),)
+# Without headers of the running kernel, those that are installed will do: it may be
+# a container's. deps-build has no part in this.
+KDIR ?= $(or $(wildcard /lib/modules/$(shell uname -r)/build),$(lastword $(sort \
+	$(wildcard /lib/modules/*/build))))
+else
 KDIR ?= $(shell scripts/guest-kernel --kdir)
+endif
 FS ?= ext4 xfs
 PREFIX ?= /usr/local
+DESTDIR ?=
+INSTALL_MOD_PATH ?= $(DESTDIR)
 
 O := $(CURDIR)/build
 KO := $(if $(kernel-name),$(O)/$(kernel-name),$(CURDIR))/daxstack.ko
@@ -72,9 +96,16 @@ some-fs = $(or $(strip $(FS)),$(error FS is empty))
 # On all processors, unless make was told otherwise.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all module tools tests demo bench bench-switch check check-all check-debug check-kcsan check-mutants check-powercut check-fresh torture differ programs compare style shell install clean deps-build deps
+.PHONY: all needs module tools tests demo bench bench-switch check check-all check-debug check-kcsan check-mutants check-packages check-powercut check-fresh torture differ programs compare style shell modules_install install uninstall deb clean deps-build deps
 
-all: module tools
+all: needs module tools
+
+# All that is missing at once, before anything is built.
+needs:
+ifeq ($(developer),)
+	@missing=0; scripts/needs module '$(CC)' '$(KDIR)' || missing=1; \
+		$(MAKE) -s --no-print-directory -C tools needs && exit $$missing
+endif
 
 deps-build:
 	@scripts/deps build guest
@@ -82,14 +113,21 @@ deps-build:
 deps: deps-build
 	@scripts/deps
 
-module: deps-build
+ifneq ($(developer),)
+module tools: deps-build
+else
+module tools: | $(if $(filter-out all,$(MAKECMDGOALS)),,needs)
+endif
+
+module:
 ifneq ($(kernel-name),)
 	@scripts/build-module '$(DAXSTACK_KERNEL)' W=1
 else
+	@scripts/needs module '$(CC)' '$(KDIR)'
 	$(MAKE) $(JOBS) -C '$(KDIR)' M='$(CURDIR)' W=1 modules
 endif
 
-tools: deps-build
+tools:
 	$(MAKE) -C tools O='$(O)/tools'
 
 tests: deps-build
@@ -147,8 +185,38 @@ shell: module tools
 		--fs $(firstword $(FS)) --shell
 
 install: tools
-	$(MAKE) -C tools O='$(O)/tools' PREFIX='$(PREFIX)' install
+	$(MAKE) -C tools O='$(O)/tools' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' install
+
+# The headers have no System.map, without which kbuild leaves out depmod.
+release = $(shell $(MAKE) -s --no-print-directory -C '$(KDIR)' kernelrelease)
+MODULES := $(INSTALL_MOD_PATH)/lib/modules
+modules_install:
+	$(if $(kernel-name),$(error modules_install: KDIR says for which kernel, not KERNEL))
+	@PATH="$$PATH:/usr/sbin:/sbin"; case "$$(modinfo -F vermagic ./daxstack.ko)" in '$(release) '*) ;; \
+		*) echo 'modules_install: daxstack.ko is not for Linux $(release): run make first' >&2; exit 1 ;; esac
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' INSTALL_MOD_PATH='$(INSTALL_MOD_PATH)' \
+		INSTALL_MOD_DIR=updates INSTALL_MOD_STRIP=1 modules_install
+	PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') '$(release)'
+
+# The packages' module is in updates/dkms.
+uninstall:
+	$(MAKE) -C tools O='$(O)/tools' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' uninstall
+	@set -e; PATH="$$PATH:/usr/sbin:/sbin"; for ko in '$(MODULES)'/*/updates/daxstack.ko*; do \
+		[ -e "$$ko" ] || continue; \
+		kernel=$${ko#'$(MODULES)/'}; kernel=$${kernel%%/*}; \
+		rm -fv "$$ko"; \
+		rmdir "$${ko%/*}" 2>/dev/null || :; \
+		depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') "$$kernel"; \
+	done
+
+deb:
+	@scripts/deb
+
+check-packages:
+	tests/packages.sh
 
 clean:
-	$(if $(kernel-name),,$(MAKE) -C '$(KDIR)' M='$(CURDIR)' clean)
+	$(if $(kernel-name),,$(if $(wildcard $(KDIR)/include),$(MAKE) -C '$(KDIR)' M='$(CURDIR)' clean, \
+		find . module -maxdepth 1 \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
+		-o -name '*.mod.c' -o -name '.*.cmd' \) -delete))
 	rm -rf $(if $(kernel-name),'build/$(kernel-name)',build)

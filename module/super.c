@@ -642,4 +642,6 @@ static void __exit dxs_exit(void)
 module_init(dxs_init);
 module_exit(dxs_exit);
 MODULE_DESCRIPTION("Stacked filesystem that switches files between DAX and page cache live");
+MODULE_AUTHOR(DXS_AUTHOR);
+MODULE_VERSION(DXS_VERSION);
 MODULE_LICENSE("GPL");

@@ -59,7 +59,7 @@ use_kernel()
 module_sources()
 {
 	local file
-	for file in Kbuild module/*.[chS] module/*.sh include/*.h; do
+	for file in Kbuild VERSION AUTHORS module/*.[chS] module/*.sh include/*.h; do
 		case $file in *.mod.c | module/have.h) continue ;; esac
 		[ ! -e "$file" ] || printf '%s\n' "$file"
 	done

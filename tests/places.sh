@@ -40,7 +40,7 @@ is()
 tree()
 {
 	mkdir -p "$1"
-	cp -R "$top"/{Makefile,Kbuild,module,include,tools,tests,scripts} "$1"
+	cp -R "$top"/{Makefile,Kbuild,VERSION,AUTHORS,module,include,tools,tests,scripts} "$1"
 	mkdir -p "$1/build"
 }
 

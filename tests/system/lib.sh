@@ -111,6 +111,12 @@ run_readme()
 	done
 }
 
+# version: of the kernel that the system boots
+version()
+{
+	readlink /vmlinuz | sed 's/.*vmlinuz-//'
+}
+
 # mode FILE: dax or cached, as of now
 mode()
 {

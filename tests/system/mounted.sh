@@ -1,7 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# The next boot, by fstab and a mount unit; switches under load; a new kernel.
+# The next boot, by fstab and a mount unit; switches under load.
 
-version=$(uname -r)
 check "the system is up, nothing has failed" settled
 like "fstab: mounted at boot" "$(findmnt -n -o FSTYPE,SOURCE,OPTIONS /mnt)" \
 	'^daxstack +/dev/pmem0 .*errors=remount-ro'
@@ -38,17 +37,3 @@ for dir in /mnt /srv/xfs; do
 done
 is "ext4: neither grown nor shrunk" "$(size /mnt)" "$(kept ext4.size)"
 is "XFS: neither grown nor shrunk" "$(size /srv/xfs)" "$(kept xfs.size)"
-
-# A new kernel comes, as by an update.
-echo 'deb [trusted=yes] file:/srv/mirror/later ./' >/etc/apt/sources.list.d/later.list
-check "apt knows of a new kernel" apt-get -q update
-new=$(apt-cache depends linux-image-amd64 linux-image-6.12-amd64 2>/dev/null |
-	sed -n 's/.*Depends: linux-image-\([0-9].*\)$/\1/p' | sort -V | tail -n 1)
-unlike "it is another one" "$new" "^$version\$"
-check "the new kernel is installed, with headers" \
-	apt install "linux-image-$new" "linux-headers-$new"
-check "its hooks have built the module" modinfo -k "$new" daxstack
-check "... and kept that of the running kernel" modinfo -k "$version" daxstack
-like "the next boot is the new kernel's" "$(readlink /vmlinuz)" "$new"
-echo "$new" | keep kernel
-check "what is mounted was not disturbed" test "$(mode /mnt/db/table)" = dax

@@ -1,0 +1,17 @@
+# shellcheck shell=bash disable=SC2154
+# From a bare system to one with daxstack's packages, by README.
+
+ok "$(! command -v gcc >/dev/null && ! command -v daxstack >/dev/null; echo $?)" \
+	"the system is bare"
+check "apt reads its sources" apt-get -q update
+# What a person would answer.
+echo 'APT::Get::Assume-Yes "true";' >/etc/apt/apt.conf.d/yes
+
+mkdir debs
+cp /payload/debs/*.deb debs/
+cd debs || exit
+run_readme 1
+cd ..
+like "the module is built for the system's kernel" \
+	"$(modinfo -k "$(version)" -F filename daxstack 2>&1)" "/lib/modules/$(version)/"
+check "the command is there" daxstack --version
