@@ -22,12 +22,16 @@ check "the busy program has lost no store" stop_busy
 note </run/busy.said
 is "... and its file is dax" "$(mode /mnt/db/table)" dax
 
-# README unmounts it, and goes on with fstab. The next boot has to check it.
+# README unmounts it, and goes on with fstab.
 size /mnt | keep ext4.size
 run_readme 4
 like "fstab: mounted, with an option of the lower filesystem" \
 	"$(findmnt -n -o FSTYPE,OPTIONS /mnt)" '^daxstack .*errors=remount-ro'
 is "fstab: the file is dax still" "$(mode /mnt/db/table)" dax
+
+# The next boot has to check it: it is the second mount from here.
+check "the next check is due soon" sh -c '
+	umount /mnt && tune2fs -C 1 -c 2 /dev/pmem0 && mount /mnt'
 
 check "XFS on the second NVDIMM" sh -c '
 	ndctl create-namespace -f -e namespace1.0 -m fsdax && mkfs.xfs -q /dev/pmem1'
