@@ -69,17 +69,19 @@ done_testing()
 	echo "1..$tests"
 }
 
+# failed_units: one a line. Debian's ndctl-monitor fails where no NVDIMM can tell of
+# its health, as QEMU's cannot.
+failed_units()
+{
+	systemctl list-units --no-legend --plain --state=failed |
+		awk '$1 != "ndctl-monitor.service" { print $1 }'
+}
+
 # settled: the system is up, and nothing has failed; prints what has
 settled()
 {
-	local state
-	# This stage is itself a job: without it the state were "running".
-	state=$(systemctl list-units --no-legend --plain --state=failed)
-	[ -z "$state" ] || {
-		echo "$state"
-		return 1
-	}
-	systemctl -q is-active multi-user.target
+	failed_units
+	[ -z "$(failed_units)" ] && systemctl -q is-active multi-user.target
 }
 
 # readme_commands N: those of the Nth block of README's "Use it", one a line

@@ -13,8 +13,7 @@ like "... and what to do" "$said" 'modprobe daxstack|daxstack-dkms|dkms'
 is "mount unit: the mount has failed" \
 	"$(systemctl show -P ActiveState srv-xfs.mount)" failed
 is "nothing else has failed" \
-	"$(systemctl list-units --no-legend --plain --state=failed | awk '{ print $1 }' |
-		grep -vxF -e mnt.mount -e srv-xfs.mount)" ""
+	"$(failed_units | grep -vxF -e mnt.mount -e srv-xfs.mount)" ""
 
 # The lower filesystems are as good without it.
 mkdir -p /mnt /srv/xfs
