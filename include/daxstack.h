@@ -39,13 +39,13 @@
 	X(NOT_REGULAR,	EINVAL,		"not a regular file")		\
 	X(READ_ONLY,	EROFS,		"read-only filesystem")		\
 	X(NOT_OWNER,	EPERM,		"caller does not own the file")	\
-	X(NO_DAX,	EOPNOTSUPP,	"lower filesystem or device has no DAX") \
+	X(NO_DAX,	EOPNOTSUPP,	"device has no DAX") \
 	X(NO_PROBE,	EOPNOTSUPP,	"could not learn both modes of the lower filesystem") \
 	X(ENCRYPTED,	EOPNOTSUPP,	"file is encrypted")		\
 	X(VERITY,	EOPNOTSUPP,	"file has fs-verity")		\
 	X(SWAPFILE,	ETXTBSY,	"file is an active swap file")	\
 	X(INLINE_DATA,	EOPNOTSUPP,	"inline data, of the file or filesystem")		\
-	X(JOURNAL_DATA,	EOPNOTSUPP,	"file has data journalling")	\
+	X(JOURNAL_DATA,	EOPNOTSUPP,	"data journalling, of the file or filesystem")	\
 	X(REALTIME,	EOPNOTSUPP,	"file is on the realtime device") \
 	X(LOWER_SAYS_NO, EOPNOTSUPP,	"lower filesystem refuses DAX for this file") \
 	X(FOREIGN_MAP,	EOPNOTSUPP,	"file was mapped in a way the gates do not cover") \
@@ -64,7 +64,10 @@
 	X(FROZEN,	EBUSY,		"filesystem is frozen") \
 	X(SWITCHING,	EBUSY,		"another switch of the file goes on") \
 	X(IMMUTABLE,	EPERM,		"file is immutable (chattr +i)") \
-	X(KERNEL,	EOPNOTSUPP,	"kernel was not tested (parameter allow_untested_kernel)")
+	X(KERNEL,	EOPNOTSUPP,	"kernel was not tested (parameter allow_untested_kernel)") \
+	X(BLOCK_SIZE,	EOPNOTSUPP,	"block size of the lower filesystem is not the page size") \
+	X(DEVICE_GONE,	EOPNOTSUPP,	"device is gone: its driver was unbound") \
+	X(NO_FLAG,	EOPNOTSUPP,	"lower filesystem cannot store the flag (XFS version 4)")
 
 #define DAXSTACK_REASON_ENUM_(name, err, text) DAXSTACK_REASON_##name,
 enum daxstack_reason {

@@ -177,7 +177,7 @@ static inline void set_default_d_op(struct super_block *sb,
 static inline int dxs_parse_fs_string(struct fs_context *fc, const char *key,
 				      const char *value)
 {
-	return vfs_parse_fs_string(fc, key, value, strlen(value));
+	return vfs_parse_fs_string(fc, key, value, value ? strlen(value) : 0);
 }
 
 #define vfs_parse_fs_string	dxs_parse_fs_string

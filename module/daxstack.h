@@ -82,6 +82,16 @@ enum dxs_dax {
 };
 
 /**
+ * struct dxs_passed - mount options for the lower filesystem (passed.c)
+ * @options: of struct dxs_passed_option, in the order given
+ * @bytes: what they take
+ */
+struct dxs_passed {
+	struct list_head options;
+	size_t bytes;
+};
+
+/**
  * struct dxs_sb - one mount
  * @lower_mnt: private mount of the lower filesystem; the reference that makes
  *	the lower superblock ours
@@ -98,6 +108,7 @@ enum dxs_dax {
  * @policy: switch=; a remount changes it, so read it once for a decision
  * @inherit: inherit=; likewise
  * @dax: dax=; fixed once mounted
+ * @passed: what the lower filesystem was last given; under s_umount of the stack
  * @wb_lock: protects @wb_err
  * @wb_err: up to which errors of the lower superblock's writeback are known
  * @moves: files that were moved, and are to be switched for it (inherit.c)
@@ -121,6 +132,7 @@ struct dxs_sb {
 	enum dxs_policy policy;
 	enum dxs_inherit inherit;
 	enum dxs_dax dax;
+	struct dxs_passed passed;
 	spinlock_t wb_lock; /* see above */
 	errseq_t wb_err;
 	atomic_t moves;
@@ -274,12 +286,44 @@ static inline const char *dxs_mode_name(int mode)
 /* super.c, lower.c, remount.c */
 extern const struct super_operations dxs_super_ops;
 extern struct workqueue_struct *dxs_wq;
-struct vfsmount *dxs_lower_mount(const char *source, const char *type,
-				 const char *dax, unsigned int sb_flags);
+struct vfsmount *dxs_lower_mount(struct fs_context *fc, const char *type,
+				 const char *dax,
+				 const struct dxs_passed *passed);
+struct device *dxs_lower_device(const struct dxs_sb *sbi);
+void dxs_lower_announce(struct device *dev);
 int dxs_lower_check(const struct vfsmount *mnt, struct dentry *root);
 bool dxs_lower_supported(const struct super_block *lower);
 bool dxs_lower_shared(const struct dxs_sb *sbi);
-int dxs_remount_lower(struct fs_context *fc);
+int dxs_remount_lower(struct fs_context *fc, const struct dxs_passed *passed);
+
+/*
+ * Options of every filesystem that say when its own changes reach the device.
+ * They work in the lower superblock; the stack's shows them.
+ */
+#define DXS_WHEN_FLAGS	(SB_SYNCHRONOUS | SB_DIRSYNC | SB_LAZYTIME)
+
+/* passed.c */
+void dxs_passed_init(struct dxs_passed *passed);
+void dxs_passed_free(struct dxs_passed *passed);
+void dxs_passed_take(struct dxs_passed *to, struct dxs_passed *from);
+int dxs_passed_add(struct dxs_passed *passed, struct fs_context *fc,
+		  const struct fs_parameter *param);
+const char *dxs_passed_first(const struct dxs_passed *passed);
+int dxs_passed_give(const struct dxs_passed *passed, struct fs_context *lower);
+void dxs_passed_show(struct seq_file *m, struct dentry *lower_root);
+const char *dxs_passed_missing(const struct dxs_passed *passed,
+			      struct dentry *lower_root,
+			      const struct dxs_passed *given);
+bool dxs_passed_has(struct dentry *lower_root, const char *key,
+		   const char *value);
+struct fc_log *dxs_passed_listen(void);
+void dxs_passed_attach(struct fs_context *lower, struct fc_log *log);
+void dxs_passed_tell(struct fs_context *fc, struct fc_log *log);
+
+static inline bool dxs_passed_empty(const struct dxs_passed *passed)
+{
+	return list_empty(&passed->options);
+}
 
 /* personality.c */
 bool dxs_learn_personalities(struct dxs_sb *sbi);

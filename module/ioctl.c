@@ -125,7 +125,7 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 	arg.reason = dxs_may_switch(&other);
 	/* An attempt would find out. */
 	if (!arg.reason && !dxs_has_memory(di->lower->i_sb))
-		arg.reason = DAXSTACK_REASON_NO_DAX;
+		arg.reason = DAXSTACK_REASON_DEVICE_GONE;
 	arg.switches = READ_ONCE(di->switches);
 	arg.refusals = atomic_read(&di->refusals);
 	arg.pages = READ_ONCE(mapping->nrpages);

@@ -2,6 +2,7 @@
 /*
  * The lower filesystem: mounted privately from a block device, and checked.
  */
+#include <linux/blkdev.h>
 #include <linux/fs_context.h>
 #include <linux/module.h>
 #include <linux/namei.h>
@@ -26,63 +27,137 @@ bool dxs_lower_supported(const struct super_block *lower)
 	return false;
 }
 
-static struct vfsmount *dxs_lower_mount_as(const char *source,
-					   const char *type, const char *dax,
-					   unsigned int sb_flags)
+/**
+ * struct dxs_lower_try - a mount of a device as one of the types
+ * @source: path of the block device
+ * @dax: option dax=
+ * @passed: all other options
+ * @sb_flags: SB_RDONLY, SB_SILENT, DXS_WHEN_FLAGS
+ * @refused: the type has refused an option, and was not asked if the device is its
+ * @log: what the type said
+ */
+struct dxs_lower_try {
+	const char *source;
+	const char *dax;
+	const struct dxs_passed *passed;
+	unsigned int sb_flags;
+	bool refused;
+	struct fc_log *log;
+};
+
+static struct vfsmount *dxs_lower_mount_as(const char *type,
+					   struct dxs_lower_try *try)
 {
 	struct file_system_type *fs_type = get_fs_type(type);
 	struct fs_context *fc;
 	struct vfsmount *mnt;
 	int err;
 
+	try->refused = false;
 	if (!fs_type)
 		return ERR_PTR(-ENODEV);
-	fc = fs_context_for_mount(fs_type, sb_flags);
+	fc = fs_context_for_mount(fs_type, try->sb_flags);
 	module_put(fs_type->owner);
 	if (IS_ERR(fc))
 		return ERR_CAST(fc);
-	err = vfs_parse_fs_string(fc, "source", source);
+	dxs_passed_attach(fc, try->log);
+	err = vfs_parse_fs_string(fc, "source", try->source);
 	if (!err)
-		err = vfs_parse_fs_string(fc, "dax", dax);
+		err = vfs_parse_fs_string(fc, "dax", try->dax);
+	if (!err) {
+		err = dxs_passed_give(try->passed, fc);
+		try->refused = err;
+	}
 	mnt = err ? ERR_PTR(err) : fc_mount_longterm(fc);
 	put_fs_context(fc);
 	return mnt;
 }
 
-/**
- * dxs_lower_mount() - mount a block device where nobody else sees it
- * @source: path of the block device
- * @type: name of the lower type, or NULL to try the known ones in turn
- * @dax: its option dax=; "inode" is what lets files have modes of their own
- * @sb_flags: SB_RDONLY, DXS_WHEN_FLAGS (super.c) or 0
- *
- * Context: sleeps; may load modules.
- * Return: the mount, to be given back with kern_unmount(), or an ERR_PTR; -EINVAL if
- * the device holds no filesystem of that type.
+/*
+ * "Not mine" is EINVAL; another error tells more. But go on: a device in use as one
+ * type is EBUSY to the others. A type that refuses an option may be the one that is
+ * on the device, or not.
  */
-struct vfsmount *dxs_lower_mount(const char *source, const char *type,
-				 const char *dax, unsigned int sb_flags)
+static struct vfsmount *dxs_lower_mount_any(struct dxs_lower_try *try)
 {
 	struct vfsmount *mnt;
 	long err = -EINVAL;
 	size_t i;
 
-	if (type)
-		return dxs_lower_mount_as(source, type, dax, sb_flags);
-
+	try->sb_flags |= SB_SILENT;
 	for (i = 0; i < ARRAY_SIZE(dxs_lower_types); i++) {
-		mnt = dxs_lower_mount_as(source, dxs_lower_types[i], dax,
-					 sb_flags | SB_SILENT);
+		mnt = dxs_lower_mount_as(dxs_lower_types[i], try);
 		if (!IS_ERR(mnt))
 			return mnt;
-		/*
-		 * "Not mine" is EINVAL; another error tells more. But go on: a
-		 * device in use as one type is EBUSY to the others.
-		 */
-		if (PTR_ERR(mnt) != -EINVAL && PTR_ERR(mnt) != -ENODEV)
+		if (!try->refused && PTR_ERR(mnt) != -EINVAL &&
+		    PTR_ERR(mnt) != -ENODEV)
 			err = PTR_ERR(mnt);
 	}
 	return ERR_PTR(err);
+}
+
+/**
+ * dxs_lower_mount() - mount a block device where nobody else sees it
+ * @fc: the stack's context: source and flags; what the lower filesystem says when
+ *	it fails goes to its log
+ * @type: name of the lower type, or NULL to try the known ones in turn
+ * @dax: its option dax=; "inode" is what lets files have modes of their own
+ * @passed: its other options
+ *
+ * Context: sleeps; may load modules.
+ * Return: the mount, to be given back with kern_unmount(), or an ERR_PTR; -EINVAL if
+ * the device holds no filesystem of that type, or it refuses an option.
+ */
+struct vfsmount *dxs_lower_mount(struct fs_context *fc, const char *type,
+				 const char *dax,
+				 const struct dxs_passed *passed)
+{
+	struct dxs_lower_try try = {
+		.source = fc->source,
+		.dax = dax,
+		.passed = passed,
+		.sb_flags = fc->sb_flags & (SB_RDONLY | DXS_WHEN_FLAGS),
+		.log = dxs_passed_listen(),
+	};
+	struct vfsmount *mnt;
+
+	if (type)
+		mnt = dxs_lower_mount_as(type, &try);
+	else
+		mnt = dxs_lower_mount_any(&try);
+	dxs_passed_tell(IS_ERR(mnt) ? fc : NULL, try.log);
+	return mnt;
+}
+
+/**
+ * dxs_lower_device() - the device to be announced when it is let go
+ * @sbi: the mount
+ *
+ * Return: with a reference, or NULL if there is none.
+ */
+struct device *dxs_lower_device(const struct dxs_sb *sbi)
+{
+	struct block_device *bdev = sbi->lower_mnt->mnt_sb->s_bdev;
+
+	return bdev ? get_device(&bdev->bd_device) : NULL;
+}
+
+/**
+ * dxs_lower_announce() - tell udev that a device is in use now, or no longer
+ * @dev: of dxs_lower_device(), or NULL; the reference is given back
+ *
+ * Nobody finds it in /proc/mounts by its number: what is mounted has one of its own.
+ * So rules of udev look again (tools/udev), and tell programs that would offer to
+ * mount it.
+ *
+ * Context: sleeps.
+ */
+void dxs_lower_announce(struct device *dev)
+{
+	/* Its driver may have been unbound meanwhile. */
+	if (dev && dev->kobj.state_in_sysfs)
+		kobject_uevent(&dev->kobj, KOBJ_CHANGE);
+	put_device(dev);
 }
 
 /*

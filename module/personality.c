@@ -73,7 +73,7 @@ static int dxs_no_inline_data(struct file *file)
 
 /*
  * Return: 0, -EOPNOTSUPP if the new file has the other mode, -ENOTBLK if it has
- * its data in the inode, or another errno.
+ * its data in the inode, -ENODATA if the flag cannot be stored, or another errno.
  */
 static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 			  struct dxs_personality *p)
@@ -83,6 +83,9 @@ static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 	int err, is;
 
 	err = dxs_probe_flag(mnt, dir, mode == DAXSTACK_DAX);
+	/* XFS of version 4 has no place for it. */
+	if (err == -EINVAL && mode == DAXSTACK_DAX)
+		return -ENODATA;
 	if (err)
 		return err;
 	file = kernel_tmpfile_open(&nop_mnt_idmap, &path, S_IFREG | 0600,
@@ -175,6 +178,25 @@ static void dxs_probe_restore_mtime(struct vfsmount *mnt, struct dentry *root,
 			mnt->mnt_sb->s_id, err);
 }
 
+/*
+ * Why a new file with the flag is not in dax mode. The device comes first: without
+ * DAX there, another block size would be of no use.
+ */
+static enum daxstack_reason dxs_why_no_dax(struct dxs_sb *sbi, int err)
+{
+	const struct super_block *lower = sbi->lower_mnt->mnt_sb;
+
+	if (!dxs_has_memory(lower))
+		return DAXSTACK_REASON_NO_DAX;
+	if (lower->s_blocksize != PAGE_SIZE)
+		return DAXSTACK_REASON_BLOCK_SIZE;
+	if (err == -ENODATA)
+		return DAXSTACK_REASON_NO_FLAG;
+	if (dxs_passed_has(lower->s_root, "data", "journal"))
+		return DAXSTACK_REASON_JOURNAL_DATA;
+	return DAXSTACK_REASON_LOWER_SAYS_NO;
+}
+
 /* Learns both modes. Return: 0, or an errno and in @reason what it means. */
 static int dxs_probe_both(struct dxs_sb *sbi, struct dentry *dir,
 			  enum daxstack_reason *reason)
@@ -191,8 +213,8 @@ static int dxs_probe_both(struct dxs_sb *sbi, struct dentry *dir,
 		return err;
 	err = dxs_probe_mode(sbi->lower_mnt, dir, DAXSTACK_DAX,
 			     &sbi->personality[DAXSTACK_DAX]);
-	if (err == -EOPNOTSUPP)
-		*reason = DAXSTACK_REASON_NO_DAX;
+	if (err == -EOPNOTSUPP || err == -ENODATA)
+		*reason = dxs_why_no_dax(sbi, err);
 	return err;
 }
 

@@ -22,6 +22,7 @@ struct dxs_opts {
 	int policy;
 	int inherit;
 	int dax;
+	struct dxs_passed passed;
 };
 
 enum { DXS_OPT_LOWER, DXS_OPT_SWITCH, DXS_OPT_INHERIT, DXS_OPT_DAX,
@@ -73,6 +74,8 @@ static int dxs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	struct fs_parse_result result;
 	int opt = fs_parse(fc, dxs_params, param, &result);
 
+	if (opt == -ENOPARAM && strcmp(param->key, "source"))
+		return dxs_passed_add(&opts->passed, fc, param);
 	if (opt < 0)
 		return opt;
 
@@ -181,6 +184,7 @@ static int dxs_show_options(struct seq_file *m, struct dentry *root)
 	seq_show_option(m, "inherit",
 			dxs_option_name(dxs_inherits, READ_ONCE(sbi->inherit)));
 	seq_show_option(m, "dax", dxs_option_name(dxs_daxes, sbi->dax));
+	dxs_passed_show(m, sbi->lower_mnt->mnt_sb->s_root);
 	return 0;
 }
 
@@ -203,6 +207,7 @@ static void dxs_put_super(struct super_block *sb)
 static void dxs_free_sbi(struct dxs_sb *sbi)
 {
 	put_cred(sbi->cred);
+	dxs_passed_free(&sbi->passed);
 	mutex_destroy(&sbi->probe_lock);
 	kfree(sbi);
 }
@@ -211,11 +216,13 @@ static void dxs_free_sbi(struct dxs_sb *sbi)
 static void dxs_kill_sb(struct super_block *sb)
 {
 	struct dxs_sb *sbi = DXS_SB(sb);
+	struct device *dev = sb->s_root ? dxs_lower_device(sbi) : NULL;
 
 	kill_anon_super(sb);
 	/* Not by dxs_put_super() if the mount failed. */
 	if (sbi->lower_mnt)
 		dxs_put_lower(sbi);
+	dxs_lower_announce(dev);
 	dxs_free_sbi(sbi);
 }
 
@@ -235,12 +242,6 @@ const struct super_operations dxs_super_ops = {
 	.show_stats	= dxs_show_stats,
 };
 
-/*
- * Options of every filesystem that say when its own changes reach the device.
- * They work in the lower superblock; the stack's shows them.
- */
-#define DXS_WHEN_FLAGS	(SB_SYNCHRONOUS | SB_DIRSYNC | SB_LAZYTIME)
-
 /**
  * dxs_lower_shared() - has the lower filesystem been mounted by others?
  * @sbi: the mount
@@ -253,6 +254,27 @@ bool dxs_lower_shared(const struct dxs_sb *sbi)
 	       atomic_read(&sbi->lower_mnt->mnt_sb->s_active) != 1;
 }
 
+/* Is what is given to others' mount of the lower filesystem what it has already? */
+static int dxs_accept_lower(struct dxs_sb *sbi, struct fs_context *fc)
+{
+	const struct dxs_opts *opts = fc->fs_private;
+	struct dentry *root = sbi->lower_mnt->mnt_sb->s_root;
+	const char *name = NULL;
+
+	if (dxs_lower_shared(sbi)) {
+		name = dxs_passed_missing(&opts->passed, root, NULL);
+		if (opts->dax >= 0)
+			name = "dax=";
+	}
+	if (fc->sb_flags & DXS_WHEN_FLAGS & ~sbi->lower_mnt->mnt_sb->s_flags)
+		name = "sync, lazytime";
+	if (!name)
+		return 0;
+	errorfc(fc, "%s is mounted already: %s is for its own mount to say",
+		fc->source, name);
+	return -EBUSY;
+}
+
 /* Makes the lower mount that the source, found at @path, names. */
 static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc,
 			 const struct path *path)
@@ -261,21 +283,21 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc,
 	int err;
 
 	if (!sbi->from_dir) {
-		sbi->lower_mnt = dxs_lower_mount(fc->source, opts->lower,
+		sbi->lower_mnt = dxs_lower_mount(fc, opts->lower,
 						 dxs_option_name(dxs_daxes,
 								 sbi->dax),
-						 fc->sb_flags &
-						 (SB_RDONLY | DXS_WHEN_FLAGS));
+						 &opts->passed);
 		if (!IS_ERR(sbi->lower_mnt))
 			sbi->lower_root = dget(sbi->lower_mnt->mnt_root);
 		else
 			errorfc(fc, "%s: cannot be mounted as %s: %ld",
 				fc->source, opts->lower ?: "ext4 or xfs",
 				PTR_ERR(sbi->lower_mnt));
-	} else if (opts->dax >= 0) {
+	} else if (opts->dax >= 0 || !dxs_passed_empty(&opts->passed)) {
 		sbi->lower_mnt = ERR_PTR(-EINVAL);
-		errorfc(fc, "%s is mounted already: dax= is for its own mount to say",
-			fc->source);
+		errorfc(fc, "%s is mounted already: %s is for its own mount to say",
+			fc->source, opts->dax >= 0 ? "dax=" :
+				    dxs_passed_first(&opts->passed));
 	} else {
 		sbi->lower_mnt = clone_private_mount(path);
 		if (!IS_ERR(sbi->lower_mnt))
@@ -293,16 +315,9 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc,
 		return -ESTALE;
 	}
 	/* Then it has the options of its first mount, whatever we give. */
-	if (opts->dax >= 0 && dxs_lower_shared(sbi)) {
-		errorfc(fc, "%s is mounted already: dax= is for its own mount to say",
-			fc->source);
-		return -EBUSY;
-	}
-	if (fc->sb_flags & DXS_WHEN_FLAGS & ~sbi->lower_mnt->mnt_sb->s_flags) {
-		errorfc(fc, "%s is mounted already: sync, lazytime are for its own mount to say",
-			fc->source);
-		return -EBUSY;
-	}
+	err = dxs_accept_lower(sbi, fc);
+	if (err)
+		return err;
 
 	err = dxs_lower_check(sbi->lower_mnt, sbi->lower_root);
 	if (!err && opts->lower &&
@@ -314,12 +329,14 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc,
 }
 
 /* What is not given stays as it is. */
-static void dxs_apply_opts(struct dxs_sb *sbi, const struct dxs_opts *opts)
+static void dxs_apply_opts(struct dxs_sb *sbi, struct dxs_opts *opts)
 {
 	if (opts->policy >= 0)
 		WRITE_ONCE(sbi->policy, opts->policy);
 	if (opts->inherit >= 0)
 		WRITE_ONCE(sbi->inherit, opts->inherit);
+	if (!dxs_passed_empty(&opts->passed))
+		dxs_passed_take(&sbi->passed, &opts->passed);
 }
 
 static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
@@ -328,6 +345,7 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 
 	if (!sbi)
 		return NULL;
+	dxs_passed_init(&sbi->passed);
 	mutex_init(&sbi->probe_lock);
 	spin_lock_init(&sbi->wb_lock);
 	dxs_linger_init(sbi);
@@ -344,7 +362,6 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 		sbi->no_switch = DAXSTACK_REASON_KERNEL;
 	if (sbi->dax != DXS_DAX_INODE)
 		sbi->no_switch = DAXSTACK_REASON_DAX_OPTION;
-	dxs_apply_opts(sbi, opts);
 	return sbi;
 }
 
@@ -359,6 +376,7 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc,
 	err = dxs_get_lower(sbi, fc, path);
 	if (err)
 		return err;
+	dxs_apply_opts(sbi, fc->fs_private);
 	lower = sbi->lower_mnt->mnt_sb;
 
 	sb->s_magic = DAXSTACK_SUPER_MAGIC;
@@ -424,6 +442,7 @@ static int dxs_share_super(struct fs_context *fc, const struct super_block *sb,
 	const struct dxs_sb *sbi = DXS_SB(sb);
 	const struct super_block *lower = sbi->lower_mnt->mnt_sb;
 	bool ro = fc->sb_flags & SB_RDONLY;
+	const char *name;
 
 	if (opts->lower && strcmp(opts->lower, lower->s_type->name))
 		return invalfc(fc, "%s is %s, not %s", fc->source,
@@ -439,6 +458,12 @@ static int dxs_share_super(struct fs_context *fc, const struct super_block *sb,
 	    fc->sb_flags & DXS_WHEN_FLAGS & ~sb->s_flags) {
 		errorfc(fc, "%s: daxstack is mounted on it with other options: remount that",
 			fc->source);
+		return -EBUSY;
+	}
+	name = dxs_passed_missing(&opts->passed, lower->s_root, &sbi->passed);
+	if (name) {
+		errorfc(fc, "%s: daxstack is mounted on it with another %s: remount that",
+			fc->source, name);
 		return -EBUSY;
 	}
 	if (from_dir)
@@ -482,8 +507,10 @@ static int dxs_get_tree_of(struct fs_context *fc, const struct path *path)
 		err = dxs_share_super(fc, sb, path, from_dir);
 	} else {
 		err = dxs_fill_super(sb, fc, path);
-		if (!err)
+		if (!err) {
 			sb->s_flags |= SB_ACTIVE;
+			dxs_lower_announce(dxs_lower_device(sbi));
+		}
 	}
 	if (err) {
 		deactivate_locked_super(sb);
@@ -512,27 +539,9 @@ static int dxs_get_tree(struct fs_context *fc)
 }
 
 /*
- * Where the lower superblock is ours alone it gets DXS_WHEN_FLAGS as a remount
- * of its own would set them; the stack's gets them from our caller.
+ * Remount. Type and dax= are fixed at mount. What the lower filesystem may refuse
+ * comes first, so that nothing is changed by half.
  */
-static int dxs_reconfigure_when(struct fs_context *fc)
-{
-	struct super_block *sb = fc->root->d_sb;
-	struct dxs_sb *sbi = DXS_SB(sb);
-	struct super_block *lower = sbi->lower_mnt->mnt_sb;
-	unsigned int mask = fc->sb_flags_mask & DXS_WHEN_FLAGS;
-
-	if (!((sb->s_flags ^ fc->sb_flags) & mask))
-		return 0;
-	if (dxs_lower_shared(sbi))
-		return invalfc(fc, "sync, lazytime are for the lower mount to say");
-	down_write(&lower->s_umount);
-	lower->s_flags = (lower->s_flags & ~mask) | (fc->sb_flags & mask);
-	up_write(&lower->s_umount);
-	return 0;
-}
-
-/* Remount: the rest of what is below is fixed at mount. */
 static int dxs_reconfigure(struct fs_context *fc)
 {
 	struct super_block *sb = fc->root->d_sb;
@@ -545,11 +554,11 @@ static int dxs_reconfigure(struct fs_context *fc)
 	if (opts->dax >= 0 && opts->dax != DXS_SB(sb)->dax)
 		return invalfc(fc, "dax= is fixed at mount");
 	sync_filesystem(sb);
-	err = dxs_reconfigure_when(fc);
-	if (!err)
-		err = dxs_remount_lower(fc);
+	err = dxs_remount_lower(fc, &opts->passed);
 	if (err)
 		return err;
+	sb->s_flags = (sb->s_flags & ~SB_POSIXACL) |
+		      (mnt->mnt_sb->s_flags & SB_POSIXACL);
 	dxs_apply_opts(DXS_SB(sb), opts);
 	pr_info("%s: remounted, switch=%s, inherit=%s\n", mnt->mnt_sb->s_id,
 		dxs_option_name(dxs_policies, DXS_SB(sb)->policy),
@@ -561,8 +570,10 @@ static void dxs_free_fc(struct fs_context *fc)
 {
 	struct dxs_opts *opts = fc->fs_private;
 
-	if (opts)
-		kfree(opts->lower);
+	if (!opts)
+		return;
+	kfree(opts->lower);
+	dxs_passed_free(&opts->passed);
 	kfree(opts);
 }
 
@@ -582,6 +593,7 @@ static int dxs_init_fs_context(struct fs_context *fc)
 	opts->policy = -1;
 	opts->inherit = -1;
 	opts->dax = -1;
+	dxs_passed_init(&opts->passed);
 	fc->fs_private = opts;
 	fc->ops = &dxs_context_ops;
 	return 0;

@@ -609,7 +609,7 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	if (!dxs_keep_khugepaged_out(sw->inode))
 		return DAXSTACK_REASON_LOWER_SHARED;
 	if (!dxs_hold_memory(sw))
-		return DAXSTACK_REASON_NO_DAX;
+		return DAXSTACK_REASON_DEVICE_GONE;
 	if (sw->holds_memory)
 		dxs_spare_begin(sw);
 	reason = dxs_prepare(sw);

@@ -183,8 +183,8 @@ static void test_unformatted(void)
 
 /* --- What cannot be switched. */
 
-/* Mounts well, and says NO_DAX. */
-static void test_no_dax(const char *device, const char *what)
+/* Mounts well, and says why nothing can be switched. */
+static void test_no_dax(const char *device, int reason, const char *what)
 {
 	int fd, err = dxs_mount(device, "stack", "daxstack", "");
 
@@ -192,7 +192,7 @@ static void test_no_dax(const char *device, const char *what)
 		return;
 	fd = MUST(open("stack/file", O_RDWR | O_CREAT, 0644));
 	dxs_pwrite(fd, "hello", 6, 0);
-	dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_NO_DAX, what);
+	dxs_refused(fd, DAXSTACK_DAX, reason, what);
 	dxs_errno(EOPNOTSUPP, dxs_set_xflag(fd, DAXSTACK_DAX),
 		  "%s: EOPNOTSUPP from FSSETXATTR", what);
 	close(fd);
@@ -216,7 +216,7 @@ static void test_loop(void)
 	} else {
 		device[strcspn(device, "\n")] = 0;
 		dxs_mkfs(device);
-		test_no_dax(device, what);
+		test_no_dax(device, DAXSTACK_REASON_NO_DAX, what);
 		DXS_RUN("losetup", "-d", device);
 	}
 	MUST(unlink(image));
@@ -228,7 +228,7 @@ static void test_small_blocks(void)
 	    DXS_RUN("mkfs.xfs", "-q", "-f", "-b", "size=1024", dxs_pmem) :
 	    DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "1024", dxs_pmem))
 		dxs_bail("cannot make small blocks");
-	test_no_dax(dxs_pmem, "1 KiB blocks");
+	test_no_dax(dxs_pmem, DAXSTACK_REASON_BLOCK_SIZE, "1 KiB blocks");
 }
 
 /* Does the device look as after an umount? */

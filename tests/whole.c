@@ -696,15 +696,15 @@ static void test_unbound(void)
 		dxs_errno(EIO, errno, "unbound: the lower filesystem shut down");
 		dxs_errno(EOPNOTSUPP, dxs_switch(fd, DAXSTACK_CACHED, 0, &sw),
 			  "unbound: not switched");
-		dxs_is(DAXSTACK_REASON_NO_DAX, sw.reason, "unbound: why not");
+		dxs_is(DAXSTACK_REASON_DEVICE_GONE, sw.reason, "unbound: why not");
 	} else {
-		dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_NO_DAX,
+		dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_DEVICE_GONE,
 			    "unbound");
 	}
 	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)),
 		  "unbound: state");
 	dxs_is(DAXSTACK_DAX, state.mode, "unbound: still in dax mode");
-	dxs_is(DAXSTACK_REASON_NO_DAX, state.reason, "unbound: reason");
+	dxs_is(DAXSTACK_REASON_DEVICE_GONE, state.reason, "unbound: reason");
 }
 
 int main(void)
