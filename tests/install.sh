@@ -1,0 +1,153 @@
+#!/bin/bash
+# What is installed without packages: all of it, where it belongs, and removed again
+# to the last directory; plain make installs no package; what is missing is named;
+# versions are the same everywhere; which kernels dkms builds for.
+# host
+#
+# Functions are called by way of ok, and text is for other shells.
+# shellcheck disable=SC2016,SC2317
+set -u
+cd "${DAXSTACK_TOP:-.}" || exit 1
+top=$PWD
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/daxstack-install.XXXXXX") || exit 1
+trap 'rm -rf "$tmp"' EXIT
+unset MAKEFLAGS MFLAGS MAKELEVEL KERNEL DAXSTACK_KERNEL
+
+n=0 failed=0
+# ok NAME COMMAND...
+ok()
+{
+	local name=$1
+	n=$((n + 1))
+	shift
+	if "$@" >"$tmp/said" 2>&1 </dev/null; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		tail -n 15 "$tmp/said" | sed 's/^/# /'
+		failed=1
+	fi
+}
+# says STATUS PATTERN COMMAND...: an empty pattern is for silence
+says()
+{
+	local wanted=$1 pattern=$2 status=0
+	shift 2
+	"$@" >"$tmp/says" 2>&1 || status=$?
+	cat "$tmp/says"
+	[ "$status" = "$wanted" ] || return
+	if [ -z "$pattern" ]; then
+		[ ! -s "$tmp/says" ]
+	else
+		grep -qE -e "$pattern" "$tmp/says"
+	fi
+}
+
+# --- Install and uninstall
+
+# A tree with more in it than there may be today.
+mkdir "$tmp/tree"
+cp -R Makefile Kbuild VERSION AUTHORS module include tools scripts "$tmp/tree/"
+cd "$tmp/tree" || exit 1
+mkdir -p tools/man tools/completion tools/udev
+for file in man/one.1 man/two.2 man/five.5 man/eight.8 man/eight.8~ completion/one \
+	completion/_one udev/60-one.rules udev/README; do
+	echo x >"tools/$file"
+done
+
+root="$tmp/a root"
+mkdir -p "$root/usr/local/bin" "$root/usr/local/share/man" "$root/usr/sbin"
+echo x >"$root/usr/local/bin/other"
+everything() { (cd "$root" && find . | sort); }
+everything >"$tmp/before"
+ok 'make install' make -C tools O="$tmp/build" DESTDIR="$root" install
+everything >"$tmp/after"
+diff "$tmp/before" "$tmp/after" | sed -n 's/^> //p' | while read -r name; do
+	[ -d "$root/$name" ] || echo "$name"
+done >"$tmp/installed"
+sort >"$tmp/expected" <<END
+./usr/local/bin/daxstack
+./usr/local/include/daxstack.h
+./usr/local/lib/udev/rules.d/60-one.rules
+./usr/local/share/bash-completion/completions/one
+./usr/local/share/man/man1/one.1
+./usr/local/share/man/man2/two.2
+./usr/local/share/man/man5/five.5
+./usr/local/share/man/man8/eight.8
+./usr/local/share/zsh/site-functions/_one
+END
+# What else there is of all this: it depends on the tree.
+for name in $(make -s -C tools print-sbin); do
+	echo "./usr/sbin/${name##*/}" >>"$tmp/expected"
+done
+ok '... installs these' diff "$tmp/expected" <(grep -v daxstack "$tmp/installed" |
+	cat - <(grep -E '/bin/daxstack$|/sbin/|/daxstack\.h$' "$tmp/installed") | sort)
+ok '... and a page for the command' test -s "$root/usr/local/share/man/man1/daxstack.1"
+ok 'make uninstall' make -C tools O="$tmp/build" DESTDIR="$root" uninstall
+everything >"$tmp/after"
+ok '... removes exactly that' diff "$tmp/before" "$tmp/after"
+ok 'the version of the command' says 0 "^daxstack $(cat VERSION)\$" "$tmp/build/daxstack" --version
+
+# --- What make does by itself
+
+ok 'plain make calls scripts/deps for nothing' sh -c '! make -n "$@" | grep -w deps' sh \
+	all module tools install modules_install uninstall deb KDIR=/nowhere
+ok 'make demo does' says 0 'scripts/deps build guest' sh -c 'make -n demo KDIR=/nowhere; :'
+ok 'no compiler: says so' says 1 \
+	'^module: missing: a compiler \(no-such-cc\); on Debian: apt install gcc$' \
+	scripts/needs module no-such-cc "$top"
+ok 'no headers: says so' says 1 \
+	"^module: missing: the headers of .*/nowhere; on Debian: apt install linux-headers-$(uname -r)" \
+	scripts/needs module cc /nowhere
+ok 'no library: says so' says 1 \
+	'^tools: missing: libno-such; on Debian: apt install libno-such-dev$' \
+	scripts/needs tools cc pkg-config mount no-such
+ok 'no pkg-config: says so' says 1 'on Debian: apt install pkg-config libmount-dev$' \
+	scripts/needs tools cc no-such-pkg-config mount
+ok 'make says what is missing for both' says 2 '^tools: missing: pkg-config' \
+	make KDIR=/nowhere PKG_CONFIG=no-such-pkg-config
+ok '... and has' grep '^module: missing: the headers' "$tmp/says"
+ok 'nothing missing: says nothing' test -z "$(scripts/needs tools cc pkg-config mount 2>&1)"
+
+# --- Versions
+
+cd "$top" || exit 1
+ok 'versions and maintainers are the same everywhere' scripts/check-version
+mkdir "$tmp/versions"
+cp -R VERSION AUTHORS debian scripts "$tmp/versions/"
+for file in debian/changelog debian/control debian/copyright AUTHORS VERSION; do
+	cp -R VERSION AUTHORS debian "$tmp/versions/"
+	sed -i 's/0\.1\|>/x&/' "$tmp/versions/$file"
+	ok "another one in $file: noticed" says 1 "$file: |is not|, not " \
+		"$tmp/versions/scripts/check-version"
+done
+
+# --- Kernels for dkms
+
+# What has the name of a kernel's headers, and builds the module or does not.
+for kernel in good bad; do
+	mkdir -p "$tmp/$kernel/include"
+done
+printf '%%:\n\ttouch $(M)/daxstack.ko\n' >"$tmp/good/Makefile"
+printf '%%:\n\t@echo "a.h:1: error: no such thing" >&2; exit 1\n' >"$tmp/bad/Makefile"
+kernel() { says "$1" "$2" dkms/kernel "$3" "$4"; }
+read -ra known < <(sed -n "s/^kernels_known='\(.*\)'/\1/p" scripts/kernels.sh)
+for series in "${known[@]}"; do
+	ok "dkms: $series is built without a trial" kernel 0 '' "$series.5-1-amd64" "$tmp/bad"
+done
+ok 'dkms: a kernel before the first: left out' kernel 1 \
+	'^daxstack: not built for Linux 5.10.0-33-amd64: it needs Linux 6.1 or a later one$' \
+	5.10.0-33-amd64 "$tmp/good"
+ok 'dkms: 6.0 as well' kernel 1 'it needs Linux 6.1' 6.0.12 "$tmp/good"
+ok 'dkms: no headers: left out' kernel 1 \
+	'its headers are missing \(apt install linux-headers-6.12.1-amd64\)$' \
+	6.12.1-amd64 /nowhere
+ok 'dkms: an untested one that it builds for: built' kernel 0 '' 6.10.1-amd64 "$tmp/good"
+ok 'dkms: a later one that it builds for: built' kernel 0 '' 99.1.1-amd64 "$tmp/good"
+ok 'dkms: an untested one that it does not build for: left out, and why' kernel 1 \
+	'it does not build for it \(a.h:1: error: no such thing\); it was tested with 6.1 6.12 7.3$' \
+	7.4.1-amd64 "$tmp/bad"
+ok 'dkms: no kernel: left out' kernel 1 'no version of Linux' nonsense "$tmp/good"
+
+echo "1..$n"
+exit $failed

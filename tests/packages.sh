@@ -1,0 +1,97 @@
+#!/bin/bash
+# The packages, on bare Debian 12 and 13: they install; dkms builds the module for
+# each kernel that it is for, signed, and leaves the others out without failing; a
+# kernel that comes later gets it; and removing them leaves nothing. And "make",
+# "make install" and "make uninstall" without packages.
+# host
+#
+# Usage: tests/packages.sh [RELEASE...]        (default: bookworm trixie)
+#
+# "make check-packages" runs it; tests/plan does not, for it downloads kernels and
+# takes ten minutes. What is done in a root: tests/packages/inside. Needs to be root,
+# and 6 GB in TMPDIR (/var/tmp).
+set -uo pipefail
+cd "${DAXSTACK_TOP:-$(dirname "$0")/..}" || exit 1
+here=$PWD/scripts
+# shellcheck source=scripts/places.sh
+. "$here/places.sh"
+# shellcheck source=scripts/debian.sh
+. "$here/debian.sh"
+
+[ "$(id -u)" = 0 ] || {
+	echo '1..0 # SKIP needs to be root'
+	exit 1
+}
+export TMPDIR=${TMPDIR:-/var/tmp}
+temporary packages
+# The mounts in a root end with the name spaces that they are in.
+child=
+trap '[ -z "$child" ] || kill "$child"; wait; rm -rf --one-file-system "$tmp"' EXIT
+trap 'exit 1' INT TERM HUP
+
+n=0 failed=0
+ok()
+{
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		failed=1
+	fi
+}
+
+# inside ROOT COMMAND...
+inside()
+{
+	local root=$1
+	shift
+	# shellcheck disable=SC2016 # for the shell in there
+	exec unshare --mount --propagation private --pid --fork --kill-child sh -c '
+		mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" &&
+		mount -t tmpfs tmpfs "$0/dev/shm" &&
+		exec chroot "$0" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+			LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"' "$root" "$@" </dev/null
+}
+
+# Packages that were built on Debian 12 are for Debian 13 as well.
+scripts/deb "$tmp/deb" >"$tmp/log" 2>&1
+ok $? 'make deb, and lintian has nothing to say'
+sed 's/^/# /' "$tmp/log"
+rm -f "$tmp/deb"/*.tar.xz
+
+[ $# -gt 0 ] || set -- bookworm trixie
+for release; do
+	root=$tmp/$release
+	archive=$(scripts/bare-root "$release") || exit 1
+	mkdir "$root"
+	tar -C "$root" --numeric-owner --xattrs -xf "$archive"
+	mkdir "$root/root/deb" "$root/root/tree"
+	cp "$tmp/deb"/*.deb "$root/root/deb/"
+	cp -R Makefile Kbuild VERSION AUTHORS module include tools scripts "$root/root/tree/"
+	# What was built here for another kernel is not for this root.
+	find "$root/root/tree" \( -name '*.o' -o -name '*.ko' -o -name '.*.cmd' \
+		-o -name '*.mod*' -o -name have.h -o -name probe.i \) -delete
+	cp tests/packages/inside "$root/root/"
+	start=$SECONDS
+	# In the background, for a signal to be heard.
+	inside "$root" bash /root/inside "$release" >"$tmp/$release.tap" 2>"$tmp/$release.err" &
+	child=$!
+	wait $child
+	status=$?
+	child=
+	while read -r line; do
+		case $line in
+		'ok - '*) ok 0 "$release: ${line#ok - }" ;;
+		'not ok - '*) ok 1 "$release: ${line#not ok - }" ;;
+		*) echo "$line" ;;
+		esac
+	done <"$tmp/$release.tap"
+	grep -q '^end$' "$tmp/$release.tap"
+	ok $? "$release: came to the end"
+	[ "$status" = 0 ] || tail -n 60 "$tmp/$release.err" | sed 's/^/# /'
+	echo "# $release: $((SECONDS - start)) s"
+	rm -rf --one-file-system "$root"
+done
+echo "1..$n"
+exit $failed
