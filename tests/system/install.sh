@@ -12,6 +12,13 @@ like "it is mounted" "$(findmnt -n -o FSTYPE,SOURCE,OPTIONS /mnt)" \
 is "ndctl: a namespace without labels, in mode fsdax" \
 	"$(ndctl list -n namespace0.0 | jq -r '.[].mode // .mode' 2>/dev/null)" fsdax
 
+# What offers to mount things has to know that the device is taken.
+udevadm settle
+unlike "udisks: the device has no filesystem to be mounted by a click" \
+	"$(udisksctl info -b /dev/pmem0)" 'UDisks2\.Filesystem:'
+ok "$(! udisksctl mount -b /dev/pmem0 >/dev/null 2>&1; echo $?)" \
+	"udisks: and does not mount it"
+
 # What the commands are about: a table, of a program that goes on storing to it.
 mkdir -p /mnt/db /mnt/busy
 check "a busy program maps a file" start_busy /mnt/db/table
@@ -32,6 +39,12 @@ is "fstab: the file is dax still" "$(mode /mnt/db/table)" dax
 # The next boot has to check it: it is the second mount from here.
 check "the next check is due soon" sh -c '
 	umount /mnt && tune2fs -C 1 -c 2 /dev/pmem0 && mount /mnt'
+
+umount /mnt
+udevadm settle
+like "udisks: once it is unmounted the device has one" \
+	"$(udisksctl info -b /dev/pmem0)" 'UDisks2\.Filesystem:'
+mount /mnt
 
 check "XFS on the second NVDIMM" sh -c '
 	ndctl create-namespace -f -e namespace1.0 -m fsdax && mkfs.xfs -q /dev/pmem1'

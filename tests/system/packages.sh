@@ -16,4 +16,4 @@ like "the module is built for the system's kernel" \
 	"$(modinfo -k "$(version)" -F filename daxstack 2>&1)" "/lib/modules/$(version)/"
 check "the command is there" daxstack --version
 # What the tests take besides.
-check "the tests' tools" apt-get -q install xfsprogs jq
+check "the tests' tools" apt-get -q install xfsprogs jq udisks2
