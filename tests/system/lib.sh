@@ -55,6 +55,18 @@ like()
 	[ "$status" = 0 ] || printf 'seen: %s\nexpected: %s\n' "$2" "$3" | note
 }
 
+# contains NAME SEEN TEXT: names of kernels are not for patterns
+contains()
+{
+	case $2 in
+	*"$3"*) ok 0 "$1" ;;
+	*)
+		ok 1 "$1"
+		printf 'seen: %s\nexpected: %s\n' "$2" "$3" | note
+		;;
+	esac
+}
+
 # unlike NAME SEEN PATTERN
 unlike()
 {

@@ -4,7 +4,7 @@
 version=$(uname -r)
 is "the new kernel runs" "$version" "$(kept kernel)"
 check "the system is up, nothing has failed" settled
-like "the module is there" "$(modinfo -F filename daxstack)" "/lib/modules/$version/"
+contains "the module is there" "$(modinfo -F filename daxstack)" "/lib/modules/$version/"
 like "fstab: mounted at boot" "$(findmnt -n -o FSTYPE,SOURCE,OPTIONS /mnt)" \
 	'^daxstack +/dev/pmem0 .*errors=remount-ro'
 like "mount unit: mounted at boot" "$(findmnt -n -o FSTYPE /srv/xfs)" '^daxstack'
