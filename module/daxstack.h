@@ -84,7 +84,7 @@ enum dxs_dax {
 /**
  * struct dxs_passed - mount options for the lower filesystem (passed.c)
  * @options: of struct dxs_passed_option, in the order given
- * @bytes: what they take
+ * @bytes: what they are to mount(2)
  */
 struct dxs_passed {
 	struct list_head options;
@@ -307,15 +307,15 @@ void dxs_passed_init(struct dxs_passed *passed);
 void dxs_passed_free(struct dxs_passed *passed);
 void dxs_passed_take(struct dxs_passed *to, struct dxs_passed *from);
 int dxs_passed_add(struct dxs_passed *passed, struct fs_context *fc,
-		  const struct fs_parameter *param);
+		   const struct fs_parameter *param);
 const char *dxs_passed_first(const struct dxs_passed *passed);
 int dxs_passed_give(const struct dxs_passed *passed, struct fs_context *lower);
 void dxs_passed_show(struct seq_file *m, struct dentry *lower_root);
 const char *dxs_passed_missing(const struct dxs_passed *passed,
-			      struct dentry *lower_root,
-			      const struct dxs_passed *given);
+			       struct dentry *lower_root,
+			       const struct dxs_passed *given);
 bool dxs_passed_has(struct dentry *lower_root, const char *key,
-		   const char *value);
+		    const char *value);
 struct fc_log *dxs_passed_listen(void);
 void dxs_passed_attach(struct fs_context *lower, struct fc_log *log);
 void dxs_passed_tell(struct fs_context *fc, struct fc_log *log);

@@ -57,23 +57,24 @@ void dxs_passed_take(struct dxs_passed *to, struct dxs_passed *from)
 	swap(to->bytes, from->bytes);
 }
 
+/* As "KEY=VALUE," for mount(2). */
 static size_t dxs_passed_size(const char *key, const char *value)
 {
-	return sizeof(struct dxs_passed_option) + strlen(key) + 1 +
-	       (value ? strlen(value) + 1 : 0);
+	return strlen(key) + 1 + (value ? strlen(value) + 1 : 0);
 }
 
 static int dxs_passed_append(struct dxs_passed *passed, const char *key,
-			    const char *value)
+			     const char *value)
 {
-	size_t size = dxs_passed_size(key, value);
-	struct dxs_passed_option *option = kmalloc(size, GFP_KERNEL_ACCOUNT);
+	size_t size = dxs_passed_size(key, value), keylen = strlen(key) + 1;
+	struct dxs_passed_option *option;
 
+	option = kmalloc(struct_size(option, key, size), GFP_KERNEL_ACCOUNT);
 	if (!option)
 		return -ENOMEM;
-	strcpy(option->key, key);
-	option->value = value ? strcpy(option->key + strlen(key) + 1, value) :
-				NULL;
+	memcpy(option->key, key, keylen);
+	option->value = value ? memcpy(option->key + keylen, value,
+				       size - keylen) : NULL;
 	passed->bytes += size;
 	list_add_tail(&option->list, &passed->options);
 	return 0;
@@ -95,7 +96,7 @@ static int dxs_passed_append(struct dxs_passed *passed, const char *key,
  * Return: 0, or an errno after saying why in @fc's log.
  */
 int dxs_passed_add(struct dxs_passed *passed, struct fs_context *fc,
-		  const struct fs_parameter *param)
+		   const struct fs_parameter *param)
 {
 	const char *value = NULL;
 
@@ -190,7 +191,7 @@ void dxs_passed_show(struct seq_file *m, struct dentry *lower_root)
 
 /* Is @option among @shown, options with a comma before each and one at the end? */
 static bool dxs_passed_shown(const char *shown,
-			    const struct dxs_passed_option *option)
+			     const struct dxs_passed_option *option)
 {
 	char *what = kasprintf(GFP_KERNEL, ",%s%s%s,", option->key,
 			       option->value ? "=" : "", option->value ?: "");
@@ -201,7 +202,7 @@ static bool dxs_passed_shown(const char *shown,
 }
 
 static bool dxs_passed_given(const struct dxs_passed *passed,
-			    const struct dxs_passed_option *option)
+			     const struct dxs_passed_option *option)
 {
 	const struct dxs_passed_option *given;
 
@@ -223,7 +224,7 @@ static bool dxs_passed_given(const struct dxs_passed *passed,
  * Return: the name of the first that is not, NULL if all are.
  */
 const char *dxs_passed_missing(const struct dxs_passed *passed,
-			      struct dentry *lower_root,
+			       struct dentry *lower_root,
 			      const struct dxs_passed *given)
 {
 	struct seq_file m = { .size = PAGE_SIZE - 2 };
@@ -257,7 +258,7 @@ const char *dxs_passed_missing(const struct dxs_passed *passed,
  * Context: sleeps.
  */
 bool dxs_passed_has(struct dentry *lower_root, const char *key,
-		   const char *value)
+		    const char *value)
 {
 	struct dxs_passed passed;
 	bool has;

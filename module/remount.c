@@ -162,9 +162,9 @@ static int dxs_remount_shared(const struct dxs_remount *re,
 	if (re->mask & DXS_WHEN_FLAGS)
 		return invalfc(re->fc, "sync, lazytime are for the lower mount to say");
 	name = dxs_passed_missing(re->passed, sbi->lower_mnt->mnt_sb->s_root,
-				 &sbi->passed);
+				  &sbi->passed);
 	if (name) {
-		errorfc(re->fc, "lower filesystem is mounted elsewhere: %s is for its own mount to say",
+		errorfc(re->fc, "mounted elsewhere: %s is for its own mount to say",
 			name);
 		return sbi->from_dir ? -EINVAL : -EBUSY;
 	}

@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <libmount.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -114,14 +116,16 @@ static int remount(unsigned long flags, const char *options)
 /* A line as in fstab. */
 static const char *line(void)
 {
-	return of("noatime,errors=remount-ro,discard,data=writeback,commit=7,usrquota,grpid,switch=unmapped",
+	return of("noatime,errors=remount-ro,discard,data=writeback,commit=7,"
+		  "usrquota,grpid,switch=unmapped",
 		  "noatime,discard,logbsize=64k,allocsize=1m,usrquota,grpid,switch=unmapped");
 }
 
 /* XFS takes discard back where the device has none, as it does alone. */
 static const char *line_shown(void)
 {
-	return of("errors=remount-ro,discard,data=writeback,commit=7,usrquota,grpid,switch=unmapped,dax=inode",
+	return of("errors=remount-ro,discard,data=writeback,commit=7,usrquota,"
+		  "grpid,switch=unmapped,dax=inode",
 		  "logbsize=64k,allocsize=1024k,usrquota,grpid,switch=unmapped,dax=inode");
 }
 
@@ -472,9 +476,51 @@ static void test_version_4(void)
 	dxs_umount_stack();
 }
 
+/* --- What udev is told. */
+
+/* How many times the kernel has said since that the device has changed. */
+static int changes(int events)
+{
+	char event[8192], end[64];
+	ssize_t n;
+	int times = 0;
+
+	snprintf(end, sizeof(end), "/%s", strrchr(dxs_pmem, '/') + 1);
+	while ((n = recv(events, event, sizeof(event) - 1, MSG_DONTWAIT)) > 0) {
+		event[n] = 0;
+		/* "change@/devices/.../block/pmem0" */
+		times += !strncmp(event, "change@", 7) &&
+			 !strcmp(strrchr(event, '/') ?: "", end);
+	}
+	return times;
+}
+
+static void test_events(void)
+{
+	struct sockaddr_nl address = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = 1,
+	};
+	int events = MUST(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC,
+				 NETLINK_KOBJECT_UEVENT));
+
+	dxs_mkfs(NULL);
+	MUST(bind(events, (struct sockaddr *)&address, sizeof(address)));
+	changes(events);
+	dxs_mount_stack();
+	dxs_is(1, changes(events), "udev is told of a mount");
+	dxs_errno(EBUSY, dxs_mount(dxs_pmem, "lower", "daxstack", "nonsense"),
+		  "a mount that is refused");
+	dxs_is(0, changes(events), "udev is not told of a refusal");
+	dxs_umount_stack();
+	dxs_is(1, changes(events), "udev is told of an umount");
+	close(events);
+}
+
 int main(void)
 {
 	dxs_begin();
+	test_events();
 	test_line();
 	test_refused();
 	test_limit();

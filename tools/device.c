@@ -153,6 +153,7 @@ static const struct {
 	{ "pfn", DEVICE_FSDAX },
 	{ "btt", DEVICE_SECTOR },
 	{ "dax", DEVICE_DEVDAX },
+	{ NULL, DEVICE_NO_MEMORY }
 };
 
 static bool is_libnvdimm(const char *dir)
@@ -174,10 +175,10 @@ static void memory_in(const char *dir, struct device_memory *memory)
 	char path[PATH_MAX];
 	size_t i;
 
-	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+	for (i = 0; modes[i].prefix; i++)
 		if (!strncmp(name, modes[i].prefix, strlen(modes[i].prefix)))
 			break;
-	if (i == sizeof(modes) / sizeof(modes[0]))
+	if (!modes[i].prefix)
 		return;
 	memory->mode = modes[i].mode;
 	snprintf(memory->name, sizeof(memory->name), "%s", name);

@@ -39,12 +39,12 @@ static int begins(const char *text, const char *with)
 static int is_of(const char *text, const char *device)
 {
 	static const char *const prefixes[] = { "EXT4-fs (", "EXT4-fs error (device ",
-						"XFS (" };
+						"XFS (", NULL };
 	size_t i, len = strlen(device);
 
 	if (begins(text, "daxstack: ") || begins(text, "EXT4-fs: "))
 		return 1;
-	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+	for (i = 0; prefixes[i]; i++) {
 		const char *name = text + strlen(prefixes[i]);
 
 		if (len && begins(text, prefixes[i]) && begins(name, device) &&

@@ -26,6 +26,8 @@ static enum { NOTHING, LOWER, STACK } besides;
 struct wanted {
 	const char *source, *lower, *policy, *inherit, *dax;
 	int ro;
+	/* What no filesystem knows: the lower one is asked, and says so. */
+	bool unknown;
 };
 
 /* What is mounted on "other". */
@@ -174,7 +176,11 @@ static int expect_option(struct wanted *w, const struct option *o)
 		w->source = o->value;
 		return 0;
 	}
-	return EINVAL;
+	if (!strcmp(o->key, "source") ||
+	    (!string && o->type != FSCONFIG_SET_FLAG))
+		return EINVAL;
+	w->unknown = true;
+	return 0;
 }
 
 /* --- What is to come of a mount. */
@@ -199,13 +205,15 @@ static int expect_mount(const struct wanted *w)
 	if (!dir && strcmp(s, dxs_pmem) && strcmp(s, "to-pmem"))
 		return EINVAL;		/* no lower filesystem */
 	if (dir)
-		return other || w->dax ? EINVAL : 0;
+		return other || w->dax || w->unknown ? EINVAL : 0;
 	/* The same superblock: what is given has to be as it is there. */
 	if (besides == STACK && !other)
 		return (w->policy && strcmp(w->policy, shared.policy)) ||
 			(w->inherit && strcmp(w->inherit, shared.inherit)) ||
 			(w->dax && strcmp(w->dax, shared.dax)) ||
-			(w->ro == 1) != shared.ro ? EBUSY : 0;
+			w->unknown || (w->ro == 1) != shared.ro ? EBUSY : 0;
+	if (w->unknown)
+		return EINVAL;
 	/* Its other mount has the say. */
 	if (besides == LOWER && (other || w->dax || w->ro == 1))
 		return EBUSY;
@@ -233,6 +241,8 @@ static int expect_remount(const struct wanted *w)
 		return EINVAL;
 	if (w->dax && strcmp(w->dax, mounted.is.dax))
 		return EINVAL;
+	if (w->unknown)
+		return besides == LOWER && !mounted.dir ? EBUSY : EINVAL;
 	/* A lower filesystem that is the stack's alone follows it. */
 	return 0;
 }
@@ -283,8 +293,9 @@ static unsigned int expected_reason(void)
 /* Is what is mounted as the options said? */
 static void check_mounted(void)
 {
-	char expected[256], seen[256];
+	char expected[256], seen[512];
 	struct daxstack_state state;
+	size_t len;
 	int fd;
 
 	snprintf(expected, sizeof(expected),
@@ -292,8 +303,11 @@ static void check_mounted(void)
 		 mounted.is.ro ? "ro" : "rw", mounted.is.lower,
 		 mounted.is.policy, mounted.is.inherit, mounted.is.dax);
 	read_mounts(seen, sizeof(seen));
-	fuzz_check(!strcmp(expected, seen), "expected %s, seen %s", expected,
-		   seen);
+	/* Then come those of the lower filesystem. */
+	len = strlen(expected);
+	fuzz_check(!strncmp(expected, seen, len) &&
+		   (!seen[len] || seen[len] == ','), "expected %s, seen %s",
+		   expected, seen);
 	fd = open("other/" FILE_, O_RDONLY);
 	if (!fuzz_check(fd >= 0, "no " FILE_))
 		return;

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mount.daxstack: what mount(8) calls for the type daxstack. libmount does the
+ * mount, with all that belongs to it; here the type of the lower filesystem is found
+ * out, and it is told in words what is wrong.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <libmount.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "kmsg.h"
+#include "mountwhy.h"
+
+/* Kept of what the kernel says. */
+#define LINES_MAX	16
+
+static const char help[] =
+"Usage: mount.daxstack [-fnrsvw] [-N NAMESPACE] [-o OPTIONS] SOURCE DIRECTORY\n"
+"\n"
+"Mount daxstack. mount(8) calls this for the type daxstack:\n"
+"  mount -t daxstack [-o OPTIONS] SOURCE DIRECTORY\n"
+"\n"
+"SOURCE is a block device, by its path or as UUID=, LABEL=, PARTUUID= or\n"
+"PARTLABEL=, or a directory of a mounted ext4 or XFS.\n"
+"\n"
+"Options:\n"
+"  -f            do all but the mount itself\n"
+"  -N NAMESPACE  in this mount namespace: a process, or a file\n"
+"  -n            do not write to /run/mount/utab\n"
+"  -o OPTIONS    mount options, by commas; those that are not daxstack's go to the\n"
+"                lower filesystem\n"
+"  -r, -w        read-only, or not\n"
+"  -s            accepted, without effect\n"
+"  -v            say what is done\n"
+"  -h, -V        this help, the version\n"
+"\n"
+"Exit status: 0 mounted (where nothing can be switched stderr says why), 1 wrong use\n"
+"or not permitted, 2 system error, 32 the mount failed; as of mount(8).\n"
+"\n"
+"Example:\n"
+"  mount -t daxstack -o noatime,errors=remount-ro LABEL=db /srv/db\n";
+
+/**
+ * struct request - what is to be mounted
+ * @spec: the source as it was given
+ * @target: where
+ * @options: of -o, and what is added to them
+ * @namespace: of -N, or NULL
+ * @fake: do not mount
+ * @no_mtab: do not write to utab
+ * @verbose: say what is done
+ */
+struct request {
+	const char *spec;
+	const char *target;
+	char *options;
+	const char *namespace;
+	bool fake;
+	bool no_mtab;
+	bool verbose;
+};
+
+static int usage_error(const char *what)
+{
+	say("%s", what);
+	fputs("Try 'mount.daxstack -h'.\n", stderr);
+	return MNT_EX_USAGE;
+}
+
+static void no_memory(void)
+{
+	say("out of memory");
+	exit(MNT_EX_SYSERR);
+}
+
+static void append_option(struct request *req, const char *name,
+			  const char *value)
+{
+	if (mnt_optstr_append_option(&req->options, name, value))
+		no_memory();
+}
+
+static bool has_option(const struct request *req, const char *name)
+{
+	return !mnt_optstr_get_option(req->options, name, NULL, NULL);
+}
+
+static char *option_value(const struct request *req, const char *name)
+{
+	char *value;
+	size_t len;
+
+	if (mnt_optstr_get_option(req->options, name, &value, &len) || !value)
+		return NULL;
+	return strndup(value, len);
+}
+
+/* Return: 0 to go on, or an exit status + 1. */
+static int parse(int argc, char **argv, struct request *req)
+{
+	int c;
+
+	opterr = 0;
+	while ((c = getopt(argc, argv, "fnsrvwo:t:N:hV")) >= 0) {
+		switch (c) {
+		case 'f':
+			req->fake = true;
+			break;
+		case 'n':
+			req->no_mtab = true;
+			break;
+		case 's':
+			break;
+		case 'v':
+			req->verbose = true;
+			break;
+		case 'r':
+			append_option(req, "ro", NULL);
+			break;
+		case 'w':
+			append_option(req, "rw", NULL);
+			break;
+		case 'o':
+			if (mnt_optstr_append_option(&req->options, optarg,
+						     NULL))
+				no_memory();
+			break;
+		case 't':
+			/* A subtype says nothing to us. */
+			break;
+		case 'N':
+			req->namespace = optarg;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return 1 + MNT_EX_SUCCESS;
+		case 'V':
+			puts("mount.daxstack " VERSION);
+			return 1 + MNT_EX_SUCCESS;
+		default:
+			return 1 + usage_error("an option is none, or lacks its value");
+		}
+	}
+	if (argc - optind != 2)
+		return 1 + usage_error("a source and a directory are needed");
+	req->spec = argv[optind];
+	req->target = argv[optind + 1];
+	return 0;
+}
+
+/* So that the kernel need not try one type after the other. */
+static void add_lower(struct request *req, const char *source)
+{
+	struct device_content content;
+	struct stat st;
+
+	if (has_option(req, "lower") || has_option(req, "remount") ||
+	    has_option(req, "bind") || stat(source, &st) ||
+	    !S_ISBLK(st.st_mode))
+		return;
+	device_look(source, &content);
+	if (content.holds == DEVICE_SOMETHING && content.lower)
+		append_option(req, "lower", content.lower);
+}
+
+static struct libmnt_context *prepare(const struct request *req)
+{
+	struct libmnt_context *context = mnt_new_context();
+
+	if (!context)
+		no_memory();
+	mnt_context_disable_helpers(context, 1);
+	/* mount(8) has read fstab. */
+	mnt_context_set_optsmode(context, MNT_OMODE_NOTAB);
+	mnt_context_enable_fake(context, req->fake);
+	mnt_context_disable_mtab(context, req->no_mtab);
+	mnt_context_enable_verbose(context, req->verbose);
+	if (mnt_context_set_fstype(context, "daxstack") ||
+	    mnt_context_set_source(context, req->spec) ||
+	    mnt_context_set_target(context, req->target) ||
+	    mnt_context_set_options(context, req->options))
+		no_memory();
+	return context;
+}
+
+static void add_line(char **lines, char *line)
+{
+	size_t i = 0;
+
+	while (lines[i] && strcmp(lines[i], line))
+		i++;
+	if (i < LINES_MAX && !lines[i])
+		lines[i] = line;
+	else
+		free(line);
+}
+
+/* What libmount has read from the context of the kernel, where it does. */
+static void add_messages(struct libmnt_context *context, char **lines)
+{
+#ifdef HAVE_MNT_MESGS
+	char **message = mnt_context_get_mesgs(context);
+
+	/* "e daxstack: ..." */
+	for (; message && *message; message++)
+		if (strlen(*message) > 2)
+			add_line(lines, strdup(*message + 2) ?: "");
+#else
+	(void)context;
+	(void)lines;
+#endif
+}
+
+static void add_kmsg(int kmsg, const char *source, char **lines)
+{
+	char name[256] = "", *line;
+	struct stat st;
+
+	if (!stat(source, &st))
+		device_kernel_name(S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev,
+				   name, sizeof(name));
+	while ((line = kmsg_next(kmsg, name)))
+		add_line(lines, line);
+}
+
+/* What libmount itself has against it. */
+static int refused(struct libmnt_context *context, const struct request *req,
+		   int err)
+{
+	char text[BUFSIZ] = "";
+	int status = mnt_context_get_excode(context, err, text, sizeof(text));
+
+	if (status == MNT_EX_SUCCESS)
+		return status;
+	if (err == -MNT_ERR_NOSOURCE)
+		say("%s: there is no such device; 'blkid' lists those that are there",
+		    shown(req->spec));
+	else
+		say("%s: %s", shown(req->target), shown(text));
+	return status;
+}
+
+/* The mount was tried. Return: the exit status. */
+static int tell(struct libmnt_context *context, const struct request *req,
+		const char *source, int kmsg, int err)
+{
+	char *lines[LINES_MAX + 1] = { NULL };
+	struct mount_try try = {
+		.source = source,
+		.target = req->target,
+		.lower = option_value(req, "lower"),
+		.err = mnt_context_get_syscall_errno(context),
+		.remount = has_option(req, "remount"),
+		.dax = has_option(req, "dax"),
+		.lines = lines,
+	};
+	char text[BUFSIZ] = "";
+	int status = mnt_context_get_excode(context, err, text, sizeof(text));
+
+	add_messages(context, lines);
+	add_kmsg(kmsg, source, lines);
+	mnt_context_switch_target_ns(context);
+	if (try.err) {
+		/* nofail, and there is no such device */
+		if (status != MNT_EX_SUCCESS)
+			why_failed(&try);
+		return status;
+	}
+	if (mnt_context_forced_rdonly(context))
+		say("%s is write-protected: mounted read-only", shown(source));
+	if (status != MNT_EX_SUCCESS)
+		say("%s: %s", shown(req->target), shown(text));
+	if (!try.remount)
+		why_off(&try);
+	return status;
+}
+
+/* For nofail: whether the kernel has daxstack or not. */
+static bool is_absent(const char *source)
+{
+	struct stat st;
+
+	return !source || (stat(source, &st) && errno == ENOENT);
+}
+
+static int do_mount(struct request *req)
+{
+	struct libmnt_context *context;
+	int kmsg, err, status;
+	char *source;
+
+	/* A tag that is not found, libmount complains of. */
+	source = mnt_resolve_spec(req->spec, NULL);
+	if (source)
+		add_lower(req, source);
+	context = prepare(req);
+	if (mnt_context_is_restricted(context)) {
+		say("only root can mount daxstack: this program is not setuid");
+		advise("with 'user' in fstab: mount -i %s", shown(req->target));
+		return MNT_EX_USAGE;
+	}
+	if (req->namespace &&
+	    mnt_context_set_target_ns(context, req->namespace)) {
+		say("%s: no such mount namespace", shown(req->namespace));
+		return MNT_EX_SYSERR;
+	}
+	if (req->verbose)
+		say("%s on %s, options %s", shown(source ?: req->spec),
+		    shown(req->target), shown(req->options ?: "none"));
+	if (has_option(req, "nofail") && is_absent(source)) {
+		mnt_free_context(context);
+		return MNT_EX_SUCCESS;
+	}
+	kmsg = kmsg_begin();
+	err = mnt_context_mount(context);
+	if (!mnt_context_syscall_called(context))
+		status = req->fake && !err ? MNT_EX_SUCCESS :
+					     refused(context, req, err);
+	else
+		status = tell(context, req, source ?: req->spec, kmsg, err);
+	mnt_free_context(context);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct request req = { .spec = NULL };
+	int status;
+
+	setlocale(LC_ALL, "");
+	mnt_init_debug(0);
+	status = parse(argc, argv, &req);
+	return status ? status - 1 : do_mount(&req);
+}
