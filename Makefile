@@ -127,7 +127,8 @@ ifneq ($(kernel-name),)
 	@scripts/build-module '$(DAXSTACK_KERNEL)' W=1
 else
 	@scripts/needs module '$(CC)' '$(KDIR)'
-	$(MAKE) $(JOBS) -C '$(KDIR)' M='$(CURDIR)' W=1 modules
+	@# W=1 takes perl, for comments.
+	$(MAKE) $(JOBS) -C '$(KDIR)' M='$(CURDIR)' $(if $(developer),W=1) modules
 endif
 
 tools:
@@ -190,27 +191,31 @@ shell: module tools
 install: tools
 	$(MAKE) -C tools O='$(O)/tools' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' install
 
-# The headers have no System.map, without which kbuild leaves out depmod.
-release = $(shell $(MAKE) -s --no-print-directory -C '$(KDIR)' kernelrelease)
-MODULES := $(INSTALL_MOD_PATH)/lib/modules
+# By what modules have to match: kbuild's own file (include/config/kernel.release) says
+# 6.1.192 in Debian's headers of 6.1.0-56-amd64, and modules went to a directory of
+# that name.
+release = $(or $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
+	'$(KDIR)/include/generated/utsrelease.h'),$(error no kernel headers in '$(KDIR)'))
+# The key that this kernel signs its modules with, if it is there.
+key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="\(.*\)"/\1/p' '$(KDIR)/.config' 2>/dev/null)
+has-key = $(or $(filter /% pkcs11:%,$(key)),$(and $(key),$(wildcard $(KDIR)/$(key))))
+# The kernel's own may be compressed, by a program that need not be here.
+uncompressed = CONFIG_MODULE_COMPRESS_ALL= $(patsubst %,CONFIG_MODULE_COMPRESS_%=,GZIP XZ ZSTD)
 modules_install:
 	$(if $(kernel-name),$(error modules_install: KDIR says for which kernel, not KERNEL))
 	@PATH="$$PATH:/usr/sbin:/sbin"; case "$$(modinfo -F vermagic ./daxstack.ko)" in '$(release) '*) ;; \
 		*) echo 'modules_install: daxstack.ko is not for Linux $(release): run make first' >&2; exit 1 ;; esac
-	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' INSTALL_MOD_PATH='$(INSTALL_MOD_PATH)' \
-		INSTALL_MOD_DIR=updates INSTALL_MOD_STRIP=1 modules_install
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' KERNELRELEASE='$(release)' \
+		INSTALL_MOD_PATH='$(INSTALL_MOD_PATH)' INSTALL_MOD_DIR=updates \
+		INSTALL_MOD_STRIP=1 $(if $(has-key),,CONFIG_MODULE_SIG_ALL=) $(uncompressed) \
+		modules_install
+	@# The headers have no System.map, without which kbuild leaves this out.
 	PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') '$(release)'
 
 # The packages' module is in updates/dkms.
 uninstall:
 	$(MAKE) -C tools O='$(O)/tools' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' uninstall
-	@set -e; PATH="$$PATH:/usr/sbin:/sbin"; for ko in '$(MODULES)'/*/updates/daxstack.ko*; do \
-		[ -e "$$ko" ] || continue; \
-		kernel=$${ko#'$(MODULES)/'}; kernel=$${kernel%%/*}; \
-		rm -fv "$$ko"; \
-		rmdir "$${ko%/*}" 2>/dev/null || :; \
-		depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') "$$kernel"; \
-	done
+	scripts/uninstall-module '$(INSTALL_MOD_PATH)'
 
 deb:
 	@scripts/deb

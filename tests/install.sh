@@ -127,6 +127,7 @@ done
 # What has the name of a kernel's headers, and builds the module or does not.
 for kernel in good bad; do
 	mkdir -p "$tmp/$kernel/include"
+	printf 'CONFIG_X86_64=y\nCONFIG_FS_DAX=y\n' >"$tmp/$kernel/.config"
 done
 printf '%%:\n\ttouch $(M)/daxstack.ko\n' >"$tmp/good/Makefile"
 printf '%%:\n\t@echo "a.h:1: error: no such thing" >&2; exit 1\n' >"$tmp/bad/Makefile"
@@ -135,6 +136,10 @@ read -ra known < <(sed -n "s/^kernels_known='\(.*\)'/\1/p" scripts/kernels.sh)
 for series in "${known[@]}"; do
 	ok "dkms: $series is built without a trial" kernel 0 '' "$series.5-1-amd64" "$tmp/bad"
 done
+cp -R "$tmp/bad" "$tmp/other"
+echo CONFIG_ARM64=y >"$tmp/other/.config"
+ok 'dkms: 6.12 of another processor: a trial tells' kernel 1 'it does not build for it' \
+	6.12.1 "$tmp/other"
 ok 'dkms: a kernel before the first: left out' kernel 1 \
 	'^daxstack: not built for Linux 5.10.0-33-amd64: it needs Linux 6.1 or a later one$' \
 	5.10.0-33-amd64 "$tmp/good"
@@ -148,6 +153,20 @@ ok 'dkms: an untested one that it does not build for: left out, and why' kernel 
 	'it does not build for it \(a.h:1: error: no such thing\); it was tested with 6.1 6.12 7.3$' \
 	7.4.1-amd64 "$tmp/bad"
 ok 'dkms: no kernel: left out' kernel 1 'no version of Linux' nonsense "$tmp/good"
+
+# read_as ACTION KERNEL OTHER: what dkms learns when it reads dkms.conf for the kernel
+# OTHER in order to do ACTION for KERNEL, as dkms 3.0.10 does
+read_as()
+{
+	bash -c 'conf() { local kernelver=$1; . dkms/dkms.conf; echo "[$AUTOINSTALL$BUILD_EXCLUSIVE_KERNEL]"; }
+		action=$1 kernelver[0]=$2; conf "$3"' bash "$@"
+}
+ok 'dkms.conf: a new kernel that it is not for, read as another' says 0 '^\[\^\$\]$' \
+	read_as autoinstall 5.10.1 6.12.1
+cp "$tmp/said" "$tmp/read"
+ok '... and one line says why' says 0 '^1$' grep -c 'not built for Linux 5.10.1' "$tmp/read"
+ok 'dkms.conf: a kernel that it is not for' says 0 '^\[\^\$\]$' read_as build 6.12.1 5.10.1
+ok 'dkms.conf: only to look' says 0 '^\[yes\]$' read_as status 5.10.1 5.10.1
 
 echo "1..$n"
 exit $failed

@@ -50,7 +50,7 @@ inside()
 	exec unshare --mount --propagation private --pid --fork --kill-child sh -c '
 		mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" &&
 		mount -t tmpfs tmpfs "$0/dev/shm" &&
-		exec chroot "$0" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+		exec chroot "$0" env -i HOME=/root PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 			LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"' "$root" "$@" </dev/null
 }
 
