@@ -4,6 +4,7 @@
 
 version=$(uname -r)
 check "the system is up" settled
+check "both NVDIMMs are there" has_pmem
 run_readme 2
 contains "the module is built for the running kernel" \
 	"$(modinfo -F filename daxstack 2>&1)" "/lib/modules/$version/"

@@ -106,6 +106,18 @@ settled()
 	[ -z "$(failed_units)" ] && systemctl -q is-active multi-user.target
 }
 
+# has_pmem: both devices are there; udev may still be at it when the system is up
+has_pmem()
+{
+	local i
+	for ((i = 0; i < 300; i++)); do
+		udevadm settle
+		[ ! -b /dev/pmem0 ] || [ ! -b /dev/pmem1 ] || return 0
+		sleep 1
+	done
+	return 1
+}
+
 # readme_commands N: those of the Nth block of README's "Use it", one a line
 readme_commands()
 {

@@ -7,6 +7,11 @@ check "apt reads its sources" apt-get -q update
 # What a person would answer.
 echo 'APT::Get::Assume-Yes "true";' >/etc/apt/apt.conf.d/yes
 
+# An emulated machine is slow to find its devices.
+mkdir -p /etc/systemd/system.conf.d
+printf '%s\n' '[Manager]' 'DefaultDeviceTimeoutSec=600' 'DefaultTimeoutStartSec=600' \
+	'DefaultTimeoutStopSec=300' >/etc/systemd/system.conf.d/slow.conf
+
 mkdir debs
 cp /payload/debs/*.deb debs/
 cd debs || exit
