@@ -91,6 +91,10 @@ sums /mnt | keep ext4.sums
 sums /srv/xfs | keep xfs.sums
 modes /mnt | keep ext4.modes
 modes /srv/xfs | keep xfs.modes
+for fs in ext4 xfs; do
+	like "$fs: files in both modes are to be kept" "$(kept $fs.modes)" ' dax yes'
+	like "... and their sums are known" "$(kept $fs.sums)" '/db/bash'
+done
 
 # Used from boot to shutdown.
 for dir in mnt srv/xfs; do

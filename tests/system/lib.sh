@@ -62,7 +62,7 @@ like()
 	local status=0
 	grep -qE -e "$3" <<<"$2" || status=1
 	ok "$status" "$1"
-	[ "$status" = 0 ] || printf 'seen: %s\nexpected: %s\n' "$2" "$3" | note
+	[ "$status" = 0 ] || printf 'seen: %s\nexpected: %s\n' "$(tail -n 20 <<<"$2")" "$3" | note
 }
 
 # contains NAME SEEN TEXT: names of kernels are not for patterns
@@ -83,7 +83,10 @@ unlike()
 	local status=0
 	! grep -qE -e "$3" <<<"$2" || status=1
 	ok "$status" "$1"
-	[ "$status" = 0 ] || printf 'seen: %s\nnot expected: %s\n' "$2" "$3" | note
+	[ "$status" = 0 ] || {
+		grep -E -e "$3" <<<"$2" | sed 's/^/seen: /'
+		echo "not expected: $3"
+	} | note
 }
 
 done_testing()
@@ -218,8 +221,8 @@ was_shut_down_cleanly()
 	last=$(last_boot)
 	now=$(journalctl -q -b -k)
 	unlike "the last shutdown failed to unmount nothing" "$last" 'Failed unmounting'
-	like "the last shutdown unmounted what fstab has" "$last" 'Unmounted .*/mnt'
-	like "... and what a mount unit has" "$last" 'Unmounted .*/srv/xfs'
+	like "the last shutdown unmounted what fstab has" "$last" 'Unmounted mnt\.mount'
+	like "... and what a mount unit has" "$last" 'Unmounted srv-xfs\.mount'
 	unlike "ext4 was unmounted cleanly" "$now" 'EXT4-fs \(pmem0\): (recovery|orphan)'
 	unlike "XFS was unmounted cleanly" "$now" 'XFS \(pmem1\): .*[Rr]ecovery'
 }
