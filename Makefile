@@ -32,6 +32,8 @@
 #                 daxstack, overlayfs; tables, JSON and plots in build/bench
 # make check-fresh  "make demo" and a short "make check" on a bare Debian 12 and 13
 # make check-packages  the packages, installed on bare Debian 12 and 13
+# make check-system  whole systems of Debian 12 and 13, booted: README's commands,
+#                 fstab, mount units, another kernel, shutdown, no module; needs root
 # make style      checkpatch, sparse, W=1; for all kernels, or with KERNEL for one
 # make shell      a shell in a guest that has the module and the tools
 #
@@ -43,6 +45,7 @@
 # PREFIX=DIR, DESTDIR=DIR, INSTALL_MOD_PATH=DIR  where things are installed
 # FS="ext4 xfs"   lower filesystems for demo, check, compare and shell
 # TESTS="..."     which tests [all]
+# RELEASES="..."  which of bookworm trixie (default: both), for check-system
 # CHECK_JOBS=N    how many guests at a time
 # PROGRAMS="..."  which of fio stress-ng sqlite git tar postgresql (default: all)
 
@@ -96,7 +99,7 @@ some-fs = $(or $(strip $(FS)),$(error FS is empty))
 # On all processors, unless make was told otherwise.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all needs module tools tests demo bench bench-switch check check-all check-debug check-kcsan check-mutants check-packages check-powercut check-fresh torture differ programs compare style shell modules_install install uninstall deb clean deps-build deps
+.PHONY: all needs module tools tests demo bench bench-switch check check-all check-debug check-kcsan check-mutants check-packages check-powercut check-fresh check-system torture differ programs compare style shell modules_install install uninstall deb clean deps-build deps
 
 all: needs module tools
 
@@ -219,6 +222,9 @@ deb:
 
 check-packages:
 	tests/packages.sh
+
+check-system: deb
+	scripts/check-system $(or $(RELEASES),bookworm trixie)
 
 clean:
 	$(if $(kernel-name),,$(if $(wildcard $(KDIR)/include),$(MAKE) -C '$(KDIR)' M='$(CURDIR)' clean, \

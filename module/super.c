@@ -229,10 +229,10 @@ static void dxs_kill_sb(struct super_block *sb)
 	struct dxs_sb *sbi = DXS_SB(sb);
 	struct device *dev = sb->s_root ? dxs_lower_device(sbi) : NULL;
 
+	dxs_sysfs_del(sbi);
 	/* H77: the number that is given back is the one that was taken. */
 	if (sbi->anon_dev)
 		sb->s_dev = sbi->anon_dev;
-	dxs_sysfs_del(sbi);
 	kill_anon_super(sb);
 	/* Not by dxs_put_super() if the mount failed. */
 	if (sbi->lower_mnt)

@@ -1,0 +1,118 @@
+# shellcheck shell=bash disable=SC2154
+# On to a live switch, by README; then fstab and a mount unit for the boots that
+# follow.
+
+version=$(uname -r)
+check "the system is up" settled
+check "both NVDIMMs are there" has_pmem
+run_readme 2
+contains "the module is built for the running kernel" \
+	"$(modinfo -F filename daxstack 2>&1)" "/lib/modules/$version/"
+like "it is mounted" "$(findmnt -n -o FSTYPE,SOURCE,OPTIONS /mnt)" \
+	'^daxstack +/dev/pmem0 .*lower=ext4'
+is "ndctl: a namespace without labels, in mode fsdax" \
+	"$(ndctl list -n namespace0.0 | jq -r '.[].mode // .mode' 2>/dev/null)" fsdax
+
+# What offers to mount things has to know that the device is taken: the rule for udev
+# goes by the statistics.
+udevadm settle
+if [ -e /sys/fs/daxstack/pmem0 ]; then
+	unlike "udisks: the device has no filesystem to be mounted by a click" \
+		"$(udisksctl info -b /dev/pmem0)" 'UDisks2\.Filesystem:'
+	check "udisks: and does not mount it" sh -c '
+		! udisksctl mount -b /dev/pmem0 || ! udisksctl unmount -b /dev/pmem0'
+else
+	skip 2 "no /sys/fs/daxstack"
+fi
+
+# What the commands are about: a table, of a program that goes on storing to it.
+mkdir -p /mnt/db /mnt/busy
+check "a busy program maps a file" start_busy /mnt/db/table
+run_readme 3
+is "README's commands end with the file in dax mode" "$(mode /mnt/db/table)" dax
+check "it is switched ten times more" switch_busily /mnt/db/table 5
+check "the busy program has lost no store" stop_busy
+note </run/busy.said
+is "... and its file is dax" "$(mode /mnt/db/table)" dax
+
+# README unmounts it, and goes on with fstab.
+size /mnt | keep ext4.size
+run_readme 4
+like "fstab: mounted, with an option of the lower filesystem" \
+	"$(findmnt -n -o FSTYPE,OPTIONS /mnt)" '^daxstack .*errors=remount-ro'
+is "fstab: the file is dax still" "$(mode /mnt/db/table)" dax
+
+# The next boot has to check it: it is the second mount from here.
+check "the next check is due soon" sh -c '
+	umount /mnt && tune2fs -C 1 -c 2 /dev/pmem0 && mount /mnt'
+
+umount /mnt
+udevadm settle
+like "udisks: once it is unmounted the device has one" \
+	"$(udisksctl info -b /dev/pmem0)" 'UDisks2\.Filesystem:'
+mount /mnt
+
+check "XFS on the second NVDIMM" sh -c '
+	ndctl create-namespace -f -e namespace1.0 -m fsdax && mkfs.xfs -q /dev/pmem1'
+cat >/etc/systemd/system/srv-xfs.mount <<END
+[Unit]
+Description=XFS through daxstack
+
+[Mount]
+What=/dev/disk/by-uuid/$(blkid -s UUID -o value /dev/pmem1)
+Where=/srv/xfs
+Type=daxstack
+Options=inherit=move
+
+[Install]
+WantedBy=multi-user.target
+END
+check "a mount unit is enabled and started" sh -c '
+	systemctl daemon-reload && systemctl enable --now srv-xfs.mount'
+like "it is mounted" "$(findmnt -n -o FSTYPE,OPTIONS /srv/xfs)" \
+	'^daxstack .*lower=xfs.*inherit=move'
+
+cat >>/etc/fstab <<-END
+UUID=00000000-1111-2222-3333-444444444444 /srv/absent daxstack nofail,x-systemd.device-timeout=5s 0 2
+END
+systemctl daemon-reload
+
+for dir in /mnt /srv/xfs; do
+	mkdir -p $dir/db $dir/log $dir/busy
+	chattr +x $dir/db
+	cp -a /usr/bin/bash /usr/bin/dpkg $dir/db/
+	cp -a /usr/bin/perl $dir/log/
+	touch $dir/db/'a name with blanks'
+done
+check "files are dax by their directory" test "$(mode /srv/xfs/db/bash)" = dax
+size /srv/xfs | keep xfs.size
+sync
+sums /mnt | keep ext4.sums
+sums /srv/xfs | keep xfs.sums
+modes /mnt | keep ext4.modes
+modes /srv/xfs | keep xfs.modes
+for fs in ext4 xfs; do
+	like "$fs: files in both modes are to be kept" "$(kept $fs.modes)" ' dax yes'
+	like "... and their sums are known" "$(kept $fs.sums)" '/db/bash'
+done
+
+# Used from boot to shutdown.
+for dir in mnt srv/xfs; do
+	cat >"/etc/systemd/system/busy-${dir##*/}.service" <<-END
+	[Unit]
+	Description=Busy on /$dir
+	RequiresMountsFor=/$dir/busy
+
+	[Service]
+	ExecStartPre=/bin/sh -c 'rm -f /$dir/busy/file'
+	ExecStart=/usr/local/bin/daxstack-demo /$dir/busy/file
+	CPUWeight=20
+
+	[Install]
+	WantedBy=multi-user.target
+	END
+done
+cp /payload/daxstack-demo /usr/local/bin/
+systemctl daemon-reload
+check "services use both until the system goes down" \
+	systemctl enable --now busy-mnt busy-xfs
