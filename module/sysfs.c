@@ -232,7 +232,7 @@ static ssize_t dxs_show_no_switch(struct dxs_sb *sbi, int arg, char *buf)
 		dxs_others(lower);
 	/* An attempt would find out. */
 	if (!reason && !dxs_has_memory(lower))
-		reason = DAXSTACK_REASON_NO_DAX;
+		reason = DAXSTACK_REASON_DEVICE_GONE;
 	return sysfs_emit(buf, "%s\n", dxs_refusals[reason].attr.name);
 }
 
