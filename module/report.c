@@ -213,6 +213,21 @@ static void dxs_tell_one(const struct dxs_switch *sw, enum dxs_outcome outcome,
 	}
 }
 
+/* The lines are in the order in which things happened. Large: not for each switch. */
+static noinline void dxs_tell_now(const struct dxs_switch *sw,
+				  enum dxs_outcome outcome, int err)
+{
+	struct dxs_reports *reports = &DXS_SB(sw->inode->i_sb)->reports;
+	struct dxs_counts counts;
+
+	spin_lock(&reports->lock);
+	counts = dxs_take_counts(reports);
+	spin_unlock(&reports->lock);
+	if (counts.any)
+		dxs_tell_counts(dxs_switch_lower(sw)->i_sb->s_id, &counts);
+	dxs_tell_one(sw, outcome, err);
+}
+
 /**
  * dxs_report() - tell in dmesg what came of a request to switch
  * @sw: the request
@@ -224,17 +239,13 @@ void dxs_report(const struct dxs_switch *sw, int err)
 {
 	struct dxs_reports *reports = &DXS_SB(sw->inode->i_sb)->reports;
 	enum dxs_outcome outcome = dxs_outcome_of(sw);
-	struct dxs_counts counts = {};
 	bool alone;
 
 	if (!dxs_is_worth_telling(sw, err))
 		return;
 	spin_lock(&reports->lock);
 	alone = dxs_may_have_line(&reports->rations[outcome > DXS_TO_DAX]);
-	if (alone) {
-		/* The lines are in the order in which things happened. */
-		counts = dxs_take_counts(reports);
-	} else {
+	if (!alone) {
 		reports->counts.last = jiffies;
 		if (!reports->counts.any) {
 			reports->counts.any = true;
@@ -244,10 +255,8 @@ void dxs_report(const struct dxs_switch *sw, int err)
 		dxs_count_outcome(&reports->counts, outcome, sw->reason);
 	}
 	spin_unlock(&reports->lock);
-	if (counts.any)
-		dxs_tell_counts(dxs_switch_lower(sw)->i_sb->s_id, &counts);
 	if (alone)
-		dxs_tell_one(sw, outcome, err);
+		dxs_tell_now(sw, outcome, err);
 }
 
 /* Is the burst over, or has it gone on for long enough? Under the lock. */
