@@ -543,6 +543,10 @@ static int dxs_get_tree_of(struct fs_context *fc, const struct path *path)
 			fc->source);
 		return -ENOTBLK;
 	}
+	/* One of the stack's has the device number of what is below it (H77). */
+	if (from_dir && !dxs_lower_supported(source->i_sb))
+		return invalfc(fc, "%s: lower filesystem %s is neither ext4 nor xfs",
+			       fc->source, source->i_sb->s_type->name);
 	sbi = dxs_alloc_sbi(fc->fs_private);
 	if (!sbi)
 		return -ENOMEM;
