@@ -40,7 +40,7 @@ restart()
 	echo >$tracing/trace
 }
 
-dev='dev 0:[0-9]+ ino 0x[0-9a-f]+'
+dev='dev [0-9]+:[0-9]+ ino 0x[0-9a-f]+'
 restart
 echo 1 >$tracing/events/daxstack/enable
 mkdir $dir/d
