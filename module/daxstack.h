@@ -194,6 +194,7 @@ struct dxs_passed {
  * @kobj: its directory in /sys/fs/daxstack
  * @kobj_released: nobody refers to @kobj any more
  * @walk_lock: one reader of @kobj walks over all inodes at a time
+ * @walks_end: ... and none any more: it is being unmounted
  * @stats: for readers of @kobj
  * @reports: what dmesg tells (report.c)
  */
@@ -225,6 +226,7 @@ struct dxs_sb {
 	struct kobject kobj;
 	struct completion kobj_released;
 	struct mutex walk_lock; /* see above */
+	bool walks_end;
 	struct dxs_stats stats;
 	struct dxs_reports reports;
 };

@@ -146,9 +146,8 @@ struct device *dxs_lower_device(const struct dxs_sb *sbi)
  * dxs_lower_announce() - tell udev that a device is in use now, or no longer
  * @dev: of dxs_lower_device(), or NULL; the reference is given back
  *
- * Nobody finds it in /proc/mounts by its number: what is mounted has one of its own.
- * So rules of udev look again (tools/udev), and tell programs that would offer to
- * mount it.
+ * Rules of udev look again (tools/udev), and tell programs that would offer to mount
+ * it.
  *
  * Context: sleeps.
  */

@@ -95,6 +95,17 @@ static void dxs_add_loaded(struct dxs_loaded *sum, const struct inode *inode)
 }
 
 /*
+ * Whoever unmounts waits for all readers (H78), and there may be thousands of them,
+ * of anybody, each with a walk over all inodes before it.
+ */
+static int dxs_walk_ends(const struct dxs_sb *sbi)
+{
+	if (READ_ONCE(sbi->walks_end))
+		return -ENODEV;
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+/*
  * Nothing is counted where files are opened or cached: the reader has the work.
  * There may be many readers, and whoever makes a file needs the list, too: so one
  * reader at a time, and in pieces. Between these an inode is held for its place
@@ -110,6 +121,9 @@ static int dxs_sum_loaded(struct dxs_sb *sbi, struct dxs_loaded *sum)
 	err = mutex_lock_interruptible(&sbi->walk_lock);
 	if (err)
 		return err;
+	err = dxs_walk_ends(sbi);
+	if (err)
+		goto out;
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
 		dxs_add_loaded(sum, inode);
@@ -120,13 +134,14 @@ static int dxs_sum_loaded(struct dxs_sb *sbi, struct dxs_loaded *sum)
 		held = inode;
 		seen = 0;
 		cond_resched();
-		err = fatal_signal_pending(current) ? -EINTR : 0;
+		err = dxs_walk_ends(sbi);
 		spin_lock(&sb->s_inode_list_lock);
 		if (err)
 			break;
 	}
 	spin_unlock(&sb->s_inode_list_lock);
 	iput(held);
+out:
 	mutex_unlock(&sbi->walk_lock);
 	return err;
 }
@@ -355,7 +370,10 @@ void dxs_sysfs_del(struct dxs_sb *sbi)
 {
 	if (!sbi->kobj.state_initialized)
 		return;
-	kobject_del(&sbi->kobj);
+	WRITE_ONCE(sbi->walks_end, true);
+	/* If it could not be shown, there is nothing that could be removed. */
+	if (sbi->kobj.state_in_sysfs)
+		kobject_del(&sbi->kobj);
 	kobject_put(&sbi->kobj);
 	wait_for_completion(&sbi->kobj_released);
 }
