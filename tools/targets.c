@@ -117,32 +117,37 @@ struct tree {
 	int status;
 };
 
-static int tree_entry(struct walk *walk, int dir, const char *name,
-		      unsigned char type)
-{
-	struct tree *tree = walk_data(walk);
-	struct file_id id;
-	int look, fd = -1;
-
-	(void)type;
-	look = file_look(dir, name, O_NOFOLLOW, &id);
-	if (look < 0)
-		return -1;
-	if (walk_may_enter(walk, &id)) {
-		add_target(tree->who, id.dev, id.ino, false);
-		if (S_ISDIR(id.mode))
-			fd = file_open(look, &id);
-	}
-	close(look);
-	return fd < 0 ? -1 : fd;
-}
-
 static void tree_lost(struct walk *walk, const char *why)
 {
 	struct tree *tree = walk_data(walk);
 
 	warnx("%s: %s", name_shown(walk_path(walk)), why);
 	tree->status = TOOL_FAILED;
+}
+
+static int tree_entry(struct walk *walk, int dir, const char *name,
+		      unsigned char type)
+{
+	struct tree *tree = walk_data(walk);
+	int look, error, fd = -1;
+	struct file_id id;
+
+	(void)type;
+	look = file_look(dir, name, O_NOFOLLOW, &id);
+	error = look < 0 ? -look : 0;
+	if (look >= 0 && walk_may_enter(walk, &id)) {
+		add_target(tree->who, id.dev, id.ino, false);
+		if (S_ISDIR(id.mode)) {
+			fd = file_open(look, &id);
+			error = fd < 0 ? -fd : 0;
+		}
+	}
+	if (look >= 0)
+		close(look);
+	/* Else it was removed since its name was read. */
+	if (error && error != ENOENT)
+		tree_lost(walk, error == ENOSYS ? NO_PROC_TEXT : strerror(error));
+	return fd < 0 ? -1 : fd;
 }
 
 static int add_tree(struct who *who, const char *path, int look,
