@@ -309,6 +309,22 @@ static bool is_absent(const char *source)
 	return !source || (stat(source, &st) && errno == ENOENT);
 }
 
+/* For -N, as mount(8) takes it: a process, or a file. */
+static bool set_namespace(struct libmnt_context *context, const char *name)
+{
+	bool is_process = *name && !name[strspn(name, "0123456789")];
+	char path[64];
+	int err;
+
+	if (is_process)
+		snprintf(path, sizeof(path), "/proc/%.20s/ns/mnt", name);
+	err = mnt_context_set_target_ns(context, is_process ? path : name);
+	if (err)
+		say("%s: no such mount namespace: %s", shown(name),
+		    strerror(err < 0 ? -err : errno));
+	return !err;
+}
+
 static int do_mount(struct request *req)
 {
 	struct libmnt_context *context;
@@ -325,11 +341,8 @@ static int do_mount(struct request *req)
 		advise("with 'user' in fstab: mount -i %s", shown(req->target));
 		return MNT_EX_USAGE;
 	}
-	if (req->namespace &&
-	    mnt_context_set_target_ns(context, req->namespace)) {
-		say("%s: no such mount namespace", shown(req->namespace));
+	if (req->namespace && !set_namespace(context, req->namespace))
 		return MNT_EX_SYSERR;
-	}
 	if (req->verbose)
 		say("%s on %s, options %s", shown(source ?: req->spec),
 		    shown(req->target), shown(req->options ?: "none"));

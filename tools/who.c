@@ -259,7 +259,8 @@ static bool print_tables(const struct who *who, bool noheadings)
 	if (!who->nr_mounts)
 		return failed;
 
-	putchar('\n');
+	if (who->nr_holders)
+		putchar('\n');
 	mounts = new_table(mount_columns, ARRAY_SIZE(mount_columns),
 			   noheadings);
 	for (i = 0; i < who->nr_mounts; i++)
@@ -370,6 +371,7 @@ static void who_free(struct who *who)
 	free(who->asked);
 	free(who->targets);
 	free(who->holders);
+	free(who->index);
 	free(who->mounts);
 	free(who->below);
 }
