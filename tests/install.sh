@@ -82,6 +82,7 @@ END
 for name in $(make -s -C tools print-sbin); do
 	echo "./usr/sbin/${name##*/}" >>"$tmp/expected"
 done
+sort -o "$tmp/expected" "$tmp/expected"
 ok '... installs these' diff "$tmp/expected" <(grep -v daxstack "$tmp/installed" |
 	cat - <(grep -E '/bin/daxstack$|/sbin/|/daxstack\.h$' "$tmp/installed") | sort)
 ok '... and a page for the command' test -s "$root/usr/local/share/man/man1/daxstack.1"
