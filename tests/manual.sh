@@ -94,7 +94,7 @@ for page in "$man"/*.[0-9]; do
 	name=${page##*/}
 	[ "$name" != daxstack.1 ] || continue
 	status=0
-	sed -n '/^\.SH SEE ALSO/,$p' $man/daxstack.1 | tr -d '\\' |
+	sed -n '/^\.SH SEE ALSO/,${ s/\\//g; p }' $man/daxstack.1 |
 		grep -q "^\.BR ${name%.*} (${name##*.})" || status=1
 	ok $status "daxstack(1) refers to $name"
 done
