@@ -66,17 +66,19 @@ void report(const struct set_options *opt, const char *path,
 	put_json_name(object, "file", path);
 	put_json(object, "wanted", json_text(mode_name(opt->mode)));
 	put_json(object, "mode", json_text(result->mode));
-	put_json(object, "outcome", json_text(outcome_name(opt, result->outcome)));
-	put_json(object, "switched",
-	    json_boolean(answer->switched));
+	put_json(object, "outcome",
+		 json_text(outcome_name(opt, result->outcome)));
+	put_json(object, "switched", json_boolean(answer->switched));
 	put_json(object, "reason", json_text(result->why));
 	put_json(object, "errno", json_number(result->error, result->error));
-	put_json(object, "error",
-	    json_text(result->error ? strerrorname_np(result->error) : NULL));
+	put_json(object, "error", json_text(result->error ?
+					    strerrorname_np(result->error) :
+					    NULL));
 	put_json(object, "attempts", json_number(asked, answer->attempts));
 	put_json(object, "pages", json_number(asked, answer->pages));
 	put_json(object, "shut_ns", json_number(asked, answer->shut_ns));
-	put_json(object, "unshared", json_number(opt->unshare, result->unshared));
+	put_json(object, "unshared",
+		 json_number(opt->unshare, result->unshared));
 	line = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
 	if (!line)
 		errx(TOOL_FAILED, "JSON: out of memory");
