@@ -67,6 +67,27 @@ offers '+INHERIT' daxstack list --output = +INH
 offers 'status' daxstack help stat
 offers '' daxstack help set ''
 
+# What users name their files and directories is never run, and stands for itself.
+mkdir "$tmp/bin"
+cat >"$tmp/bin/daxstack" <<END
+#!/bin/sh
+[ "\$1" = list ] || exec "$top/build/tools/daxstack" "\$@"
+printf '%s\n' '/m/\$(touch \${IFS}$tmp/ran)' '/m/*' '/n'
+END
+chmod +x "$tmp/bin/daxstack"
+PATH=$tmp/bin:$PATH
+mkdir "$tmp/names"
+touch "$tmp/names/*" "$tmp/names/\$(touch ran)"
+cd "$tmp/names" || exit 1
+for command in lower who list; do
+	offers "/m/\$(touch \${IFS}$tmp/ran) /m/*" daxstack "$command" /m/
+done
+offers "\$(touch ran) *" daxstack set dax ''
+[ ! -e "$tmp/ran" ] && [ ! -e ran ]
+is 0 $? 'bash: nothing in a name is run'
+cd "$tmp/files" || exit 1
+PATH=${PATH#*:}
+
 # All that getopt_long() knows is offered: each command's --help tells it.
 for command in $commands; do
 	for option in $(daxstack "$command" --help | grep -oE '^ +(-[A-Za-z0-9], )?--[a-z-]+' |

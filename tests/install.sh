@@ -89,6 +89,20 @@ ok '... and a page for the command' test -s "$root/usr/local/share/man/man1/daxs
 ok 'make uninstall' make -C tools O="$tmp/build" DESTDIR="$root" uninstall
 everything >"$tmp/after"
 ok '... removes exactly that' diff "$tmp/before" "$tmp/after"
+# Such a function would be called in place of the library's, by all who mean that.
+taken()
+{
+	local library
+	nm --defined-only "$1" | sed -n 's/^[0-9a-f]* [TDBR] //p' | sort -u >"$tmp/own"
+	for library in $(ldd "$1" | sed -n 's/.* => \([^ ]*\) .*/\1/p'); do
+		nm -D --defined-only "$library" | sed 's/.* //; s/@.*//'
+	done | sort -u | comm -12 "$tmp/own" - >"$tmp/taken"
+	cat "$tmp/taken"
+	grep -qx main "$tmp/own" && [ ! -s "$tmp/taken" ]
+}
+for program in daxstack mount.daxstack fsck.daxstack; do
+	ok "$program has no function that a library has, too" taken "$tmp/build/$program"
+done
 ok 'the version of the command' says 0 "^daxstack $(cat VERSION)\$" "$tmp/build/daxstack" --version
 
 # --- What make does by itself

@@ -89,11 +89,25 @@ done < <(sed -En 's/^\.BR ((ioctl_|mount\.|fsck\.)?daxstack[a-z-]*) \(([0-9])\).
 	"$man"/*.[0-9] | sort -u)
 ok $status 'pages that are named exist'
 
+# All pages, but the one that names them.
+for page in "$man"/*.[0-9]; do
+	name=${page##*/}
+	[ "$name" != daxstack.1 ] || continue
+	status=0
+	sed -n '/^\.SH SEE ALSO/,${ s/\\//g; p }' $man/daxstack.1 |
+		grep -q "^\.BR ${name%.*} (${name##*.})" || status=1
+	ok $status "daxstack(1) refers to $name"
+done
+
 while read -r name; do
 	page=$man/daxstack-$name.1
 	status=0
 	[ -e "$page" ] || status=1
 	ok $status "daxstack $name has a page"
+	status=0
+	sed -n '/^\.SH COMMANDS/,/^\.SH OPTIONS/p' $man/daxstack.1 |
+		grep -q "^\.BR $name " || status=1
+	ok $status "daxstack(1) has the command $name"
 	[ $status = 0 ] || continue
 	status=0
 	man -E UTF-8 -l "$page" 2>/dev/null | col -b >"$dir/page"

@@ -120,6 +120,7 @@ says 'only root can mount daxstack'
 run 1 mount.daxstack "$PMEM"
 says 'a source and a directory are needed'
 run 1 mount.daxstack -Z "$PMEM" $dir
+says "'-Z' is no option"
 mounted $dir
 ok $((!$?)) 'nothing is mounted by any of these'
 
@@ -173,6 +174,16 @@ umount $dir
 run 0 mount.daxstack -f "$PMEM" $dir
 mounted $dir
 ok $((!$?)) '-f: not mounted'
+run 0 mount.daxstack -f /tmp/plain $dir
+quiet
+unshare -m sleep 600 &
+run 0 mount.daxstack -N $! "$PMEM" $dir
+grep -q " $dir daxstack " /proc/$!/mounts
+ok $? '-N: mounted in the namespace of that process'
+mounted $dir
+ok $((!$?)) '... and not in ours'
+kill $!
+wait $! 2>/dev/null
 run 0 mount.daxstack -v -s -r "$PMEM" $dir
 says "lower=$FS"
 [[ $(options) == ro,* ]]

@@ -210,7 +210,7 @@ static bool unshare_file(struct attempt *attempt, int fd,
 		error = writable < 0 ? writable : 0;
 	}
 	if (!error && !space) {
-		error = unshare(writable, bytes, &result->unshared);
+		error = unshare_blocks(writable, bytes, &result->unshared);
 		close(writable);
 		if (error == -ENOSPC || error == -EDQUOT)
 			space = "no space for blocks of its own";

@@ -77,6 +77,24 @@ int tool_usage_error(const char *title, const char *fmt, ...)
 	return tool_try_help(title);
 }
 
+/* Is the option that getopt_long() does not take a long one? */
+static bool is_long(char **argv)
+{
+	const char *rest = argv[optind];
+
+	/* Of one that it does not know, nothing is left in optopt. */
+	if (!optopt)
+		return true;
+	if (strncmp(argv[optind - 1], "--", 2))
+		return false;
+	/* It is still at "-xR" after it has told of the x. */
+	if (rest && rest[0] == '-' && rest[1] != '-')
+		rest = strchr(rest, optopt);
+	else
+		rest = NULL;
+	return !rest || !rest[1];
+}
+
 /**
  * tool_bad_option - say that an option is none, after getopt_long() returned ?
  * @title: the command
@@ -90,8 +108,7 @@ int tool_bad_option(const char *title, char **argv)
 {
 	const char short_name[] = { optopt, 0 };
 
-	/* Of a long one that getopt_long() does not know, nothing is left here. */
-	if (!optopt || !strncmp(argv[optind - 1], "--", 2))
+	if (is_long(argv))
 		return tool_usage_error(title, "'%s' is no option, or lacks its value",
 					name_shown(argv[optind - 1]));
 	return tool_usage_error(title, "'-%s' is no option, or lacks its value",
@@ -189,6 +206,7 @@ int main(int argc, char **argv)
 {
 	int status;
 
+	descriptors_keep();
 	setlocale(LC_ALL, "");
 	status = close_stdout(run(argc, argv));
 	signals_raise();

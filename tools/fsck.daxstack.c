@@ -133,12 +133,13 @@ int main(int argc, char **argv)
 	const char *spec;
 	char *path;
 
+	descriptors_keep();
 	setlocale(LC_ALL, "");
 	if (argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))) {
 		fputs(help, stdout);
 		return FSCK_OK;
 	}
-	if (argc == 2 && !strcmp(argv[1], "-V")) {
+	if (argc == 2 && (!strcmp(argv[1], "-V") || !strcmp(argv[1], "--version"))) {
 		puts("fsck.daxstack " VERSION);
 		return FSCK_OK;
 	}

@@ -56,8 +56,8 @@ static bool has_page(const char *page)
 
 static int show(const struct tool_command *cmd)
 {
-	static char option[] = "--help";
-	char *argv[] = { cmd->title, option, NULL };
+	char option[sizeof("--help")] = "--help";
+	char *argv[3] = { cmd->title, option };
 	char page[64];
 
 	snprintf(page, sizeof(page), "daxstack-%s", cmd->name);

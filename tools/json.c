@@ -34,11 +34,22 @@ void put_json(json_t *object, const char *key, json_t *value)
 
 /**
  * json_text - a string
- * @text: the string in UTF-8, or NULL for null
+ * @text: the string, or NULL for null
+ *
+ * JSON is UTF-8; words of the C library are in the character set of the locale.
  */
 json_t *json_text(const char *text)
 {
-	return text ? json_string(text) : json_null();
+	char *utf8;
+	json_t *value;
+	bool exact;
+
+	if (!text)
+		return json_null();
+	utf8 = name_utf8(text, &exact);
+	value = json_string(utf8);
+	free(utf8);
+	return value;
 }
 
 /**

@@ -18,6 +18,7 @@
 #include "device.h"
 #include "kmsg.h"
 #include "mountwhy.h"
+#include "tool.h"
 
 /* Kept of what the kernel says. */
 #define LINES_MAX	16
@@ -40,7 +41,8 @@ static const char help[] =
 "  -r, -w        read-only, or not\n"
 "  -s            accepted, without effect\n"
 "  -v            say what is done\n"
-"  -h, -V        this help, the version\n"
+"  -h, --help    show this\n"
+"  -V, --version show the version\n"
 "\n"
 "Exit status: 0 mounted (where nothing can be switched stderr says why), 1 wrong use\n"
 "or not permitted, 2 system error, 32 the mount failed; as of mount(8).\n"
@@ -68,11 +70,19 @@ struct request {
 	bool verbose;
 };
 
-static int usage_error(const char *what)
+static int try_help(void)
 {
-	say("%s", what);
 	fputs("Try 'mount.daxstack -h'.\n", stderr);
 	return MNT_EX_USAGE;
+}
+
+static int bad_option(char **argv)
+{
+	const char name[] = { '-', optopt, 0 };
+
+	say("'%s' is no option, or lacks its value",
+	    shown(optopt ? name : argv[optind - 1]));
+	return try_help();
 }
 
 static void no_memory(void)
@@ -106,10 +116,16 @@ static char *option_value(const struct request *req, const char *name)
 /* Return: 0 to go on, or an exit status + 1. */
 static int parse(int argc, char **argv, struct request *req)
 {
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ }
+	};
 	int c;
 
 	opterr = 0;
-	while ((c = getopt(argc, argv, "fnsrvwo:t:N:hV")) >= 0) {
+	while ((c = getopt_long(argc, argv, "fnsrvwo:t:N:hV", options,
+				NULL)) >= 0) {
 		switch (c) {
 		case 'f':
 			req->fake = true;
@@ -146,11 +162,13 @@ static int parse(int argc, char **argv, struct request *req)
 			puts("mount.daxstack " VERSION);
 			return 1 + MNT_EX_SUCCESS;
 		default:
-			return 1 + usage_error("an option is none, or lacks its value");
+			return 1 + bad_option(argv);
 		}
 	}
-	if (argc - optind != 2)
-		return 1 + usage_error("a source and a directory are needed");
+	if (argc - optind != 2) {
+		say("a source and a directory are needed");
+		return 1 + try_help();
+	}
 	req->spec = argv[optind];
 	req->target = argv[optind + 1];
 	return 0;
@@ -291,6 +309,22 @@ static bool is_absent(const char *source)
 	return !source || (stat(source, &st) && errno == ENOENT);
 }
 
+/* For -N, as mount(8) takes it: a process, or a file. */
+static bool set_namespace(struct libmnt_context *context, const char *name)
+{
+	bool is_process = *name && !name[strspn(name, "0123456789")];
+	char path[64];
+	int err;
+
+	if (is_process)
+		snprintf(path, sizeof(path), "/proc/%.20s/ns/mnt", name);
+	err = mnt_context_set_target_ns(context, is_process ? path : name);
+	if (err)
+		say("%s: no such mount namespace: %s", shown(name),
+		    strerror(err < 0 ? -err : errno));
+	return !err;
+}
+
 static int do_mount(struct request *req)
 {
 	struct libmnt_context *context;
@@ -307,11 +341,8 @@ static int do_mount(struct request *req)
 		advise("with 'user' in fstab: mount -i %s", shown(req->target));
 		return MNT_EX_USAGE;
 	}
-	if (req->namespace &&
-	    mnt_context_set_target_ns(context, req->namespace)) {
-		say("%s: no such mount namespace", shown(req->namespace));
+	if (req->namespace && !set_namespace(context, req->namespace))
 		return MNT_EX_SYSERR;
-	}
 	if (req->verbose)
 		say("%s on %s, options %s", shown(source ?: req->spec),
 		    shown(req->target), shown(req->options ?: "none"));
@@ -321,9 +352,11 @@ static int do_mount(struct request *req)
 	}
 	kmsg = kmsg_begin();
 	err = mnt_context_mount(context);
-	if (!mnt_context_syscall_called(context))
-		status = req->fake && !err ? MNT_EX_SUCCESS :
-					     refused(context, req, err);
+	/* Of what was not mounted, there is nothing more to tell. */
+	if (req->fake && !err)
+		status = MNT_EX_SUCCESS;
+	else if (!mnt_context_syscall_called(context))
+		status = refused(context, req, err);
 	else
 		status = tell(context, req, source ?: req->spec, kmsg, err);
 	mnt_free_context(context);
@@ -335,6 +368,7 @@ int main(int argc, char **argv)
 	struct request req = { .spec = NULL };
 	int status;
 
+	descriptors_keep();
 	setlocale(LC_ALL, "");
 	mnt_init_debug(0);
 	status = parse(argc, argv, &req);

@@ -158,7 +158,8 @@ static void look_at(struct who *who, const struct mount_space *space,
 		return;
 	}
 	note_policy(who, fs);
-	if (!who_is_asked(who, id))
+	/* Of a device all were asked about; those elsewhere are not known here. */
+	if (!who_is_asked(who, id) || !space->own)
 		add_mount(who, space, fs, "device");
 }
 

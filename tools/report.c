@@ -6,43 +6,15 @@
  * files, and what was done is told also where a signal ends the command.
  */
 #include <err.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "set.h"
 #include "tool.h"
 
 static unsigned long long reported;
-
-static void put(json_t *object, const char *key, json_t *value)
-{
-	if (json_object_set_new(object, key, value))
-		errx(TOOL_FAILED, "JSON: out of memory");
-}
-
-static json_t *text(const char *string)
-{
-	return string ? json_string(string) : json_null();
-}
-
-static json_t *number(bool known, unsigned long long value)
-{
-	return known ? json_integer(value) : json_null();
-}
-
-static void put_name(json_t *object, const char *name)
-{
-	bool exact;
-	char *utf8 = name_utf8(name, &exact);
-	char *hex = exact ? NULL : name_hex(name);
-
-	put(object, "file", json_string(utf8));
-	put(object, "file_hex", text(hex));
-	free(utf8);
-	free(hex);
-}
 
 static const char *outcome_name(const struct set_options *opt,
 				enum set_outcome outcome)
@@ -91,20 +63,22 @@ void report(const struct set_options *opt, const char *path,
 	if (!opt->json || result->outcome == SET_NOTHING)
 		return;
 	object = json_object();
-	put_name(object, path);
-	put(object, "wanted", text(mode_name(opt->mode)));
-	put(object, "mode", text(result->mode));
-	put(object, "outcome", text(outcome_name(opt, result->outcome)));
-	put(object, "switched",
-	    json_boolean(answer->switched));
-	put(object, "reason", text(result->why));
-	put(object, "errno", number(result->error, result->error));
-	put(object, "error",
-	    text(result->error ? strerrorname_np(result->error) : NULL));
-	put(object, "attempts", number(asked, answer->attempts));
-	put(object, "pages", number(asked, answer->pages));
-	put(object, "shut_ns", number(asked, answer->shut_ns));
-	put(object, "unshared", number(opt->unshare, result->unshared));
+	put_json_name(object, "file", path);
+	put_json(object, "wanted", json_text(mode_name(opt->mode)));
+	put_json(object, "mode", json_text(result->mode));
+	put_json(object, "outcome",
+		 json_text(outcome_name(opt, result->outcome)));
+	put_json(object, "switched", json_boolean(answer->switched));
+	put_json(object, "reason", json_text(result->why));
+	put_json(object, "errno", json_number(result->error, result->error));
+	put_json(object, "error", json_text(result->error ?
+					    strerrorname_np(result->error) :
+					    NULL));
+	put_json(object, "attempts", json_number(asked, answer->attempts));
+	put_json(object, "pages", json_number(asked, answer->pages));
+	put_json(object, "shut_ns", json_number(asked, answer->shut_ns));
+	put_json(object, "unshared",
+		 json_number(opt->unshare, result->unshared));
 	line = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
 	if (!line)
 		errx(TOOL_FAILED, "JSON: out of memory");

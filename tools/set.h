@@ -92,7 +92,7 @@ struct set_result rehearse(const struct set_options *opt, const char *path,
 
 int unshare_shared(int fd, unsigned long long *bytes);
 const char *unshare_space(int fd, unsigned long long bytes);
-int unshare(int fd, unsigned long long total, unsigned long long *done);
+int unshare_blocks(int fd, unsigned long long total, unsigned long long *done);
 bool unshare_is_needed(void);
 
 void report_begin(const struct set_options *opt);

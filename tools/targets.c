@@ -117,32 +117,37 @@ struct tree {
 	int status;
 };
 
-static int tree_entry(struct walk *walk, int dir, const char *name,
-		      unsigned char type)
-{
-	struct tree *tree = walk_data(walk);
-	struct file_id id;
-	int look, fd = -1;
-
-	(void)type;
-	look = file_look(dir, name, O_NOFOLLOW, &id);
-	if (look < 0)
-		return -1;
-	if (walk_may_enter(walk, &id)) {
-		add_target(tree->who, id.dev, id.ino, false);
-		if (S_ISDIR(id.mode))
-			fd = file_open(look, &id);
-	}
-	close(look);
-	return fd < 0 ? -1 : fd;
-}
-
 static void tree_lost(struct walk *walk, const char *why)
 {
 	struct tree *tree = walk_data(walk);
 
 	warnx("%s: %s", name_shown(walk_path(walk)), why);
 	tree->status = TOOL_FAILED;
+}
+
+static int tree_entry(struct walk *walk, int dir, const char *name,
+		      unsigned char type)
+{
+	struct tree *tree = walk_data(walk);
+	int look, error, fd = -1;
+	struct file_id id;
+
+	(void)type;
+	look = file_look(dir, name, O_NOFOLLOW, &id);
+	error = look < 0 ? -look : 0;
+	if (look >= 0 && walk_may_enter(walk, &id)) {
+		add_target(tree->who, id.dev, id.ino, false);
+		if (S_ISDIR(id.mode)) {
+			fd = file_open(look, &id);
+			error = fd < 0 ? -fd : 0;
+		}
+	}
+	if (look >= 0)
+		close(look);
+	/* Else it was removed since its name was read. */
+	if (error && error != ENOENT)
+		tree_lost(walk, error == ENOSYS ? NO_PROC_TEXT : strerror(error));
+	return fd < 0 ? -1 : fd;
 }
 
 static int add_tree(struct who *who, const char *path, int look,
@@ -291,6 +296,47 @@ bool who_is_asked(const struct who *who, uint64_t mnt)
 	return false;
 }
 
+/* --- Answers. */
+
+/*
+ * Where in the index a file of the process is, or is to be. What is not after
+ * @first is left of processes before.
+ */
+static size_t *find_slot(struct who *who, size_t first, dev_t dev,
+			 uint64_t ino)
+{
+	size_t mask = who->index_size - 1;
+	size_t i = (ino * 0x9e3779b97f4a7c15ULL + dev) >> 20 & mask;
+	const struct holder *holder;
+
+	while (who->index[i] > first) {
+		holder = &who->holders[who->index[i] - 1];
+		if (holder->ino == ino && holder->dev == dev)
+			break;
+		i = (i + 1) & mask;
+	}
+	return &who->index[i];
+}
+
+/* Keeps half of the index free. */
+static void grow_index(struct who *who, size_t first)
+{
+	const struct holder *holder;
+	size_t i;
+
+	if (2 * (who->nr_holders - first + 1) <= who->index_size)
+		return;
+	free(who->index);
+	who->index_size = who->index_size ? 2 * who->index_size : 64;
+	who->index = calloc(who->index_size, sizeof(*who->index));
+	if (!who->index)
+		err(TOOL_FAILED, "who");
+	for (i = first; i < who->nr_holders; i++) {
+		holder = &who->holders[i];
+		*find_slot(who, first, holder->dev, holder->ino) = i + 1;
+	}
+}
+
 /**
  * who_holder - what is known of a process and a file
  * @who: where it is
@@ -298,20 +344,24 @@ bool who_is_asked(const struct who *who, uint64_t mnt)
  * @dev: of the file
  * @ino: of the file
  *
+ * A process may hold as many files as it likes: it is found by an index.
+ *
  * Return: it, new if there is none; valid until the next call.
  */
 struct holder *who_holder(struct who *who, size_t first, dev_t dev,
 			  uint64_t ino)
 {
-	size_t i;
+	size_t *slot;
 
-	for (i = first; i < who->nr_holders; i++)
-		if (who->holders[i].ino == ino && who->holders[i].dev == dev)
-			return &who->holders[i];
+	grow_index(who, first);
+	slot = find_slot(who, first, dev, ino);
+	if (*slot > first)
+		return &who->holders[*slot - 1];
 	who->holders = who_grow(who->holders, who->nr_holders,
 				sizeof(*who->holders));
 	who->holders[who->nr_holders] = (struct holder){
 		.dev = dev, .ino = ino,
 	};
-	return &who->holders[who->nr_holders++];
+	*slot = ++who->nr_holders;
+	return &who->holders[who->nr_holders - 1];
 }

@@ -77,6 +77,8 @@ size_t name_utf8_len(const char *s);
 #define LEASE_REMEDY	"wait until it is given up, with 'daxstack set -t SECONDS'"
 #define NO_PROC_TEXT	"cannot be opened safely: /proc is not mounted"
 
+void descriptors_keep(void);
+
 void signals_catch(void);
 bool signals_ended(void);
 void signals_raise(void);

@@ -164,7 +164,7 @@ static int unmark(int fd, unsigned long long end)
 }
 
 /**
- * unshare - give a file blocks of its own
+ * unshare_blocks - give a file blocks of its own
  * @fd: of the file, open for writing, in cached mode
  * @total: how much it shares, for the progress
  * @done: filled in: how much is its own now that was shared
@@ -172,7 +172,7 @@ static int unmark(int fd, unsigned long long end)
  * Return: 0 or a negative errno; what is done stays so, and changes nothing that
  * can be read. -EINTR: a signal ends the program.
  */
-int unshare(int fd, unsigned long long total, unsigned long long *done)
+int unshare_blocks(int fd, unsigned long long total, unsigned long long *done)
 {
 	unsigned long long end, pos = 0;
 	struct range range;

@@ -4,7 +4,6 @@
  */
 #include <err.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <libsmartcols.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "json.h"
 #include "tool.h"
 #include "who.h"
 
@@ -259,7 +259,8 @@ static bool print_tables(const struct who *who, bool noheadings)
 	if (!who->nr_mounts)
 		return failed;
 
-	putchar('\n');
+	if (who->nr_holders)
+		putchar('\n');
 	mounts = new_table(mount_columns, ARRAY_SIZE(mount_columns),
 			   noheadings);
 	for (i = 0; i < who->nr_mounts; i++)
@@ -270,37 +271,6 @@ static bool print_tables(const struct who *who, bool noheadings)
 }
 
 /* --- As JSON. */
-
-static void put_json(json_t *object, const char *key, json_t *value)
-{
-	if (json_object_set_new(object, key, value))
-		errx(TOOL_FAILED, "JSON: out of memory");
-}
-
-static json_t *json_text(const char *text)
-{
-	return text ? json_string(text) : json_null();
-}
-
-/* Any bytes; what they are exactly is in KEY_hex if it is not UTF-8. */
-static void put_name(json_t *object, const char *key, const char *name)
-{
-	char *utf8, *hex, key_hex[32];
-	bool exact;
-
-	snprintf(key_hex, sizeof(key_hex), "%s_hex", key);
-	if (!name) {
-		put_json(object, key, json_null());
-		put_json(object, key_hex, json_null());
-		return;
-	}
-	utf8 = name_utf8(name, &exact);
-	hex = exact ? NULL : name_hex(name);
-	put_json(object, key, json_string(utf8));
-	put_json(object, key_hex, json_text(hex));
-	free(utf8);
-	free(hex);
-}
 
 static json_t *json_holder(const struct who *who, const struct holder *holder)
 {
@@ -316,13 +286,13 @@ static json_t *json_holder(const struct who *who, const struct holder *holder)
 		 process ? json_integer(holder->uid) : json_null());
 	put_json(object, "user",
 		 json_text(process ? user_name(holder->uid) : NULL));
-	put_name(object, "command", holder->command);
+	put_json_name(object, "command", holder->command);
 	put_json(object, "holds", holds_of(holder));
 	put_json(object, "fds", holder->fds ? json_incref(holder->fds) :
 					      json_array());
 	put_json(object, "mode", json_text(mode_of(holder)));
 	put_json(object, "vetoes", vetoes_of(who, holder));
-	put_name(object, "file", holder->file);
+	put_json_name(object, "file", holder->file);
 	put_json(object, "deleted", holder->looked ?
 		 json_boolean(holder->deleted) : json_null());
 	put_json(object, "device", json_string(dev));
@@ -348,19 +318,19 @@ static json_t *json_mount(const struct mount_found *mount)
 {
 	json_t *object = json_object();
 
-	put_name(object, "target", mount->target);
+	put_json_name(object, "target", mount->target);
 	put_json(object, "type", json_text(mount->type));
 	put_json(object, "vetoes", json_vetoes(mount->vetoes));
 	put_json(object, "namespace", json_integer(mount->ns));
 	put_json(object, "own_namespace", json_boolean(mount->own));
 	put_json(object, "pid",
 		 mount->own ? json_null() : json_integer(mount->pid));
-	put_name(object, "command", mount->own ? NULL : mount->command);
+	put_json_name(object, "command", mount->own ? NULL : mount->command);
 	return object;
 }
 
 /* In ASCII: names may have characters in them that a terminal obeys. */
-static bool print_json(const struct who *who)
+static bool print_all(const struct who *who)
 {
 	json_t *holders = json_array(), *mounts = json_array(), *all;
 	bool failed;
@@ -401,6 +371,7 @@ static void who_free(struct who *who)
 	free(who->asked);
 	free(who->targets);
 	free(who->holders);
+	free(who->index);
 	free(who->mounts);
 	free(who->below);
 }
@@ -419,7 +390,7 @@ static int show(char **paths, bool recursive, bool json, bool noheadings)
 		holders_find(&who);
 		kernel_find(&who);
 	}
-	if (json ? print_json(&who) : print_tables(&who, noheadings))
+	if (json ? print_all(&who) : print_tables(&who, noheadings))
 		status = tool_worse(status, TOOL_WRITE);
 	if (who.unseen) {
 		fflush(stdout);

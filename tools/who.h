@@ -122,6 +122,8 @@ struct who_target {
  * @nr_targets: how many
  * @holders: processes and others, by file
  * @nr_holders: how many
+ * @index: hash table of the holders of the process at hand, by number from 1
+ * @index_size: a power of two
  * @mounts: others of the same filesystem, and those on top of it
  * @nr_mounts: how many
  * @below: ids of mounts of the lower filesystems, in any namespace
@@ -136,6 +138,8 @@ struct who {
 	size_t nr_targets;
 	struct holder *holders;
 	size_t nr_holders;
+	size_t *index;
+	size_t index_size;
 	struct mount_found *mounts;
 	size_t nr_mounts;
 	uint64_t *below;

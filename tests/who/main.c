@@ -147,6 +147,11 @@ static void namespaces(void)
 	held = held_by(hold_in_namespace, "stack/shared");
 	found_by_all(held.pid, "stack/shared", "in another mount namespace");
 	who_says("stack", held.pid, "device", "in another mount namespace");
+	snprintf(number, sizeof(number), "/proc/%d/ns/mnt", held.pid);
+	MUST(stat(number, &st));
+	snprintf(number, sizeof(number), "mnt:[%lu]", st.st_ino);
+	DXS_RUN_READ(out, sizeof(out), "daxstack", "who", dxs_pmem);
+	dxs_ok(strstr(out, number), "by device: mounts in another namespace");
 	held_end(&held);
 
 	held = held_by(hold_lower, "lower/shared");
