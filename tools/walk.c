@@ -49,6 +49,7 @@ struct level {
  * @ops: what is done
  * @data: for @ops
  * @top: the operand
+ * @ino: of what is visited, as its directory tells
  * @path: of what is visited
  * @size: allocated for @path
  * @levels: from the operand down
@@ -59,6 +60,7 @@ struct walk {
 	const struct walk_ops *ops;
 	void *data;
 	struct file_id top;
+	uint64_t ino;
 	char *path;
 	size_t size;
 	struct level *levels;
@@ -92,6 +94,32 @@ void *walk_data(const struct walk *walk)
 bool walk_may_enter(const struct walk *walk, const struct file_id *id)
 {
 	return id->dev == walk->top.dev && id->mnt == walk->top.mnt;
+}
+
+/**
+ * walk_may_trust - is the entry that is visited what its directory says?
+ * @walk: the walk
+ * @id: set to the number of the file, and that of its filesystem, if it is
+ *
+ * Nobody but the caller and root may replace it: by something whose opening does
+ * more than to open it, for instance.
+ *
+ * Return: false if somebody else may.
+ */
+bool walk_may_trust(const struct walk *walk, struct file_id *id)
+{
+	const struct level *level = &walk->levels[walk->depth - 1];
+
+	/* With an ACL the bits of the group are what it grants at most. */
+	if ((level->id.uid && level->id.uid != geteuid()) ||
+	    level->id.mode & (S_IWGRP | S_IWOTH))
+		return false;
+	*id = (struct file_id){
+		.mode = S_IFREG,
+		.dev = level->id.dev,
+		.ino = walk->ino,
+	};
+	return true;
 }
 
 static void set_path(struct walk *walk, size_t len, const char *name)
@@ -294,6 +322,7 @@ static void step(struct walk *walk)
 	if (is_dot(entry->d_name))
 		return;
 	set_path(walk, level->len, entry->d_name);
+	walk->ino = entry->d_ino;
 	fd = walk->ops->entry(walk, dirfd(level->dir), entry->d_name,
 			      entry->d_type);
 	if (fd >= 0)
