@@ -36,12 +36,14 @@ static const struct {
 /**
  * struct line - a line for people
  * @file: the name as it is shown
+ * @size: of that, in bytes
  * @width: of that, in columns of the terminal
  * @flag: -1: not known
  * @row: the rest
  */
 struct line {
 	char *file;
+	size_t size;
 	size_t width;
 	int flag;
 	struct row row;
@@ -64,18 +66,17 @@ static void add_line(struct rows *rows, const struct row *row)
 		.row = *row,
 	};
 	line->file = name_cell(row->file, &line->width);
+	line->size = strlen(line->file);
 	/* Of a newer module it is put together anew for each. */
 	line->row.reason = row->reason ? strdup(row->reason) : NULL;
 	if (row->reason && !line->row.reason)
 		err(TOOL_FAILED, "table");
 }
 
-static const char *number(const struct row *row, uint64_t value, char *buf)
+static const char *number(uint64_t value, char *buf)
 {
 	char *digit = buf + NUMBER_MAX - 1;
 
-	if (!row->counted)
-		return "";
 	*digit = 0;
 	do {
 		*--digit = '0' + value % 10;
@@ -84,104 +85,135 @@ static const char *number(const struct row *row, uint64_t value, char *buf)
 	return digit;
 }
 
-/* What is in a cell. All but names is ASCII. */
-static const char *cell(const struct line *line, int column, char *buf)
+/**
+ * struct cell - what is in a column of a line
+ * @text: the text
+ * @size: of that, in bytes
+ * @width: of that, in columns of the terminal
+ * @buf: for numbers
+ */
+struct cell {
+	const char *text;
+	size_t size;
+	size_t width;
+	char buf[NUMBER_MAX];
+};
+
+static void put_text(struct cell *cell, const char *text)
+{
+	cell->text = text ?: "";
+	cell->size = strlen(cell->text);
+	cell->width = cell->size;
+}
+
+static void put_number(struct cell *cell, const struct row *row, uint64_t value)
+{
+	if (!row->counted) {
+		put_text(cell, NULL);
+		return;
+	}
+	cell->text = number(value, cell->buf);
+	cell->size = cell->buf + NUMBER_MAX - 1 - cell->text;
+	cell->width = cell->size;
+}
+
+/* What is in the cells. All but names is ASCII. */
+static void fill(const struct line *line, struct cell *cells)
 {
 	const struct row *row = &line->row;
 
-	switch (column) {
-	case FILE_:
-		return line->file;
-	case MODE:
-		return row->mode ?: "";
-	case FLAG:
-		return line->flag < 0 ? "" : line->flag ? "yes" : "no";
-	case MAPPED:
-		return row->withheld ? "-" : row->mapped ?: "";
-	case PAGES:
-		return row->withheld ? "-" : number(row, row->pages, buf);
-	case SWITCHES:
-		return number(row, row->switches, buf);
-	case REFUSALS:
-		return number(row, row->refusals, buf);
-	default:
-		return row->reason ?: "";
-	}
-}
-
-static const char blanks[] = "                    ";
-
-static void pad(size_t width)
-{
-	size_t part;
-
-	for (; width; width -= part) {
-		part = width < sizeof(blanks) - 1 ? width : sizeof(blanks) - 1;
-		fwrite_unlocked(blanks, 1, part, stdout);
-	}
+	cells[FILE_].text = line->file;
+	cells[FILE_].size = line->size;
+	cells[FILE_].width = line->width;
+	put_text(&cells[MODE], row->mode);
+	put_text(&cells[FLAG],
+		 line->flag < 0 ? NULL : line->flag ? "yes" : "no");
+	put_text(&cells[MAPPED], row->withheld ? "-" : row->mapped);
+	if (row->withheld)
+		put_text(&cells[PAGES], "-");
+	else
+		put_number(&cells[PAGES], row, row->pages);
+	put_number(&cells[SWITCHES], row, row->switches);
+	put_number(&cells[REFUSALS], row, row->refusals);
+	put_text(&cells[REASON], row->reason);
 }
 
 /*
- * @size: bytes, @width: columns. The last column is as wide as what is in it.
+ * Prints @cells. The last column is as wide as what is in it. Putting a line
+ * together takes less than calling stdio for each of its parts.
  */
-static void print_cell(const char *text, size_t size, size_t width, int column,
-		       const size_t *widths)
+static void print_cells(const struct cell *cells, const size_t *widths,
+			char *buf)
 {
-	size_t rest = widths[column] > width ? widths[column] - width : 0;
-
-	if (headings[column].right)
-		pad(rest);
-	fwrite_unlocked(text, 1, size, stdout);
-	if (!headings[column].right && column != COLUMNS - 1)
-		pad(rest);
-	putchar_unlocked(column == COLUMNS - 1 ? '\n' : ' ');
-}
-
-static void print_line(const struct line *line, const size_t *widths)
-{
-	char buf[NUMBER_MAX];
-	const char *text;
-	size_t size;
-	int i;
-
-	for (i = 0; i < COLUMNS; i++) {
-		text = cell(line, i, buf);
-		size = strlen(text);
-		print_cell(text, size, i == FILE_ ? line->width : size, i,
-			   widths);
-	}
-}
-
-static void widen(const struct line *line, size_t *widths)
-{
-	char buf[NUMBER_MAX];
-	size_t width;
+	char *to = buf;
+	size_t rest;
 	int i;
 
 	for (i = 0; i < COLUMNS - 1; i++) {
-		width = i == FILE_ ? line->width : strlen(cell(line, i, buf));
-		if (widths[i] < width)
-			widths[i] = width;
+		rest = widths[i] > cells[i].width ? widths[i] - cells[i].width :
+						    0;
+		if (headings[i].right) {
+			memset(to, ' ', rest);
+			to += rest;
+		}
+		to = mempcpy(to, cells[i].text, cells[i].size);
+		if (!headings[i].right) {
+			memset(to, ' ', rest);
+			to += rest;
+		}
+		*to++ = ' ';
+	}
+	to = mempcpy(to, cells[i].text, cells[i].size);
+	*to++ = '\n';
+	fwrite_unlocked(buf, 1, to - buf, stdout);
+}
+
+/* @sizes: as @widths, in bytes. */
+static void widen(const struct cell *cells, size_t *widths, size_t *sizes)
+{
+	int i;
+
+	for (i = 0; i < COLUMNS; i++) {
+		if (widths[i] < cells[i].width)
+			widths[i] = cells[i].width;
+		if (sizes[i] < cells[i].size)
+			sizes[i] = cells[i].size;
 	}
 }
 
 static void print_table(const struct rows *rows)
 {
 	size_t widths[COLUMNS] = { 0 };
+	size_t sizes[COLUMNS] = { 0 };
+	struct cell titles[COLUMNS];
+	struct cell cells[COLUMNS];
+	size_t longest = 0;
+	char *buf;
 	size_t i;
 
 	if (!rows->count)
 		return;
-	for (i = 0; i < rows->count; i++)
-		widen(&rows->lines[i], widths);
-	for (i = 0; i < COLUMNS && !rows->noheadings; i++)
-		if (widths[i] < strlen(headings[i].name))
-			widths[i] = strlen(headings[i].name);
-	for (i = 0; i < COLUMNS && !rows->noheadings; i++)
-		print_cell(headings[i].name, strlen(headings[i].name),
-			   strlen(headings[i].name), i, widths);
-	for (i = 0; i < rows->count; i++)
-		print_line(&rows->lines[i], widths);
+	for (i = 0; i < COLUMNS; i++)
+		put_text(&titles[i], headings[i].name);
+	if (!rows->noheadings)
+		widen(titles, widths, sizes);
+	for (i = 0; i < rows->count; i++) {
+		fill(&rows->lines[i], cells);
+		widen(cells, widths, sizes);
+	}
+	/* With the blank or the line end after each. */
+	for (i = 0; i < COLUMNS; i++)
+		longest += sizes[i] + widths[i] + 1;
+	buf = malloc(longest);
+	if (!buf)
+		err(TOOL_FAILED, "table");
+	if (!rows->noheadings)
+		print_cells(titles, widths, buf);
+	for (i = 0; i < rows->count; i++) {
+		fill(&rows->lines[i], cells);
+		print_cells(cells, widths, buf);
+	}
+	free(buf);
 }
 
 /* --- As JSON. */
