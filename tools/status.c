@@ -315,7 +315,8 @@ static int show_paths(struct status *status, char **paths)
 {
 	bool failed;
 
-	rows_begin(&status->rows, status->json, status->noheadings);
+	if (!status->by_directory)
+		rows_begin(&status->rows, status->json, status->noheadings);
 	/* What was collected until then is printed. */
 	if (status->recursive)
 		signals_catch();
