@@ -4,7 +4,7 @@
  * takes on the lower filesystem alone; daxstack status -R, daxstack restore, and set
  * with names from a file, take no longer than that.
  *
- * Usage: treespeed [FILES]
+ * Usage: treespeed [FILES [ROUNDS]]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -70,10 +70,10 @@ static void count(const char *path, int mode, int *modes, int *flags)
 }
 
 #define MANY_DIRS	10
-#define ROUNDS		3
 
-/* The first argument; so many that more make no difference, and it is not long. */
+/* The arguments. Larger trees take no more for each file, but more time. */
 static int many_files = 10000;
+static int rounds = 3;
 
 static void make_many(void)
 {
@@ -257,7 +257,7 @@ static void test_speed(void)
 	dxs_mount_lower();
 	make_many();
 	dxs_umount_lower();
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < rounds; i++) {
 		lower = time_lower();
 		stack = time_set();
 		status = time_status();
@@ -286,6 +286,8 @@ int main(int argc, char **argv)
 {
 	if (argc > 1)
 		many_files = atoi(argv[1]);
+	if (argc > 2)
+		rounds = atoi(argv[2]);
 	dxs_begin();
 	dxs_mkfs(NULL);
 	test_speed();
