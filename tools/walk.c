@@ -136,7 +136,7 @@ bool walk_may_trust(struct walk *walk, struct file_id *id)
 
 	/* With an ACL the bits of the group are what it grants at most. */
 	if ((level->id.uid && level->id.uid != geteuid()) ||
-	    level->id.mode & (S_IWGRP | S_IWOTH))
+	    level->id.mode & 0022)
 		return false;
 	if (walk->owners < 0)
 		walk->owners = shows_owners(walk->top.mnt);
