@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -187,4 +189,25 @@ int file_open_as(int look, const struct file_id *id, int flags)
 int file_open(int look, const struct file_id *id)
 {
 	return file_open_as(look, id, O_RDONLY);
+}
+
+/**
+ * file_open_plain - open a file by its name, for ioctls, in a single call
+ * @dir: the directory that it is in, which walk_may_trust()
+ * @name: its name there, that of a regular file
+ *
+ * Return: a descriptor for the caller to close, or a negative errno. Among others
+ * if it is a symbolic link, or something is mounted there.
+ */
+int file_open_plain(int dir, const char *name)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+			O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+			RESOLVE_NO_XDEV,
+	};
+	int fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
 }

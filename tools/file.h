@@ -36,6 +36,7 @@ bool file_is_same(const struct file_id *a, const struct file_id *b);
 bool file_has_ioctls(const struct file_id *id);
 const char *file_foreign(int look, const struct file_id *id);
 int file_open(int look, const struct file_id *id);
+int file_open_plain(int dir, const char *name);
 int file_open_as(int look, const struct file_id *id, int flags);
 bool file_is_leased(const struct file_id *id);
 

@@ -10,18 +10,24 @@
 
 #include "file.h"
 
-/* Reading the list stops everyone who takes a lock meanwhile: not for each file. */
-#define PERIOD_MS	100
+/*
+ * Reading the list stops everyone who takes a lock meanwhile, and the kernel waits
+ * for a grace period of RCU before it begins. So it is not read for each file, but
+ * after SHARE times what it took, within these limits.
+ */
+#define SHARE		64
+#define PERIOD_MIN_US	100000
+#define PERIOD_MAX_US	1000000
 
 static struct file_id *leased;
 static size_t nr_leased;
 
-static long long now_ms(void)
+static long long now_us(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+	clock_gettime(clock, &now);
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
 static void add_lease(const char *line)
@@ -59,22 +65,36 @@ static void read_leases(void)
 	fclose(locks);
 }
 
+/* Return: when to read them again. */
+static long long read_in_time(void)
+{
+	long long begin = now_us(CLOCK_MONOTONIC);
+	long long end, period;
+
+	read_leases();
+	end = now_us(CLOCK_MONOTONIC);
+	period = SHARE * (end - begin);
+	if (period < PERIOD_MIN_US)
+		period = PERIOD_MIN_US;
+	if (period > PERIOD_MAX_US)
+		period = PERIOD_MAX_US;
+	return end + period;
+}
+
 /**
  * file_is_leased - whether opening a file for reading would break a lease
- * @id: of the file
+ * @id: of the file: its number and that of its filesystem
  *
- * As of a tenth of a second ago. Leases of other PID namespaces do not show.
+ * As of a second ago at most. Leases of other PID namespaces do not show.
  */
 bool file_is_leased(const struct file_id *id)
 {
-	static long long due_ms;
-	long long now = now_ms();
+	static long long due_us;
 	size_t i;
 
-	if (now >= due_ms) {
-		read_leases();
-		due_ms = now + PERIOD_MS;
-	}
+	/* This clock needs no system call, and is exact enough. */
+	if (now_us(CLOCK_MONOTONIC_COARSE) >= due_us)
+		due_us = read_in_time();
 	for (i = 0; i < nr_leased; i++)
 		if (leased[i].dev == id->dev && leased[i].ino == id->ino)
 			return true;

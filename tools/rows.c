@@ -36,12 +36,14 @@ static const struct {
 /**
  * struct line - a line for people
  * @file: the name as it is shown
+ * @size: of that, in bytes
  * @width: of that, in columns of the terminal
  * @flag: -1: not known
  * @row: the rest
  */
 struct line {
 	char *file;
+	size_t size;
 	size_t width;
 	int flag;
 	struct row row;
@@ -64,18 +66,17 @@ static void add_line(struct rows *rows, const struct row *row)
 		.row = *row,
 	};
 	line->file = name_cell(row->file, &line->width);
+	line->size = strlen(line->file);
 	/* Of a newer module it is put together anew for each. */
 	line->row.reason = row->reason ? strdup(row->reason) : NULL;
 	if (row->reason && !line->row.reason)
 		err(TOOL_FAILED, "table");
 }
 
-static const char *number(const struct row *row, uint64_t value, char *buf)
+static const char *number(uint64_t value, char *buf)
 {
 	char *digit = buf + NUMBER_MAX - 1;
 
-	if (!row->counted)
-		return "";
 	*digit = 0;
 	do {
 		*--digit = '0' + value % 10;
@@ -84,123 +85,210 @@ static const char *number(const struct row *row, uint64_t value, char *buf)
 	return digit;
 }
 
-/* What is in a cell. All but names is ASCII. */
-static const char *cell(const struct line *line, int column, char *buf)
+/**
+ * struct cell - what is in a column of a line
+ * @text: the text
+ * @size: of that, in bytes
+ * @width: of that, in columns of the terminal
+ * @buf: for numbers
+ */
+struct cell {
+	const char *text;
+	size_t size;
+	size_t width;
+	char buf[NUMBER_MAX];
+};
+
+static void put_text(struct cell *cell, const char *text)
+{
+	cell->text = text ?: "";
+	cell->size = strlen(cell->text);
+	cell->width = cell->size;
+}
+
+static void put_number(struct cell *cell, const struct row *row, uint64_t value)
+{
+	if (!row->counted) {
+		put_text(cell, NULL);
+		return;
+	}
+	cell->text = number(value, cell->buf);
+	cell->size = cell->buf + NUMBER_MAX - 1 - cell->text;
+	cell->width = cell->size;
+}
+
+/* What is in the cells. All but names is ASCII. */
+static void fill(const struct line *line, struct cell *cells)
 {
 	const struct row *row = &line->row;
 
-	switch (column) {
-	case FILE_:
-		return line->file;
-	case MODE:
-		return row->mode ?: "";
-	case FLAG:
-		return line->flag < 0 ? "" : line->flag ? "yes" : "no";
-	case MAPPED:
-		return row->withheld ? "-" : row->mapped ?: "";
-	case PAGES:
-		return row->withheld ? "-" : number(row, row->pages, buf);
-	case SWITCHES:
-		return number(row, row->switches, buf);
-	case REFUSALS:
-		return number(row, row->refusals, buf);
-	default:
-		return row->reason ?: "";
-	}
-}
-
-static const char blanks[] = "                    ";
-
-static void pad(size_t width)
-{
-	size_t part;
-
-	for (; width; width -= part) {
-		part = width < sizeof(blanks) - 1 ? width : sizeof(blanks) - 1;
-		fwrite_unlocked(blanks, 1, part, stdout);
-	}
+	cells[FILE_].text = line->file;
+	cells[FILE_].size = line->size;
+	cells[FILE_].width = line->width;
+	put_text(&cells[MODE], row->mode);
+	put_text(&cells[FLAG],
+		 line->flag < 0 ? NULL : line->flag ? "yes" : "no");
+	put_text(&cells[MAPPED], row->withheld ? "-" : row->mapped);
+	if (row->withheld)
+		put_text(&cells[PAGES], "-");
+	else
+		put_number(&cells[PAGES], row, row->pages);
+	put_number(&cells[SWITCHES], row, row->switches);
+	put_number(&cells[REFUSALS], row, row->refusals);
+	put_text(&cells[REASON], row->reason);
 }
 
 /*
- * @size: bytes, @width: columns. The last column is as wide as what is in it.
+ * Prints @cells. The last column is as wide as what is in it. Putting a line
+ * together takes less than calling stdio for each of its parts.
  */
-static void print_cell(const char *text, size_t size, size_t width, int column,
-		       const size_t *widths)
+static void print_cells(const struct cell *cells, const size_t *widths,
+			char *buf)
 {
-	size_t rest = widths[column] > width ? widths[column] - width : 0;
-
-	if (headings[column].right)
-		pad(rest);
-	fwrite_unlocked(text, 1, size, stdout);
-	if (!headings[column].right && column != COLUMNS - 1)
-		pad(rest);
-	putchar_unlocked(column == COLUMNS - 1 ? '\n' : ' ');
-}
-
-static void print_line(const struct line *line, const size_t *widths)
-{
-	char buf[NUMBER_MAX];
-	const char *text;
-	size_t size;
-	int i;
-
-	for (i = 0; i < COLUMNS; i++) {
-		text = cell(line, i, buf);
-		size = strlen(text);
-		print_cell(text, size, i == FILE_ ? line->width : size, i,
-			   widths);
-	}
-}
-
-static void widen(const struct line *line, size_t *widths)
-{
-	char buf[NUMBER_MAX];
-	size_t width;
+	char *to = buf;
+	size_t rest;
 	int i;
 
 	for (i = 0; i < COLUMNS - 1; i++) {
-		width = i == FILE_ ? line->width : strlen(cell(line, i, buf));
-		if (widths[i] < width)
-			widths[i] = width;
+		rest = widths[i] > cells[i].width ? widths[i] - cells[i].width :
+						    0;
+		if (headings[i].right) {
+			memset(to, ' ', rest);
+			to += rest;
+		}
+		to = mempcpy(to, cells[i].text, cells[i].size);
+		if (!headings[i].right) {
+			memset(to, ' ', rest);
+			to += rest;
+		}
+		*to++ = ' ';
+	}
+	to = mempcpy(to, cells[i].text, cells[i].size);
+	*to++ = '\n';
+	fwrite_unlocked(buf, 1, to - buf, stdout);
+}
+
+/* @sizes: as @widths, in bytes. */
+static void widen(const struct cell *cells, size_t *widths, size_t *sizes)
+{
+	int i;
+
+	for (i = 0; i < COLUMNS; i++) {
+		if (widths[i] < cells[i].width)
+			widths[i] = cells[i].width;
+		if (sizes[i] < cells[i].size)
+			sizes[i] = cells[i].size;
 	}
 }
 
 static void print_table(const struct rows *rows)
 {
 	size_t widths[COLUMNS] = { 0 };
+	size_t sizes[COLUMNS] = { 0 };
+	struct cell titles[COLUMNS];
+	struct cell cells[COLUMNS];
+	size_t longest = 0;
+	char *buf;
 	size_t i;
 
 	if (!rows->count)
 		return;
-	for (i = 0; i < rows->count; i++)
-		widen(&rows->lines[i], widths);
-	for (i = 0; i < COLUMNS && !rows->noheadings; i++)
-		if (widths[i] < strlen(headings[i].name))
-			widths[i] = strlen(headings[i].name);
-	for (i = 0; i < COLUMNS && !rows->noheadings; i++)
-		print_cell(headings[i].name, strlen(headings[i].name),
-			   strlen(headings[i].name), i, widths);
-	for (i = 0; i < rows->count; i++)
-		print_line(&rows->lines[i], widths);
+	for (i = 0; i < COLUMNS; i++)
+		put_text(&titles[i], headings[i].name);
+	if (!rows->noheadings)
+		widen(titles, widths, sizes);
+	for (i = 0; i < rows->count; i++) {
+		fill(&rows->lines[i], cells);
+		widen(cells, widths, sizes);
+	}
+	/* With the blank or the line end after each. */
+	for (i = 0; i < COLUMNS; i++)
+		longest += sizes[i] + widths[i] + 1;
+	buf = malloc(longest);
+	if (!buf)
+		err(TOOL_FAILED, "table");
+	if (!rows->noheadings)
+		print_cells(titles, widths, buf);
+	for (i = 0; i < rows->count; i++) {
+		fill(&rows->lines[i], cells);
+		print_cells(cells, widths, buf);
+	}
+	free(buf);
 }
 
 /* --- As JSON. */
 
-static void add_object(json_t *files, const struct row *row)
-{
-	json_t *object = add_json_object(files);
+/*
+ * Objects are printed as they come, as print_json() prints them: an array of
+ * jansson's takes memory for each, and more time than all else.
+ */
 
-	put_json_name(object, "file", row->file);
-	put_json(object, "mode", json_text(row->mode));
-	put_json(object, "flag",
-		 row->flag ? json_boolean(*row->flag) : json_null());
-	put_json(object, "mapped",
-		 json_text(row->withheld ? NULL : row->mapped));
-	put_json(object, "pages",
-		 json_number(row->counted && !row->withheld, row->pages));
-	put_json(object, "switches", json_number(row->counted, row->switches));
-	put_json(object, "refusals", json_number(row->counted, row->refusals));
-	put_json(object, "reason", json_text(row->reason));
+static void print_string(const char *text)
+{
+	const char *s;
+	json_t *string;
+
+	/* What most are is the same in JSON. */
+	for (s = text; *s >= ' ' && *s <= '~' && *s != '"' && *s != '\\'; s++)
+		;
+	if (!*s) {
+		putchar_unlocked('"');
+		fwrite_unlocked(text, 1, s - text, stdout);
+		putchar_unlocked('"');
+		return;
+	}
+	string = json_new(json_string(text));
+	/* An error of stdout is found by rows_print(). */
+	json_dumpf(string, stdout, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	json_decref(string);
+}
+
+static void print_key(const char *key)
+{
+	fputs_unlocked(",\n         \"", stdout);
+	fputs_unlocked(key, stdout);
+	fputs_unlocked("\": ", stdout);
+}
+
+static void print_text(const char *key, const char *text)
+{
+	print_key(key);
+	if (text)
+		print_string(text);
+	else
+		fputs_unlocked("null", stdout);
+}
+
+static void print_number(const char *key, bool known, uint64_t value)
+{
+	char buf[NUMBER_MAX];
+
+	print_key(key);
+	fputs_unlocked(known ? number(value, buf) : "null", stdout);
+}
+
+static void print_object(struct rows *rows, const struct row *row)
+{
+	bool exact;
+	char *utf8 = name_utf8(row->file, &exact);
+	char *hex = exact ? NULL : name_hex(row->file);
+
+	fputs_unlocked(rows->count++ ? ",\n" : "\n", stdout);
+	fputs_unlocked("      {\n         \"file\": ", stdout);
+	print_string(utf8);
+	print_text("file_hex", hex);
+	print_text("mode", row->mode);
+	print_key("flag");
+	fputs_unlocked(!row->flag ? "null" : *row->flag ? "true" : "false",
+		       stdout);
+	print_text("mapped", row->withheld ? NULL : row->mapped);
+	print_number("pages", row->counted && !row->withheld, row->pages);
+	print_number("switches", row->counted, row->switches);
+	print_number("refusals", row->counted, row->refusals);
+	print_text("reason", row->reason);
+	fputs_unlocked("\n      }", stdout);
+	free(utf8);
+	free(hex);
 }
 
 /**
@@ -211,9 +299,9 @@ static void add_object(json_t *files, const struct row *row)
  */
 void rows_begin(struct rows *rows, bool json, bool noheadings)
 {
-	*rows = (struct rows){ .noheadings = noheadings };
+	*rows = (struct rows){ .json = json, .noheadings = noheadings };
 	if (json)
-		rows->files = json_new(json_array());
+		fputs("{\n   \"files\": [", stdout);
 }
 
 /**
@@ -223,8 +311,8 @@ void rows_begin(struct rows *rows, bool json, bool noheadings)
  */
 void rows_add(struct rows *rows, const struct row *row)
 {
-	if (rows->files)
-		add_object(rows->files, row);
+	if (rows->json)
+		print_object(rows, row);
 	else
 		add_line(rows, row);
 }
@@ -237,18 +325,16 @@ void rows_add(struct rows *rows, const struct row *row)
  */
 bool rows_print(struct rows *rows)
 {
-	bool failed = false;
-
-	if (rows->files)
-		failed = print_json("files", rows->files);
-	else
-		print_table(rows);
-	json_decref(rows->files);
+	if (rows->json) {
+		fputs(rows->count ? "\n   ]\n}\n" : "]\n}\n", stdout);
+		return ferror(stdout);
+	}
+	print_table(rows);
 	while (rows->count) {
 		rows->count--;
 		free(rows->lines[rows->count].file);
 		free((void *)rows->lines[rows->count].row.reason);
 	}
 	free(rows->lines);
-	return failed || ferror(stdout);
+	return ferror(stdout);
 }

@@ -160,6 +160,7 @@ void walk_tree(const struct walk_ops *ops, void *data, const char *path,
 	       int dir);
 const char *walk_path(const struct walk *walk);
 void *walk_data(const struct walk *walk);
+bool walk_may_trust(struct walk *walk, struct file_id *id);
 bool walk_may_enter(const struct walk *walk, const struct file_id *id);
 
 int tree_set(const struct set_options *opt, struct names *names);

@@ -6,7 +6,6 @@
 #ifndef STATUS_H
 #define STATUS_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,14 +42,14 @@ struct row {
 
 /**
  * struct rows - a line for each file
- * @files: a JSON array; NULL: for people
+ * @json: JSON, which is printed at once
  * @noheadings: without headings
  * @lines: for people: what is to be printed
  * @count: how many
- * @allocated: for how many there is room
+ * @allocated: for how many lines there is room
  */
 struct rows {
-	json_t *files;
+	bool json;
 	bool noheadings;
 	struct line *lines;
 	size_t count;

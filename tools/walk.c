@@ -16,6 +16,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libmount.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,6 +50,8 @@ struct level {
  * @ops: what is done
  * @data: for @ops
  * @top: the operand
+ * @owners: 1 if the mount shows owners as they are, 0 if not, -1: not known yet
+ * @ino: of what is visited, as its directory tells
  * @path: of what is visited
  * @size: allocated for @path
  * @levels: from the operand down
@@ -59,6 +62,8 @@ struct walk {
 	const struct walk_ops *ops;
 	void *data;
 	struct file_id top;
+	int owners;
+	uint64_t ino;
 	char *path;
 	size_t size;
 	struct level *levels;
@@ -92,6 +97,55 @@ void *walk_data(const struct walk *walk)
 bool walk_may_enter(const struct walk *walk, const struct file_id *id)
 {
 	return id->dev == walk->top.dev && id->mnt == walk->top.mnt;
+}
+
+/* On an idmapped mount files of others may look like the caller's, or root's. */
+static bool shows_owners(uint64_t mnt)
+{
+	struct libmnt_table *table =
+		mnt_new_table_from_file("/proc/self/mountinfo");
+	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *fs;
+	bool shows = false;
+
+	while (table && iter && !mnt_table_next_fs(table, iter, &fs)) {
+		if ((uint64_t)mnt_fs_get_id(fs) != mnt)
+			continue;
+		shows = mnt_fs_get_vfs_options(fs) &&
+			mnt_fs_match_options(fs, "noidmapped");
+		break;
+	}
+	mnt_free_iter(iter);
+	mnt_unref_table(table);
+	return shows;
+}
+
+/**
+ * walk_may_trust - is the entry that is visited what its directory says?
+ * @walk: the walk
+ * @id: set to the number of the file, and that of its filesystem, if it is
+ *
+ * It is where nobody but the caller and root may replace it. What others could put
+ * there may be a FIFO, or a device: to open that does more than to open it.
+ *
+ * Return: false if somebody else may.
+ */
+bool walk_may_trust(struct walk *walk, struct file_id *id)
+{
+	const struct level *level = &walk->levels[walk->depth - 1];
+
+	/* With an ACL the bits of the group are what it grants at most. */
+	if ((level->id.uid && level->id.uid != geteuid()) ||
+	    level->id.mode & 0022)
+		return false;
+	if (walk->owners < 0)
+		walk->owners = shows_owners(walk->top.mnt);
+	*id = (struct file_id){
+		.mode = S_IFREG,
+		.dev = level->id.dev,
+		.ino = walk->ino,
+	};
+	return walk->owners;
 }
 
 static void set_path(struct walk *walk, size_t len, const char *name)
@@ -294,6 +348,7 @@ static void step(struct walk *walk)
 	if (is_dot(entry->d_name))
 		return;
 	set_path(walk, level->len, entry->d_name);
+	walk->ino = entry->d_ino;
 	fd = walk->ops->entry(walk, dirfd(level->dir), entry->d_name,
 			      entry->d_type);
 	if (fd >= 0)
@@ -312,7 +367,7 @@ static void step(struct walk *walk)
 void walk_tree(const struct walk_ops *ops, void *data, const char *path,
 	       int dir)
 {
-	struct walk walk = { .ops = ops, .data = data };
+	struct walk walk = { .ops = ops, .data = data, .owners = -1 };
 
 	set_path(&walk, 0, path);
 	if (file_identify(dir, &walk.top) < 0)

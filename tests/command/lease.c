@@ -57,6 +57,11 @@ void test_lease(void)
 			       FILE_), "status -J: exit status");
 	dxs_ok(strstr(out, "\"mode\": \"dax\"") && strstr(out, "\"flag\": null"),
 	       "status -J: the mode, and that no more is known");
+	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "daxstack", "status", "-nR",
+			       "stack"), "status -R: exit status");
+	/* Other names may be longer. */
+	dxs_ok(strstr(out, FILE_ " ") && strstr(out, " " HELD "\n"),
+	       "status -R: the lease");
 	dxs_is(0, asked, "status: nobody is asked to give up the lease");
 
 	/* As by any open. */
