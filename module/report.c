@@ -66,8 +66,9 @@ static bool dxs_is_worth_telling(const struct dxs_switch *sw, int err)
 	return sw->deferred && sw->reason != DAXSTACK_REASON_DAX_OPTION;
 }
 
-static void dxs_count_outcome(struct dxs_counts *counts, enum dxs_outcome outcome,
-		      enum daxstack_reason reason)
+static void dxs_count_outcome(struct dxs_counts *counts,
+			      enum dxs_outcome outcome,
+			      enum daxstack_reason reason)
 {
 	switch (outcome) {
 	case DXS_TO_CACHED:
