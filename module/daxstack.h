@@ -19,6 +19,8 @@
  *            > lower s_umount (W, only tried) > lower i_rwsem (W, tried, with a
  *            limit) > inode_dio_wait > fault gate (W)
  *            > lower invalidate_lock (W) > lower transaction
+ *   mount:   claim of the device (claim.c) > lower s_umount
+ *   quotas on, off: s_umount (W) > lower s_writers (tried) > lower s_umount (W)
  *
  * s_writers comes before the I/O gate because a freeze waits for the switch's
  * share of it: a writer that waited for s_writers inside the gate would be
