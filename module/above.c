@@ -1,28 +1,28 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Filesystems on top of the stack (overlayfs, FUSE passthrough): what their open
- * files of ours keep.
+ * Filesystems on top of the stack (overlayfs, FUSE passthrough): references of lower
+ * files to the stack's path.
  *
- * H72: an open file keeps the stack's inode by its path, and lower files know the
- * path of the file that the user opened. That is the stack's own, unless a
- * filesystem on top opened our file for a file of its own: then the lower files
- * have that filesystem's path. It need not keep ours. FUSE gives its backing file
- * back when the last descriptor is closed, and a mapping of it goes on. So the
- * file that VMAs hold keeps our path here.
+ * H72: an open file keeps the stack's inode through its path, and lower files carry
+ * the path of the file that the user opened. That is normally the stack's path. If a
+ * filesystem on top opened the stack's file for a file of its own, the lower files
+ * carry that filesystem's path, which need not keep the stack's inode: FUSE releases
+ * its backing file when the last descriptor is closed, while a mapping of it lives
+ * on. So the lower file that VMAs hold keeps the stack's path here.
  *
- * Faults look at nothing of this: the file's ->private_data is the stack's inode
- * in any case.
+ * Faults use none of this: ->private_data of the file is the stack's inode in any
+ * case.
  */
 #include <linux/hashtable.h>
 #include <linux/path.h>
 #include <linux/slab.h>
 
-#include "daxstack.h"
+#include "lower.h"
 
 /**
- * struct dxs_hold - a path of the stack that a lower file keeps
- * @node: in dxs_holds, under dxs_holds_lock
- * @map: the lower file, which VMAs hold
+ * struct dxs_hold - the path of the stack that a lower file keeps
+ * @node: in dxs_holds; protected by dxs_holds_lock
+ * @map: the lower file, held by VMAs
  * @path: of the stack's file; referenced
  */
 struct dxs_hold {
@@ -36,10 +36,10 @@ static DEFINE_SPINLOCK(dxs_holds_lock);
 
 /**
  * dxs_hold() - let a lower file keep the path of the stack's file
- * @map: the lower file for VMAs, which nobody else has yet
+ * @map: the lower file for VMAs, not published yet
  * @file: of the stack, open
  *
- * Does nothing for a file that a user opened: @map has that path.
+ * Does nothing for a file that a user opened: then @map itself has that path.
  *
  * Context: sleeps for memory; may be called with mmap_lock held.
  * Return: 0 or -ENOMEM.
@@ -78,16 +78,19 @@ static struct dxs_hold *dxs_hold_take(const struct file *map)
 }
 
 /**
- * dxs_unhold() - the lower file is released
- * @map: no VMA holds it any more
+ * dxs_unhold() - drop the path that a lower file keeps
+ * @map: the lower file, being released
  *
- * Context: sleeps. The stack's inode may go with it.
+ * Context: sleeps. May drop the last reference to the stack's inode.
  */
 void dxs_unhold(const struct file *map)
 {
 	struct dxs_hold *hold;
 
-	/* Most files have nobody above; what @map itself added is seen here. */
+	/*
+	 * Unlocked check: most files have no filesystem on top. An entry for @map was
+	 * added before @map was published, so it is visible here.
+	 */
 	if (hlist_empty(&dxs_holds[hash_min((unsigned long)map,
 					    HASH_BITS(dxs_holds))]))
 		return;

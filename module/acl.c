@@ -1,21 +1,23 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * POSIX ACLs: the lower inode has the ACL and decides by it (dxs_permission()), so
- * that nothing of it is kept here.
+ * POSIX ACLs: the lower inode has the ACL and access is checked there
+ * (dxs_permission()), so the stack caches no ACLs.
  *
- * From Linux 6.2 on the VFS asks for ACLs by dentry. Before, they are extended
- * attributes (xattr.c), and only nfsd comes here, by inode.
+ * From Linux 6.2 on the VFS gets and sets ACLs by dentry. Before, it treats them as
+ * extended attributes (xattr.c), and only nfsd uses these operations, by inode.
  */
 #include <linux/fs.h>
 #include <linux/posix_acl.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "copies.h"
+#include "vfs.h"
 
 /**
- * dxs_get_inode_acl() - the ACL of a lower inode, for who has an inode only
+ * dxs_get_inode_acl() - get the ACL of a lower inode, without a dentry
  * @inode: of the stack
  * @type: ACL_TYPE_ACCESS or ACL_TYPE_DEFAULT
- * @rcu: only look in the cache
+ * @rcu: RCU walk: only look in the cache of ACLs
  *
  * Context: sleeps unless @rcu.
  * Return: a referenced ACL, NULL if there is none, or an ERR_PTR.
@@ -30,8 +32,8 @@ struct posix_acl *dxs_get_inode_acl(struct inode *inode, int type, bool rcu)
 }
 
 /**
- * dxs_get_acl() - the ACL of a lower inode
- * @idmap: of the mount; the VFS translates what is told
+ * dxs_get_acl() - get the ACL of a lower inode
+ * @idmap: of the mount; the VFS translates the result by it
  * @dentry: of the stack
  * @type: as above
  *
@@ -55,7 +57,7 @@ static int dxs_set_lower_acl(struct mnt_idmap *idmap, struct inode *inode,
 	if (err)
 		return err;
 	inode_lock(d_inode(lower));
-	/* The VFS went by copies (H37): this and the owner are asked once more. */
+	/* The VFS checked copies of the attributes (H37): check flags and owner again. */
 	err = IS_IMMUTABLE(d_inode(lower)) || IS_APPEND(d_inode(lower)) ?
 		-EPERM : set_posix_acl(idmap, lower, type, acl);
 	inode_unlock(d_inode(lower));
@@ -66,8 +68,8 @@ static int dxs_set_lower_acl(struct mnt_idmap *idmap, struct inode *inode,
 
 /**
  * dxs_set_acl() - set the ACL of a lower inode
- * @idmap: of the mount, by which the owner is asked for, and whether S_ISGID
- *	stays; the VFS has translated the ids in @acl (H38)
+ * @idmap: of the mount; decides who is the owner and whether S_ISGID is kept. The VFS
+ *	has translated the ids in @acl already (H38)
  * @dentry: of the stack; the caller may set it
  * @acl: or NULL to remove it
  * @type: as above
@@ -83,7 +85,7 @@ int dxs_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 }
 
 /**
- * dxs_set_inode_acl() - the same for who has an inode only, before Linux 6.2
+ * dxs_set_inode_acl() - set an ACL without a dentry, before Linux 6.2
  * @idmap: as above
  * @inode: of the stack; the caller may set it
  * @acl: as above

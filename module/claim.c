@@ -1,15 +1,17 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * One mount of a lower filesystem at a time.
+ * Claims: serialize mounts of one lower filesystem.
  *
- * The lower filesystem is mounted before the stack has a superblock (H77), which
- * would have a second mount wait for the first. Two at once would find it
- * mounted by somebody else, and refuse to give it options.
+ * The lower filesystem is mounted before the stack's superblock exists (H77), on
+ * which a second mount would wait for the first. Without a claim, each of two
+ * concurrent mounts would find the lower filesystem mounted elsewhere and refuse to
+ * pass options to it.
  */
 #include <linux/spinlock.h>
 #include <linux/wait_bit.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "super.h"
 
 static LIST_HEAD(dxs_claims);
 static DEFINE_SPINLOCK(dxs_claims_lock);
@@ -30,9 +32,9 @@ static bool dxs_try_claim(struct dxs_claim *claim)
 }
 
 /**
- * dxs_claim() - wait until nobody else mounts a lower filesystem
+ * dxs_claim() - wait until no other task is mounting a lower filesystem
  * @claim: for dxs_unclaim()
- * @dev: its device
+ * @dev: device of the lower filesystem
  *
  * Context: sleeps.
  * Return: 0, or -EINTR on a fatal signal.
@@ -45,8 +47,8 @@ int dxs_claim(struct dxs_claim *claim, dev_t dev)
 }
 
 /**
- * dxs_unclaim() - end what dxs_claim() began
- * @claim: as it was given
+ * dxs_unclaim() - release a claim
+ * @claim: as given to dxs_claim()
  */
 void dxs_unclaim(struct dxs_claim *claim)
 {

@@ -1,14 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Differences between kernels that are only spelling.
+ * Compatibility: interfaces of older kernels under their newest names.
  *
  * The module is written for the newest kernel that it supports. This header gives
- * older kernels the newer names, types and signatures. Where a bridge is more than
- * spelling it is in one of the files compat_*.c, by subject, and declared at the
- * end of this header.
+ * older kernels the newer names, types and signatures. Bridges that need code are in
+ * compat_*.c, by subject, and are declared at the end of this header.
  *
- * have.h says which interfaces the headers of this kernel have (probe.sh). The
- * version of the kernel is asked only for behaviour that no header shows.
+ * have.h says which interfaces the headers of this kernel have (probe.sh). The kernel
+ * version is tested only for behaviour that no header shows.
  */
 #ifndef DXS_COMPAT_H
 #define DXS_COMPAT_H
@@ -23,6 +22,7 @@
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/posix_acl.h>
@@ -93,7 +93,7 @@ static inline struct timespec64 inode_set_mtime_to_ts(struct inode *inode,
 }
 #endif
 
-/* ->update_time: what it is told, and how that is handed on. */
+/* ->update_time: its parameters, and how to pass them on. */
 #if defined(DXS_HAVE_UPDATE_TIME_TYPE)
 #define DXS_UPDATE_TIME_ARGS	struct inode *inode, \
 				enum fs_update_time type, unsigned int flags
@@ -113,7 +113,7 @@ static inline struct timespec64 inode_set_mtime_to_ts(struct inode *inode,
 #define DXS_XATTR_HANDLERS	const struct xattr_handler * const
 #endif
 
-/* --- Inodes: their state. Those without _once are for holders of i_lock. */
+/* --- Inode state. The functions without _once need i_lock. */
 
 #ifndef DXS_HAVE_INODE_STATE_READ
 static inline unsigned long inode_state_read_once(const struct inode *inode)
@@ -190,12 +190,6 @@ struct vfsmount *fc_mount_longterm(struct fs_context *fc); /* compat_super.c */
 /* --- Names. */
 
 #ifndef DXS_HAVE_LOOKUP_NOPERM
-static inline struct dentry *try_lookup_noperm(struct qstr *name,
-					       struct dentry *base)
-{
-	return d_hash_and_lookup(base, name);
-}
-
 static inline struct dentry *lookup_noperm(struct qstr *name,
 					   struct dentry *base)
 {
@@ -238,9 +232,8 @@ static inline int dxs_vfs_create(struct mnt_idmap *idmap,
 #endif
 
 /*
- * The new directory's dentry, or an ERR_PTR after @dentry was given back. The
- * directory @dir stays locked; where the kernel unlocks it after an error, it was
- * unlocked for a moment.
+ * Returns the new directory's dentry, or an ERR_PTR after putting @dentry. @dir stays
+ * locked; if the kernel unlocks it after an error, it is locked again.
  */
 #if !defined(DXS_HAVE_MKDIR_DENTRY)
 static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
@@ -301,8 +294,8 @@ static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
 #endif
 
 /*
- * ->d_real: later kernels take a filesystem that has one for overlayfs, and do
- * without where there is none.
+ * ->d_real: later kernels treat a filesystem that has it as overlayfs, and do not
+ * need it for others.
  */
 #ifdef DXS_HAVE_D_REAL_TYPE
 #define DXS_D_REAL_OP
@@ -310,15 +303,15 @@ static inline struct dentry *dxs_vfs_mkdir(struct mnt_idmap *idmap,
 #define DXS_D_REAL_OP	.d_real = dxs_d_real,
 #endif
 
-/* The dentries of an inode, under i_lock. */
+/* Iterates over the dentries of an inode. Context: i_lock is held. */
 #ifndef DXS_HAVE_FOR_EACH_ALIAS
 #define for_each_alias(dentry, inode) \
 	hlist_for_each_entry(dentry, &(inode)->i_dentry, d_u.d_alias)
 #endif
 
 /*
- * Handles of an inode number of 32 bits and a generation: overlayfs knows by the
- * function that the upper bits of inode numbers are free.
+ * File handles with a 32-bit inode number and a generation: overlayfs recognizes by
+ * this function that the upper bits of inode numbers are free.
  */
 #ifdef DXS_HAVE_GENERIC_ENCODE_INO32
 #define DXS_ENCODES_INO32(ops)	((ops)->encode_fh == generic_encode_ino32_fh)
@@ -419,9 +412,24 @@ static inline void vm_flags_clear(struct vm_area_struct *vma,
 #endif
 
 #ifdef DXS_HAVE_PAGE_MAPCOUNT
-/* Only used where no folio is large. */
+/* Only used if no folio is large. */
 #define folio_mapcount(folio)	page_mapcount(&(folio)->page)
 #endif
+
+/*
+ * Should VMAs of files in dax mode have no ->map_pages? In dax mode it maps nothing,
+ * and without it the kernel skips the preparations for the call. But on kernels with
+ * VMA locks, a fault without ->map_pages cannot be served under the VMA lock and is
+ * repeated under the mmap_lock (vmf_can_call_fault()), so there ->map_pages is kept.
+ */
+#ifdef DXS_HAVE_VMA_LOCK
+#define DXS_NO_MAP_PAGES_IN_DAX	false
+#else
+#define DXS_NO_MAP_PAGES_IN_DAX	true
+#endif
+
+/* Up to 6.2 dax_insert_entry() marks the entry as dirty for read faults, too. */
+#define DXS_LOADS_DIRTY_DAX	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0))
 
 #ifndef DXS_HAVE_VMA_LOCK
 static inline void vma_start_write(struct vm_area_struct *vma)
@@ -439,13 +447,13 @@ static inline void release_fault_lock(struct vm_fault *vmf)
 /* --- Lower files: see compat_file.c. */
 
 /**
- * dxs_lower_close() - the file of the stack that a lower file belongs to is closed
- * @lower: the reference is given back
+ * dxs_lower_close() - close the lower file of a file of the stack
+ * @lower: the reference is consumed
  *
- * If nobody else has it, it is closed by the time this returns: whoever closes the
- * file of the stack, that is in ->release, would have had to close the lower file as
- * well. Linux 6.1 allows that to kernel threads only, and has it closed later, on
- * the way back to user mode; close(2) closes the stack's file there, too.
+ * If this is the last reference, the file is closed before this returns: the task is
+ * in ->release of the stack's file and can close the lower file as well. Linux 6.1
+ * allows that to kernel threads only; there the lower file is closed on the way back
+ * to user mode, where close(2) also closes the stack's file.
  *
  * Context: ->release; sleeps.
  */
@@ -462,9 +470,9 @@ static inline void dxs_lower_close(struct file *lower)
  * dxs_may_have_lower() - can an open file of the stack have lower files?
  * @file: being opened
  *
- * On Linux 6.1 a filesystem on top of the stack opens with a path of its own, as
- * overlayfs does. The lower files would carry that path too, and its dentry does
- * not lead to the stack's inode.
+ * On Linux 6.1 a filesystem on top of the stack, such as overlayfs, opens files with
+ * its own path. The lower files would carry that path too, whose dentry does not lead
+ * to the stack's inode.
  */
 static inline bool dxs_may_have_lower(const struct file *file)
 {
@@ -473,7 +481,7 @@ static inline bool dxs_may_have_lower(const struct file *file)
 #else
 	if (likely(d_inode(file->f_path.dentry) == file_inode(file)))
 		return true;
-	pr_warn_ratelimited("%s: a filesystem on top of daxstack opens inode %llu: not on this kernel\n",
+	pr_warn_ratelimited("%s: inode %llu not opened: filesystems on top of daxstack need Linux 6.5 or later\n",
 			    file_inode(file)->i_sb->s_id,
 			    (u64)file_inode(file)->i_ino);
 	return false;
@@ -484,7 +492,7 @@ static inline bool dxs_may_have_lower(const struct file *file)
  * dxs_is_above() - was a file of the stack opened by a filesystem on top of it?
  * @file: open file of the stack
  *
- * Then file_user_path() is that filesystem's.
+ * If so, file_user_path() is that filesystem's path.
  */
 static inline bool dxs_is_above(const struct file *file)
 {
@@ -495,10 +503,59 @@ static inline bool dxs_is_above(const struct file *file)
 #endif
 }
 
+/* --- Own lower files: see own.c. */
+
+static inline void dxs_file_count_init(struct file *file)
+{
+#ifdef DXS_HAVE_FILE_REF
+	file_ref_init(&file->f_ref, 1);
+#else
+	atomic_long_set(&file->f_count, 1);
+#endif
+}
+
+static inline void dxs_file_set_path(struct file *file, const struct path *path)
+{
+#ifdef DXS_HAVE_FILE_CONST_PATH
+	file->__f_path = *path;
+#else
+	file->f_path = *path;
+#endif
+}
+
+/*
+ * A writer keeps the mount of its file from becoming read-only. On Linux 6.1 the
+ * lower file has the stack's mount, which the stack's file keeps writable already.
+ */
+static inline int dxs_mnt_get_write(struct vfsmount *mnt)
+{
+#ifdef DXS_HAVE_MNT_GET_WRITE_ACCESS
+	return mnt_get_write_access(mnt);
+#else
+	return 0;
+#endif
+}
+
+static inline void dxs_mnt_put_write(struct vfsmount *mnt)
+{
+#ifdef DXS_HAVE_MNT_GET_WRITE_ACCESS
+	mnt_put_write_access(mnt);
+#endif
+}
+
+struct file *dxs_lower_own(const struct file *user, int flags,
+			   const struct path *lower, const struct cred *cred);
+
 #ifdef DXS_HAVE_BACKING_FILE
 struct file *dxs_lower_open(struct file *user, int flags,
 			    const struct path *lower, const struct cred *cred);
+
+static inline void dxs_init_labels(const struct cred *kernel)
+{
+}
 #else
+void dxs_init_labels(const struct cred *kernel);
+
 static inline struct file *dxs_lower_open(struct file *user, int flags,
 					  const struct path *lower,
 					  const struct cred *cred)
@@ -516,13 +573,12 @@ struct file *dxs_lower_open_alone(int flags, const struct path *path,
 void dxs_swap_labels(struct file *a, struct file *b);
 int dxs_judge_mmap(struct vm_area_struct *vma, struct file *map,
 		   struct file *user);
-#ifndef DXS_HAVE_D_REAL_TYPE
-struct dentry *dxs_d_real(struct dentry *dentry, const struct inode *inode);
-#endif
-int dxs_update_time(DXS_UPDATE_TIME_ARGS);
 ssize_t dxs_splice_read_lower(struct file *file, loff_t *pos,
 			      struct pipe_inode_info *pipe, size_t len,
 			      unsigned int flags);
+
+/* attr.c */
+int dxs_update_time(DXS_UPDATE_TIME_ARGS);
 
 /* compat_mm.c */
 const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file);
@@ -559,8 +615,8 @@ int dxs_thaw_super(struct super_block *sb, enum freeze_holder who,
 /* compat_namei.c */
 
 /*
- * Does the kernel warn when a file in cached mode grows over blocks that are
- * written already (iomap_zero_range())? Seen on 7.3, not on 6.12; it came in between.
+ * Does iomap_zero_range() warn when a file in cached mode grows over blocks that are
+ * already written? Observed on 7.3, not on 6.12; introduced in between.
  */
 static inline bool dxs_zeroing_warns(void)
 {
@@ -569,14 +625,17 @@ static inline bool dxs_zeroing_warns(void)
 
 /**
  * struct dxs_renaming - a rename in the lower filesystem
- * @idmap: in: of the mount by which it is asked for
- * @sb: in: the stack
- * @old_parent: in: the directory that the name is in
- * @old: in: the name
- * @new_parent: in: the directory that it is to be in
- * @new: out: what is there, may be negative; until dxs_renaming_end()
+ * @idmap: in: of the caller's mount
+ * @sb: in: superblock of the stack
+ * @old_parent: in: lower directory of the old name
+ * @old: in: lower dentry of the old name
+ * @new_parent: in: lower directory of the new name
+ * @new: out: lower dentry of the new name, may be negative; valid until
+ *	dxs_renaming_end()
+ * @looked_up: internal: a reference to @new is held
+ * @within: internal: both directories are the same
  * @flags: in: RENAME_*
- * @rd: inside
+ * @rd: internal
  */
 struct dxs_renaming {
 	struct mnt_idmap *idmap;
@@ -585,11 +644,13 @@ struct dxs_renaming {
 	struct dentry *old;
 	struct dentry *new_parent;
 	struct dentry *new;
+	bool looked_up;
+	bool within;
 	unsigned int flags;
 	struct renamedata rd;
 };
 
-int dxs_renaming_begin(struct dxs_renaming *r, const struct qstr *name);
+int dxs_renaming_begin(struct dxs_renaming *r, struct dentry *target);
 int dxs_renaming(struct dxs_renaming *r);
 void dxs_renaming_end(struct dxs_renaming *r);
 struct dentry *dxs_lookup_lower(const struct super_block *sb, struct qstr *name,
@@ -597,6 +658,14 @@ struct dentry *dxs_lookup_lower(const struct super_block *sb, struct qstr *name,
 struct dentry *dxs_lookup_lower_unlocked(const struct super_block *sb,
 					 struct qstr *name,
 					 struct dentry *parent);
+struct dentry *dxs_lookup_lower_begin(const struct super_block *sb,
+				      struct qstr *name,
+				      struct dentry *parent);
+
+/* compat_dentry.c */
 int dxs_revalidate_lower(struct dentry *lower, unsigned int flags);
+#ifndef DXS_HAVE_D_REAL_TYPE
+struct dentry *dxs_d_real(struct dentry *dentry, const struct inode *inode);
+#endif
 
 #endif /* DXS_COMPAT_H */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * DAX entries of a mapping, as fs/dax.c makes them: a value entry with four flag
  * bits below the page frame number. 6.1, 6.12 and 7.3 have the same.
@@ -8,7 +8,7 @@
 #include <linux/sched.h>
 #include <linux/xarray.h>
 
-#include "daxstack.h"
+#include "entry.h"
 
 #define DXS_DAX_SHIFT	4
 #define DXS_DAX_PMD	0x2UL
@@ -22,7 +22,7 @@
 #endif
 
 /**
- * dxs_dax_entry_pages() - how many pages does a DAX entry stand for?
+ * dxs_dax_entry_pages() - size of a DAX entry, in pages
  * @entry: value entry of a mapping in dax mode
  */
 unsigned long dxs_dax_entry_pages(void *entry)
@@ -31,13 +31,14 @@ unsigned long dxs_dax_entry_pages(void *entry)
 }
 
 /**
- * dxs_dax_entry_busy() - does anyone but the mapping use a DAX entry's pages?
- * @entry: value entry of a mapping in dax mode; page tables do not map it, or are
- *	just being told not to
+ * dxs_dax_entry_busy() - are there references to the pages of a DAX entry?
+ * @entry: value entry of a mapping in dax mode; no page table maps it, or it is just
+ *	being unmapped
  *
- * Up to Linux 6.14 each page of an entry has a count of its own, which is one when
- * the page is idle. From 6.15 on an entry is one folio, whose count is that of its
- * users: zero when it is idle, with one for each page table entry.
+ * The mapping's own reference does not count. Up to Linux 6.14 each page of an entry
+ * has a reference count, which is 1 when the page is idle. From 6.15 on an entry is
+ * one folio. Its reference count is 0 when it is idle, and includes 1 for each
+ * page-table entry: a count of 1 may be a pin (H62).
  *
  * Context: the mapping's xarray lock is held.
  */
@@ -68,8 +69,8 @@ bool dxs_dax_entry_busy(void *entry)
  * dxs_dax_eviction_waits() - does eviction wait for pinned pages?
  * @lower: a lower inode
  *
- * From Linux 6.15 on the lower filesystem waits, and cannot be killed, until a
- * page of a file in dax mode is let go. Before, it forgets the page.
+ * From Linux 6.15 on the lower filesystem waits, unkillably, until a pinned page of a
+ * file in dax mode is released (H64). Before, it forgets the page.
  *
  * Context: any.
  */
@@ -80,11 +81,11 @@ bool dxs_dax_eviction_waits(const struct inode *lower)
 
 /**
  * dxs_dax_drop() - drop all DAX entries of a mapping
- * @mapping: of a lower inode in dax mode, of which nobody has a page
+ * @mapping: of a lower inode in dax mode, without busy pages
  *
- * truncate_inode_pages() does that up to Linux 6.14. Later it warns of entries that
- * it finds, and the filesystem has to drop them first. The kernel's call for that
- * has interrupts off all the while; so it is made for a part of the file at a time
+ * H63: up to Linux 6.14 truncate_inode_pages() drops the entries. Later it warns of
+ * entries that it finds, and the filesystem has to drop them first, by a function
+ * that keeps interrupts off; so it is called for one part of the file at a time
  * (H47).
  *
  * Context: sleeps. The invalidate_lock is held for writing, and no page table maps
@@ -107,6 +108,6 @@ void dxs_dax_drop(struct address_space *mapping)
 		cond_resched();
 	}
 #endif
-	/* ... and what else is there, which is nothing. */
+	/* Drops the entries up to Linux 6.14; later none are left. */
 	truncate_inode_pages(mapping, 0);
 }

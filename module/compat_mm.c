@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Faults and VMAs: how the lower filesystem is asked for a mapping, and what of mm
- * has to be kept away from lower mappings.
+ * Faults and VMAs: having the lower filesystem set up mappings, and protecting lower
+ * mappings from parts of mm.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -10,15 +10,15 @@
 #include <linux/smp.h>
 #include <asm/tlbflush.h>
 
-#include "daxstack.h"
+#include "compat.h"
 
 /**
- * dxs_probe_vm_ops() - which vm_ops does the lower filesystem give a file?
+ * dxs_probe_vm_ops() - find out which vm_ops the lower filesystem gives a file
  * @file: open file of the lower filesystem
  *
- * Asks for a mapping without making one: through a description of it, or on kernels
- * without those through a VMA that is in no address space. ext4 and XFS look at its
- * flags and file, and set its vm_ops and flags.
+ * Calls ->mmap_prepare with a descriptor or, on older kernels, ->mmap with a VMA that
+ * is in no address space. ext4 and XFS read its flags and file, and set its vm_ops
+ * and flags.
  *
  * Context: sleeps; the caller is a task with an address space.
  * Return: the vm_ops, or NULL.
@@ -53,8 +53,9 @@ const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file)
 	vm_flags_init(vma, VM_READ | VM_MAYREAD | VM_SHARED);
 #ifdef DXS_HAVE_VMA_LOCK
 	/*
-	 * ->mmap changes the flags of a VMA that it takes to be locked: this one
-	 * counts as locked for as long as the mmap_lock is held for writing.
+	 * ->mmap changes flags of the VMA, which has to be write-locked for that.
+	 * With this sequence number it counts as locked while the mmap_lock is held
+	 * for writing.
 	 */
 	mmap_write_lock(mm);
 	vma->vm_mm = mm;
@@ -76,11 +77,12 @@ const struct vm_operations_struct *dxs_probe_vm_ops(struct file *file)
 
 /**
  * dxs_mmap_lower() - have the lower filesystem set up a VMA
- * @fops: its file operations
- * @map: the VMA's file, which has operations of ours
+ * @fops: the lower file operations
+ * @map: the VMA's file, which has operations of the stack
  * @vma: the VMA
  *
- * compat_vma_mmap() and vfs_mmap() would go by the operations of the VMA's file.
+ * Does not use compat_vma_mmap() or vfs_mmap(), which would call the operations of
+ * the VMA's file.
  *
  * Context: mmap_lock is held for writing.
  * Return: 0 or a negative errno.
@@ -102,21 +104,21 @@ int dxs_mmap_lower(const struct file_operations *fops, struct file *map,
 }
 
 /**
- * dxs_limit_folios() - keep huge folios of the page cache from a lower mapping
+ * dxs_limit_folios() - limit the folio size of a lower mapping to less than huge
  * @mapping: of a lower inode
  *
- * H16: khugepaged and MADV_COLLAPSE make a huge folio of the pages of a file. They
- * look whether the file is in dax mode, give up the mmap_lock, and work on the
- * mapping with only a reference to the file; a switch to dax in between has them
- * put folios among DAX entries. Kernels with READ_ONLY_THP_FOR_FS leave files alone
- * that somebody may write to: dxs_make_gates() sees to that. Later ones go by the
- * size of the folios that the mapping may have.
+ * H16: khugepaged and MADV_COLLAPSE collapse pages of a file into a huge folio. They
+ * check whether the file is in dax mode, drop the mmap_lock, and go on with only a
+ * reference to the file; after a switch to dax in between they would put folios among
+ * DAX entries (H61). Kernels with READ_ONLY_THP_FOR_FS skip files that have writers;
+ * dxs_make_gates() makes the file look like one. Later kernels check the folio sizes
+ * that the mapping supports, which this limits (H61).
  *
- * The lower filesystem sets that size when it loads an inode, and ext4 also when
- * data journalling of a file is turned on or off.
+ * The lower filesystem sets the sizes when it loads an inode, and ext4 also when data
+ * journalling of a file is turned on or off.
  *
  * Context: any.
- * Return: whether the mapping could have had huge folios until now.
+ * Return: true if the mapping could have huge folios until now.
  */
 bool dxs_limit_folios(struct address_space *mapping)
 {
@@ -138,18 +140,19 @@ bool dxs_limit_folios(struct address_space *mapping)
 }
 
 /**
- * dxs_flush_tlbs() - no processor knows of a DAX entry that was cleared
+ * dxs_flush_tlbs() - flush DAX entries that were cleared from the TLBs of all
+ * processors
  *
- * H57: munmap(2) takes a VMA out of the i_mmap before it tells the processors that
- * its entries are gone. Where DAX pages are counted as others are, it refers to
- * them until then, and dxs_dax_entry_busy() finds that. Before, it does not.
+ * H57: munmap(2) removes a VMA from the i_mmap before it flushes the TLBs for its
+ * entries. If DAX pages are reference-counted like others (from 6.15 on), it holds
+ * references until the flush, which dxs_dax_entry_busy() finds. On older kernels it
+ * does not.
  *
- * H33: on x86 madvise(2) with MADV_COLD or MADV_PAGEOUT takes a huge DAX entry
- * for a bad one before 6.5, and clears it without telling the processors
- * (pmd_none_or_trans_huge_or_clear_bad()). A later zap finds nothing there, and
- * tells them nothing either.
+ * H33: on x86 before 6.5, MADV_COLD and MADV_PAGEOUT take a huge DAX entry for a bad
+ * one, and clear it without a TLB flush (pmd_none_or_trans_huge_or_clear_bad()). A
+ * later zap finds no entry, and does not flush either.
  *
- * Context: sleeps not, but waits for all processors; interrupts are on.
+ * Context: does not sleep, but waits for all processors; interrupts are on.
  */
 #if defined(DXS_HAVE_DAX_BREAK_LAYOUT)
 void dxs_flush_tlbs(void)

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Superblocks: mounting and reconfiguring the lower one, freezing at suspend, and
  * whether this kernel was tested.
@@ -7,19 +7,19 @@
 #include <linux/module.h>
 #include <generated/utsrelease.h>
 
-#include "daxstack.h"
+#include "compat.h"
 
 /**
- * dxs_reconfigure_context() - a context to remount a lower filesystem with
- * @root: its root
- * @flags: SB_* that it is to have
- * @mask: which of them are given
+ * dxs_reconfigure_context() - create a context to remount a lower filesystem
+ * @root: root of the lower filesystem
+ * @flags: new SB_* flags
+ * @mask: the flags that change
  *
- * Later kernels keep fs_context_for_reconfigure() to themselves. The lower
- * filesystems do not look what a context is for when it is made, so one for a mount
- * serves: it is given what alloc_fs_context() gives one for a remount, which
- * put_fs_context() takes back. The headers declare it in either case; kernels that
- * have start_renaming_dentry() no longer export it.
+ * Later kernels do not export fs_context_for_reconfigure(). ext4 and XFS do not check
+ * the purpose of a context when it is created, so a context for a mount is used: it
+ * gets what alloc_fs_context() sets for a remount, which put_fs_context() releases.
+ * The headers declare the function in either case; kernels with
+ * start_renaming_dentry() no longer export it.
  *
  * Context: sleeps.
  * Return: a context, or an ERR_PTR.
@@ -44,13 +44,13 @@ struct fs_context *dxs_reconfigure_context(struct dentry *root,
 }
 
 #ifndef DXS_HAVE_FC_MOUNT_LONGTERM
-/* A type of which a mount is that of another context. */
+/* A filesystem type whose mounts are taken from another context. */
 struct dxs_longterm {
 	struct file_system_type type;
 	struct fs_context *fc;
 };
 
-/* Hands on what vfs_get_tree() got: the root, the superblock, and its s_umount. */
+/* Passes on the result of vfs_get_tree(): the root, the superblock, and its s_umount. */
 static int dxs_longterm_get_tree(struct fs_context *fc)
 {
 	struct fs_context *real =
@@ -70,20 +70,19 @@ static int dxs_longterm_init(struct fs_context *fc)
 		.get_tree = dxs_longterm_get_tree,
 	};
 
-	/* The mount is as one by fc_mount() in everything else. */
+	/* Otherwise the mount equals one made by fc_mount(). */
 	fc->sb_flags &= ~SB_KERNMOUNT;
 	fc->ops = &ops;
 	return 0;
 }
 
 /**
- * fc_mount_longterm() - mount what is there until kern_unmount()
- * @fc: what to mount
+ * fc_mount_longterm() - create a mount that lasts until kern_unmount()
+ * @fc: context of the mount
  *
- * Whoever gives back a reference to another mount that is in no namespace takes the
- * mount_lock, which all processors share, for it may be the last one: that would be
- * each close of a lower file. Only kern_mount() makes this kind of mount, and it
- * makes its context by itself.
+ * A short-term mount outside of any namespace takes the global mount_lock on each
+ * mntput(), because it may be the last one; that would be on each close of a lower
+ * file. Only kern_mount() creates long-term mounts, and it creates its own context.
  *
  * Context: sleeps.
  * Return: the mount, or an ERR_PTR.
@@ -105,9 +104,10 @@ struct vfsmount *fc_mount_longterm(struct fs_context *fc)
 
 #ifdef DXS_HAVE_FREEZE_EXCL
 /*
- * At suspend the kernel freezes all superblocks, the newest first. The lower one may
- * be newer than the stack's: writers of the stack then wait for its thaw, and a
- * freeze of the stack would wait for them. It needs none: they wait already.
+ * At suspend the kernel freezes all superblocks, the newest first. If the lower one
+ * is newer than the stack's, writers of the stack wait for its thaw, and a freeze of
+ * the stack would wait for them. The stack's freeze is skipped: its writers wait
+ * already.
  */
 int dxs_freeze_super(struct super_block *sb, enum freeze_holder who,
 		     const void *owner)
@@ -123,11 +123,11 @@ int dxs_thaw_super(struct super_block *sb, enum freeze_holder who,
 #endif
 
 /**
- * dxs_stack_depth() - how many filesystems are stacked up to us?
+ * dxs_stack_depth() - stacking depth of the stack
  * @lower: the lower superblock
  *
- * On Linux 6.1 nothing may be stacked on us (dxs_may_have_lower()): a filesystem
- * that wants to be finds that it would be too deep.
+ * On Linux 6.1 no filesystem may be mounted on top of the stack
+ * (dxs_may_have_lower()), so the maximum is reported there.
  *
  * Return: a value for ->s_stack_depth.
  */
@@ -141,9 +141,9 @@ int dxs_stack_depth(const struct super_block *lower)
 }
 
 /*
- * Switching changes state of the lower filesystem that belongs to the kernel, so it
- * is right for the kernels that it was checked against (docs/kernels.md), by series.
- * Nothing in the headers of another one shows that.
+ * Kernel series that switching was checked against (docs/kernels.md). Switching
+ * changes internal state of the lower filesystem, and headers do not show whether
+ * that is correct on another kernel.
  */
 static const unsigned int dxs_tested[] = {
 	KERNEL_VERSION(6, 1, 0),
@@ -159,8 +159,8 @@ MODULE_PARM_DESC(allow_untested_kernel,
 /**
  * dxs_kernel_is_tested() - may files be switched on this kernel?
  *
- * Return: true if it is of a series that daxstack was tested on, or if the
- * administrator takes the risk.
+ * Return: true if daxstack was tested on this series, or if allow_untested_kernel is
+ * set.
  */
 bool dxs_kernel_is_tested(void)
 {
@@ -174,7 +174,7 @@ bool dxs_kernel_is_tested(void)
 	return false;
 }
 
-/* The reason, with the kernel's name, for messages of this kernel. */
+/* Text of the reason KERNEL, with the kernel's release. */
 const char dxs_untested_kernel[] =
 	"daxstack was not tested on Linux " UTS_RELEASE
 	" (see its parameter allow_untested_kernel)";

@@ -1,28 +1,29 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies of attributes. The lower inode has the attributes; the stack's inode
- * has copies of those that the VFS reads without asking us, and decides by:
- * whose rights a program gets, what may be overwritten, where a file ends.
- * docs/design.md lists who reads what. Nothing else writes the copies.
+ * Copies of attributes. The lower inode has the attributes. The stack's inode has
+ * copies of those that the VFS reads directly and bases decisions on: the credentials
+ * of a program, what may be overwritten, where a file ends. docs/design.md lists the
+ * readers. Only this file writes the copies.
  *
- * H36: load and store are one, under i_lock. A copy that began after a change
- * has it, and is not followed by an older one; set_nlink() counts the unlinked
- * inodes of the superblock right.
+ * H36: loading and storing an attribute is one section under i_lock. A copy that
+ * begins after a change has the new value, and no older one overwrites it.
+ * set_nlink() keeps the superblock's count of unlinked inodes right.
  *
- * What is decided together is copied together. A program gets the rights of its
- * owner by i_mode, i_uid and i_gid, which execve(2) reads one after the other
- * under the stack's i_rwsem, and chown(2) changes below one after the other under
- * the lower one. So owner and group of a regular file are copied, and S_ISUID and
- * S_ISGID are set, with both held only. Who has not got them takes the two bits
- * away where the copies differ, which is always safe, and leaves the rest to
- * somebody who can; at the latest ->open does it, which execve(2) calls before it
- * looks. Whoever asks for a mode is told the lower inode's.
+ * Attributes that are used together are copied together. execve(2) derives the
+ * credentials of a program from i_mode, i_uid and i_gid. It reads one after the other
+ * under the stack's i_rwsem, and chown(2) changes one after the other under the lower
+ * i_rwsem. So owner and group of a regular file are copied, and S_ISUID and S_ISGID
+ * are set, only with both locks held. A task without the locks clears the two bits if
+ * the copies differ, which is always safe, and leaves the rest to a task with the
+ * locks. At the latest that is ->open, which execve(2) calls before it reads them.
+ * stat(2) returns the mode of the lower inode.
  */
-#include "daxstack.h"
+#include "entry.h"
+#include "copies.h"
 
 #define DXS_SXID	(S_ISUID | S_ISGID)
 
-/* Others read and change the lower inode meanwhile: nothing for KCSAN. */
+/* Races with readers and writers of the lower inode by design: excluded from KCSAN. */
 static bool __no_kcsan dxs_same_owner(const struct inode *inode,
 				      const struct inode *lower)
 {
@@ -42,7 +43,7 @@ static void __no_kcsan dxs_copy_who(struct inode *inode,
 		inode->i_uid = lower->i_uid;
 		inode->i_gid = lower->i_gid;
 	} else if (dxs_same_owner(inode, lower)) {
-		/* What is set in both may stay. */
+		/* Keep the bits that are set in both. */
 		mode &= ~DXS_SXID | inode->i_mode;
 	} else {
 		mode &= ~DXS_SXID;
@@ -79,19 +80,22 @@ static void dxs_copy(struct inode *inode, bool locked, bool referenced)
 
 	spin_lock(&inode->i_lock);
 	/*
-	 * Its lower inode may be another file by now (XFS makes it one without a
-	 * grace period), and evict() goes by i_mode still.
+	 * The lower inode may have been reused for another file (XFS does that
+	 * without a grace period), and evict() still depends on i_mode.
 	 */
 	if (!referenced && inode_state_read(inode) & (I_FREEING | I_WILL_FREE)) {
 		spin_unlock(&inode->i_lock);
 		return;
 	}
 	WRITE_ONCE(di->copying, true);
-	/* Seen to be in here by dxs_copies_fresh() before anything is loaded. */
+	/* Order the store to ->copying before the loads, for dxs_copies_fresh(). */
 	smp_mb();
 	dxs_copy_who(inode, lower, locked);
 	dxs_copy_data(inode, lower);
-	/* The superblock counts inodes without links until they are evicted. */
+	/*
+	 * The superblock counts unlinked inodes until they are evicted: do not change
+	 * i_nlink then.
+	 */
 	if (referenced)
 		dxs_copy_links(inode, lower);
 	/* Pairs with the acquire in dxs_copies_fresh(). */
@@ -100,7 +104,7 @@ static void dxs_copy(struct inode *inode, bool locked, bool referenced)
 }
 
 /**
- * dxs_copy_attr() - bring the VFS's copies up to date
+ * dxs_copy_attr() - update the copies
  * @inode: of the stack, referenced
  *
  * Context: does not sleep; i_lock is not held, the i_rwsem of either inode may
@@ -121,7 +125,7 @@ void dxs_copy_attr(struct inode *inode)
 }
 
 /**
- * dxs_copy_nlink() - the same after a name went, for the number of links only
+ * dxs_copy_nlink() - update only the copy of the link count, after a name was removed
  * @inode: of the stack, referenced
  *
  * Context: does not sleep; i_lock is not held.
@@ -141,7 +145,7 @@ void dxs_copy_nlink(struct inode *inode)
 }
 
 /**
- * dxs_copy_new() - the same for an inode that nobody else has yet
+ * dxs_copy_new() - set the copies of a new inode, which no other task has
  * @inode: of the stack, I_NEW
  *
  * Context: does not sleep.
@@ -150,7 +154,7 @@ void dxs_copy_new(struct inode *inode)
 {
 	struct inode *lower = dxs_lower_inode(inode);
 
-	/* The owner first, then what is copied by rule (H36). */
+	/* Set the owner first: dxs_copy_who() depends on it (H36). */
 	inode->i_mode = 0;
 	inode->i_uid = lower->i_uid;
 	inode->i_gid = lower->i_gid;
@@ -160,7 +164,7 @@ void dxs_copy_new(struct inode *inode)
 }
 
 /**
- * dxs_copy_attr_locked() - the same, for who has the locks
+ * dxs_copy_attr_locked() - update the copies with both i_rwsem held
  * @inode: of the stack, referenced
  *
  * Context: does not sleep; i_lock is not held. The i_rwsem is held for writing,
@@ -172,7 +176,7 @@ void dxs_copy_attr_locked(struct inode *inode)
 }
 
 /**
- * __dxs_refresh_rcu() - the same, for who has no reference
+ * __dxs_refresh_rcu() - update the copies without a reference
  * @inode: of the stack, which may be evicted meanwhile
  *
  * Context: RCU read side.
@@ -182,7 +186,7 @@ void __dxs_refresh_rcu(struct inode *inode)
 	dxs_copy(inode, false, false);
 }
 
-/* All of what is decided together, as it is at one moment. */
+/* Updates all copies as of one moment. */
 static noinline int dxs_copy_with_locks(struct inode *inode)
 {
 	struct inode *lower = dxs_lower_inode(inode);
@@ -200,7 +204,7 @@ static noinline int dxs_copy_with_locks(struct inode *inode)
 }
 
 /**
- * dxs_refresh_open() - bring the copies up to date for who opens a file
+ * dxs_refresh_open() - update the copies when a file is opened
  * @inode: of the stack, a regular file
  *
  * Context: sleeps, seldom; no i_rwsem is held.
@@ -219,11 +223,11 @@ int dxs_refresh_open(struct inode *inode)
 /**
  * dxs_tmpfile_links() - d_tmpfile() for an inode without links
  * @file: being opened with O_TMPFILE
- * @inode: of the stack; others may have it by its handle
+ * @inode: of the stack; other tasks may have found it by its handle
  *
- * d_tmpfile() takes the link away that a new inode would have.
+ * d_tmpfile() decrements the link count, which a new inode has as 1.
  *
- * Context: sleeps not.
+ * Context: does not sleep.
  */
 void dxs_tmpfile_links(struct file *file, struct inode *inode)
 {

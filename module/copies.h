@@ -1,9 +1,11 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Copies of attributes: see copies.c.
  */
 #ifndef DXS_COPIES_H
 #define DXS_COPIES_H
+
+#include "entry.h"
 
 /* Which copies: a caller that asks for fewer pays less. */
 #define DXS_COPY_WHO	BIT(0)	/* mode, owner, group, flags */
@@ -24,7 +26,7 @@ void __dxs_refresh_rcu(struct inode *inode);
 int dxs_refresh_open(struct inode *inode);
 void dxs_tmpfile_links(struct file *file, struct inode *inode);
 
-/* Racing: for a hint, see dxs_copies_fresh(); so with all of these. */
+/* These comparisons race with updates: the result is a hint, see dxs_copies_fresh(). */
 static inline u64 dxs_time_differs(struct timespec64 a, struct timespec64 b)
 {
 	return (a.tv_sec ^ b.tv_sec) | (a.tv_nsec ^ b.tv_nsec);
@@ -52,13 +54,13 @@ static inline u32 dxs_who_differs(const struct inode *inode,
 }
 
 /**
- * dxs_copies_fresh() - are the copies as the lower inode is at this moment?
+ * dxs_copies_fresh() - do the copies equal the attributes of the lower inode?
  * @inode: of the stack
  * @what: DXS_COPY_*, a constant
  *
- * To compare is not enough: what is equal may be about to be overwritten by
- * somebody who loaded an older value (H36). So first look for somebody in there:
- * whoever comes later loads what is true by then.
+ * Comparing is not enough: another task in dxs_copy() may have loaded an older value,
+ * and be about to store it over an equal copy (H36). So check ->copying first: a task
+ * that enters dxs_copy() after that loads current values.
  *
  * Context: any; in RCU mode without DXS_COPY_REST.
  */
@@ -88,12 +90,12 @@ static __always_inline bool dxs_copies_fresh(struct inode *inode,
 }
 
 /**
- * dxs_refresh() - bring copies up to date before the VFS goes by them
+ * dxs_refresh() - update copies before the VFS uses them
  * @inode: of the stack, referenced
- * @what: DXS_COPY_*, a constant: which are needed
+ * @what: DXS_COPY_*, a constant: the groups needed
  *
- * H37: the lower inode changes without us, too: by another mount, by a fault,
- * by writeback.
+ * H37: the lower inode also changes without a call of the stack: through another
+ * mount, by faults, by writeback.
  *
  * Context: any but RCU mode.
  */
@@ -104,22 +106,30 @@ static __always_inline void dxs_refresh(struct inode *inode, unsigned int what)
 }
 
 /**
- * dxs_refresh_written() - the same after a write, for what nobody refreshes later
+ * dxs_copies_fresh_written() - is the copied size up to date after a write?
  * @inode: of the stack, a regular file
  *
- * FIONREAD, copy_file_range(2) and others go by the size without asking us. Times
- * and mode can wait: whoever goes by them comes to us first.
+ * FIONREAD, copy_file_range(2) and others use the size without a call into the stack.
+ * Times and mode can wait: their users call the stack first.
  *
  * Context: as above.
+ * Return: as dxs_copies_fresh(). If not, dxs_copy_attr() is to be called.
  */
-static __always_inline void dxs_refresh_written(struct inode *inode)
+static __always_inline bool dxs_copies_fresh_written(struct inode *inode)
 {
-	/* What we have written comes before the look for others. */
+	/* Order this task's write before the check of ->copying. */
 	smp_mb();
-	dxs_refresh(inode, DXS_COPY_SIZE);
+	return dxs_copies_fresh(inode, DXS_COPY_SIZE);
 }
 
-/* The same in RCU mode, where the inode may be going away. */
+/* Updates the copies after a write, if the size differs. */
+static inline void dxs_refresh_written(struct inode *inode)
+{
+	if (!dxs_copies_fresh_written(inode))
+		dxs_copy_attr(inode);
+}
+
+/* As dxs_refresh() in RCU mode, where the inode may be evicted concurrently. */
 static inline void dxs_refresh_rcu(struct inode *inode)
 {
 	if (unlikely(!dxs_copies_fresh(inode, DXS_COPY_WHO)))

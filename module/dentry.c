@@ -1,108 +1,50 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dentries: each holds the lower dentry of its name in d_fsdata, a negative one
- * a negative one. Only a dentry whose file was removed may have none.
+ * Dentries: each holds the lower dentry of its name in d_fsdata; a negative dentry
+ * holds a negative one. Only a dentry whose file was removed may have none.
  *
- * Names may be changed below the stack: in the directory that is its source, or
- * where the device is mounted as well. Everybody who uses the lower superblock
- * shares its dentries, so that a look at the lower dentry is exact (H51): it is
- * still of this name, in the directory that our parent stands for, and of this
- * inode, or of none.
+ * Names may change below the stack: in the directory that is its source, or through
+ * another mount of the device. All users of the lower superblock share its dentries,
+ * so a check of the lower dentry is exact (H51): it has to have the same name, be in
+ * the lower directory of the parent, and have the same inode or none.
  *
- * d_seq of a dentry changes with each of these, also when it is unhashed. So
- * d_time remembers the d_seq at which the lower dentry was seen to be right,
- * and as long as it is the same, one comparison is all that a lookup needs.
+ * d_seq of a dentry changes with its name, parent and inode, and when it is unhashed.
+ * So d_time records the d_seq of the lower dentry when it was last checked, and while
+ * d_seq is equal a lookup needs only this one comparison.
  */
 #include <linux/namei.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "copies.h"
+#include "marks.h"
+#include "vfs.h"
 
-/* Values of d_time that are no d_seq at rest, which is even. */
-#define DXS_UNKNOWN	1ul	/* not looked at yet */
+/* Special values of d_time. They are odd, unlike a d_seq at rest. */
+#define DXS_UNKNOWN	1ul	/* not checked yet */
 #define DXS_BUSY	3ul	/* a call of the stack is changing both */
-#define DXS_NAMELESS	5ul	/* a call of the stack took the name, or gave none */
+#define DXS_NAMELESS	5ul	/* removed by the stack, or created unnamed */
 
 static void dxs_d_release(struct dentry *dentry)
 {
 	dput(dentry->d_fsdata);
 }
 
-/*
- * A dentry has turned negative: that of dxs_vacate() is its lower dentry now, if
- * nobody was quicker. The directory is locked. Such a dentry has the name by
- * which it is found, until it is unhashed or gets an inode.
- */
-static void dxs_find_vacant(struct dentry *dentry)
-{
-	struct dentry *parent = dxs_lower_dentry(dentry->d_parent);
-	struct qstr name = QSTR_INIT(dentry->d_name.name, dentry->d_name.len);
-	struct dentry *lower = try_lookup_noperm(&name, parent);
-	unsigned long seq = DXS_UNKNOWN;
-
-	if (!IS_ERR_OR_NULL(lower)) {
-		spin_lock(&lower->d_lock);
-		if (!d_unhashed(lower) && lower->d_parent == parent &&
-		    !d_inode(lower))
-			seq = raw_read_seqcount(&lower->d_seq);
-		spin_unlock(&lower->d_lock);
-		WRITE_ONCE(dentry->d_fsdata, lower);
-	}
-	/* It was busy since dxs_remove(). */
-	WRITE_ONCE(dentry->d_time, seq);
-}
-
-/**
- * dxs_vacate() - a name was removed below
- * @lower: its lower dentry, unhashed
- *
- * Remembers in the lower filesystem's dentries that the name is free. Its own
- * dentry cannot turn negative, as it does where the stack is not: those who have
- * the file open go by it. Whether it wants to be asked if the name is valid, it has
- * said when it looked that up.
- *
- * Context: sleeps. The lower directory is locked since before.
- */
-void dxs_vacate(struct dentry *lower)
-{
-	struct dentry *vacant;
-
-	if (!d_unhashed(lower) || IS_ENCRYPTED(d_inode(lower->d_parent)))
-		return;
-	vacant = d_alloc(lower->d_parent, &lower->d_name);
-	if (!vacant)
-		return;
-	if (!(lower->d_flags & DCACHE_OP_REVALIDATE))
-		vacant->d_flags &= ~DCACHE_OP_REVALIDATE;
-	d_add(vacant, NULL);
-	dput(vacant);
-}
-
-/* The dentry dies, or its file was removed and it goes on as a negative one. */
-static void dxs_d_iput(struct dentry *dentry, struct inode *inode)
-{
-	struct dentry *lower = dentry->d_fsdata;
-
-	WRITE_ONCE(dentry->d_fsdata, NULL);
-	/* First, so that the lower inode's last reference is the inode's (H32). */
-	dput(lower);
-	iput(inode);
-	if (!d_unhashed(dentry))
-		dxs_find_vacant(dentry);
-}
-
 /**
  * dxs_set_lower() - give a dentry its lower dentry
- * @dentry: of the stack; those who find it may be looking at it
+ * @dentry: of the stack; lookups may find it concurrently
  * @lower: the reference is consumed
  *
- * Context: sleeps. Nobody else gives it one. If @dentry is new, after
- * dxs_settled().
+ * Context: sleeps. No other task sets it concurrently. For a new @dentry it is called
+ * after dxs_settled().
  */
 void dxs_set_lower(struct dentry *dentry, struct dentry *lower)
 {
 	struct dentry *old = dentry->d_fsdata;
 
-	/* Lower dentries are freed by RCU: whoever looks at the old one may. */
+	/*
+	 * Lower dentries are freed by RCU: concurrent lookups may still use the old
+	 * one.
+	 */
 	WRITE_ONCE(dentry->d_fsdata, lower);
 	dput(old);
 }
@@ -111,27 +53,30 @@ void dxs_set_lower(struct dentry *dentry, struct dentry *lower)
  * dxs_busy() - a call of the stack begins to change a name
  * @dentry: of the stack; its directory is locked
  *
- * Between the lower filesystem's change and the VFS's both dentries differ,
- * which is no reason to take ours for stale: for a moment it says what was,
- * as everywhere.
+ * Between the change of the lower dentry and the VFS's change of the stack's dentry
+ * the two differ. The stack's dentry is not stale then: for a moment it shows the old
+ * state, as in any filesystem.
  *
- * Context: the lower directory is locked. Until dxs_settled(), or, of a name
+ * Context: the lower directory is locked. Lasts until dxs_settled() or, for a name
  * that is removed, until the VFS makes the dentry negative.
  */
 void dxs_busy(struct dentry *dentry)
 {
-	/* The lower dentry changes after a lock was taken: see dxs_look_below(). */
+	/*
+	 * Ordered before the change of the lower dentry by the lock that the change
+	 * takes: see dxs_look_below().
+	 */
 	WRITE_ONCE(dentry->d_time, DXS_BUSY);
 }
 
 /**
- * dxs_settled() - the lower filesystem has done what dxs_busy() began
+ * dxs_settled() - the change of the lower name that dxs_busy() announced is over
  * @dentry: of the stack
- * @right: the lower dentry is what it should be, when the VFS has done its
- *	part; false if that is not known
+ * @right: the lower dentry will match @dentry when the VFS has done its part; false
+ *	if that is not known
  *
- * Context: if @right, the lower directory is locked, so that nobody else changes
- * the name.
+ * Context: if @right, the lower directory is locked, so that the name does not
+ * change.
  */
 void dxs_settled(struct dentry *dentry, bool right)
 {
@@ -140,7 +85,7 @@ void dxs_settled(struct dentry *dentry, bool right)
 
 	if (right && lower) {
 		spin_lock(&lower->d_lock);
-		/* Those that the lower filesystem looks at, it has to look at. */
+		/* Not recorded if each lookup has to call the lower ->d_revalidate. */
 		if (!d_unhashed(lower) &&
 		    !(lower->d_flags & DCACHE_OP_REVALIDATE))
 			seq = raw_read_seqcount(&lower->d_seq);
@@ -150,13 +95,13 @@ void dxs_settled(struct dentry *dentry, bool right)
 }
 
 /**
- * dxs_nameless() - a dentry has no name any more, or never had one
+ * dxs_nameless() - mark a dentry that lost its name, or never had one
  * @dentry: of the stack: removed or replaced, or of an O_TMPFILE
  *
- * H71: the VFS does not ask whether a dentry without a name is valid, for it does
- * not find it. overlayfs does: it keeps the dentry by which it found a file for
- * all names of the file, and asks about that. It is right as long as anybody has
- * it. After dxs_remove() the VFS may make it negative, with a name (dxs_d_iput()).
+ * H71: the VFS never revalidates a dentry without a name, because no lookup finds it.
+ * overlayfs does: it keeps the dentry by which it first found a file for all names of
+ * the file, and revalidates it. Such a dentry is valid as long as it is referenced.
+ * After dxs_remove() the VFS may make it negative, with a name (dxs_d_iput()).
  *
  * Context: as dxs_settled().
  */
@@ -165,14 +110,87 @@ void dxs_nameless(struct dentry *dentry)
 	WRITE_ONCE(dentry->d_time, DXS_NAMELESS);
 }
 
-/* How a lower dentry compares with ours. */
+/*
+ * Makes a lower dentry negative whose file was removed, and hashes it again, unless
+ * another dentry of the name exists.
+ *
+ * Context: the lower directory is locked.
+ * Return: true if the lower dentry now shows that the name is free.
+ */
+static bool dxs_vacate_locked(struct dentry *lower)
+{
+	struct dentry *other = d_lookup(lower->d_parent, &lower->d_name);
+
+	if (other) {
+		dput(other);
+		return false;
+	}
+	/* d_delete() makes it negative only if this is the only reference. */
+	d_delete(lower);
+	if (d_is_positive(lower))
+		return false;
+	d_rehash(lower);
+	return true;
+}
+
+/*
+ * A file was removed through the stack, and the VFS has made the stack's dentry
+ * negative because no other task had a reference to it. The lower dentry had to stay
+ * positive until now, for tasks that have the file open. Make it negative, too, so
+ * that it caches that the name is free, as it would without the stack.
+ *
+ * H81: the lower directory was not locked since dxs_remove(). It may have been
+ * removed. The name may have been created again or looked up: then another dentry of
+ * the name exists. A lookup may have found this dentry before, and use its inode. In
+ * all these cases the name is looked up again when it is next needed. The same
+ * happens if the lower directory is locked now, because this does not wait for the
+ * lock.
+ *
+ * Return: false if @lower has to be dropped.
+ */
+static bool dxs_vacate(struct dentry *dentry, struct dentry *lower)
+{
+	struct dentry *parent = lower->d_parent;
+	struct inode *dir = d_inode(parent);
+	bool vacant = false;
+
+	if (inode_trylock(dir)) {
+		if (d_unhashed(lower) && lower->d_parent == parent &&
+		    !IS_DEADDIR(dir) && !IS_ENCRYPTED(dir))
+			vacant = dxs_vacate_locked(lower);
+		dxs_settled(dentry, vacant);
+		inode_unlock(dir);
+	} else {
+		/* It was marked DXS_NAMELESS by dxs_remove(). */
+		dxs_settled(dentry, false);
+	}
+	return vacant;
+}
+
+/* ->d_iput: the dentry is freed, or becomes negative because its file was removed. */
+static void dxs_d_iput(struct dentry *dentry, struct inode *inode)
+{
+	struct dentry *lower = dentry->d_fsdata;
+
+	/*
+	 * Put the lower dentry first, so that the stack's inode holds the last
+	 * reference to the lower inode (H32).
+	 */
+	if (d_unhashed(dentry) || !dxs_vacate(dentry, lower)) {
+		WRITE_ONCE(dentry->d_fsdata, NULL);
+		dput(lower);
+	}
+	iput(inode);
+}
+
+/* Result of comparing a lower dentry with the stack's. */
 enum dxs_below {
 	DXS_RIGHT,
-	DXS_AWAY,	/* the same file, by another name or in another place */
+	DXS_AWAY,	/* same file, but renamed or moved */
 	DXS_GONE,
 };
 
-/* The lower d_lock is held. */
+/* Context: d_lock of the lower dentry is held. */
 static enum dxs_below dxs_stands_for(const struct dentry *lower,
 				     const struct dentry *parent,
 				     const struct qstr *name,
@@ -187,8 +205,8 @@ static enum dxs_below dxs_stands_for(const struct dentry *lower,
 }
 
 /*
- * Under RCU, for both parents' and the lower dentry's sake. @seq: d_seq of the
- * lower dentry that the answer is for.
+ * Context: RCU read section, which keeps both parents and the lower dentry. @seq:
+ * out: d_seq of the lower dentry that the result is for.
  */
 static enum dxs_below dxs_compare(struct dentry *dentry, struct dentry *lower,
 				  unsigned int *seq)
@@ -208,7 +226,7 @@ static enum dxs_below dxs_compare(struct dentry *dentry, struct dentry *lower,
 	return below;
 }
 
-/* Has nothing happened to the lower dentry since it was last looked at? Under RCU. */
+/* Is the lower dentry unchanged since the last check? Context: RCU read section. */
 static inline bool dxs_remembered_rcu(const struct dentry *dentry)
 {
 	const struct dentry *lower = READ_ONCE(dentry->d_fsdata);
@@ -217,7 +235,7 @@ static inline bool dxs_remembered_rcu(const struct dentry *dentry)
 			READ_ONCE(dentry->d_time);
 }
 
-/* Our dentry may lose its lower one meanwhile, which RCU keeps. */
+/* The stack's dentry may drop its lower dentry concurrently; RCU keeps that in memory. */
 static inline bool dxs_remembered(const struct dentry *dentry)
 {
 	bool same;
@@ -229,8 +247,8 @@ static inline bool dxs_remembered(const struct dentry *dentry)
 }
 
 /*
- * Compares when d_seq is not the one remembered, and remembers it if all is
- * right. Our own dentry may be moved meanwhile, by a call of the stack.
+ * Compares the two dentries after d_seq changed, and records the new d_seq if they
+ * match. The stack's dentry may be moved concurrently by a call of the stack.
  */
 static enum dxs_below dxs_look_below(struct dentry *dentry)
 {
@@ -250,12 +268,15 @@ static enum dxs_below dxs_look_below(struct dentry *dentry)
 			below = DXS_GONE;
 		else
 			below = dxs_compare(dentry, lower, &seq);
-		/* Settled since the caller looked: the VFS is about to follow. */
+		/*
+		 * dxs_settled() was called since the caller's check: the VFS is about
+		 * to make its change.
+		 */
 		if (below != DXS_RIGHT && lower && seq == time)
 			below = DXS_RIGHT;
 		/*
-		 * Who saw the lower dentry changed by a call of the stack sees
-		 * DXS_BUSY now, or what came after it.
+		 * If the lower dentry was changed by a call of the stack, d_time is
+		 * DXS_BUSY or a later value here.
 		 */
 	} while (read_seqcount_retry(&dentry->d_seq, ours) ||
 		 READ_ONCE(dentry->d_time) != time);
@@ -267,10 +288,10 @@ static enum dxs_below dxs_look_below(struct dentry *dentry)
 }
 
 /**
- * dxs_same_below() - is a name what the stack takes it for?
+ * dxs_same_below() - does the lower dentry still match?
  * @dentry: of the stack
  *
- * Context: does not sleep. The answer lasts while the lower directory is locked.
+ * Context: does not sleep. The answer is stable while the lower directory is locked.
  */
 bool dxs_same_below(struct dentry *dentry)
 {
@@ -278,8 +299,32 @@ bool dxs_same_below(struct dentry *dentry)
 }
 
 /**
- * dxs_remember() - a name was looked up below: remember it, if it is right still
- * @dentry: of the stack; its directory is locked, so that it keeps its name
+ * dxs_known_below() - get the lower dentry of a name that is about to be changed
+ * @dentry: of the stack, positive or negative; its directory is locked
+ *
+ * H81: the lower directory may have changed since the VFS's lookup. A lower dentry
+ * that matches now is the one that a lookup would find.
+ *
+ * Context: the lower directory is locked; the answer is stable until it is unlocked.
+ * Return: the lower dentry, whose reference @dentry holds; NULL if a lookup is
+ * needed.
+ */
+struct dentry *dxs_known_below(struct dentry *dentry)
+{
+	struct dentry *lower = dxs_lower_dentry(dentry);
+	unsigned long time = READ_ONCE(dentry->d_time);
+
+	/* A lookup revalidates dentries that have a lower ->d_revalidate. */
+	if (!lower || lower->d_flags & DCACHE_OP_REVALIDATE ||
+	    time == DXS_BUSY || time == DXS_NAMELESS)
+		return NULL;
+	return dxs_same_below(dentry) ? lower : NULL;
+}
+
+/**
+ * dxs_remember() - record d_seq of the lower dentry after a lookup, if it still
+ * matches
+ * @dentry: of the stack; its directory is locked, so its name is stable
  *
  * Context: does not sleep.
  */
@@ -299,7 +344,10 @@ void dxs_remember(struct dentry *dentry)
 	WRITE_ONCE(dentry->d_time, seq);
 }
 
-/* What the lower filesystem itself says, of names without their key (H54). */
+/*
+ * Calls ->d_revalidate of the lower dentry, which encrypted names without key have
+ * (H54).
+ */
 static int dxs_ask_below(struct dentry *dentry, unsigned int flags)
 {
 	struct dentry *lower;
@@ -319,37 +367,50 @@ static int dxs_ask_below(struct dentry *dentry, unsigned int flags)
 }
 
 /*
- * The name is right. H37: the VFS goes by the copies of what it finds without asking
- * us, as before it removes or links a file or follows a symbolic link; in RCU mode
- * by those of a link only.
+ * The name is valid. H37: does the VFS use the copied attributes of what it finds
+ * without another call into the stack? It does before it removes or links a file or
+ * follows a symlink. In RCU mode it uses those of symlinks only, and two flags:
+ * S_APPEND and S_IMMUTABLE make it refuse before it calls ->permission, so
+ * out-of-date copies of them would never be refreshed.
  */
-static int dxs_found(struct dentry *dentry, unsigned int flags)
+static inline bool dxs_is_used_rcu(const struct dentry *dentry,
+				   const struct inode *inode)
+{
+	return inode && (d_is_symlink(dentry) ||
+			 READ_ONCE(inode->i_flags) & (S_APPEND | S_IMMUTABLE));
+}
+
+/* Out of line, so that the common path needs no stack frame. */
+static noinline int dxs_found_used_rcu(struct inode *inode)
+{
+	dxs_refresh_rcu(inode);
+	return 1;
+}
+
+static noinline int dxs_found(struct dentry *dentry, unsigned int flags)
 {
 	struct inode *inode = d_inode_rcu(dentry);
 
 	if (!(flags & LOOKUP_RCU)) {
 		if (inode)
 			dxs_refresh(inode, DXS_COPY_ALL);
-	} else if (inode && (d_is_symlink(dentry) ||
-			     READ_ONCE(inode->i_flags) &
-			     (S_APPEND | S_IMMUTABLE))) {
-		/*
-		 * The VFS refuses what these two forbid before it asks
-		 * ->permission: they would stay for ever.
-		 */
+	} else if (dxs_is_used_rcu(dentry, inode)) {
 		dxs_refresh_rcu(inode);
 	}
 	return 1;
 }
 
-static int dxs_d_revalidate(DXS_REVALIDATE_ARGS)
+static noinline int dxs_revalidate_slow(struct dentry *dentry,
+					unsigned int flags)
 {
 	int valid;
 
-	if (likely(flags & LOOKUP_RCU ? dxs_remembered_rcu(dentry) :
-					dxs_remembered(dentry)))
+	if (!(flags & LOOKUP_RCU) && dxs_remembered(dentry))
 		return dxs_found(dentry, flags);
-	/* The root of the stack, a file found by its handle; or see dxs_nameless(). */
+	/*
+	 * The root, a file found by its handle, or a nameless dentry: see
+	 * dxs_nameless().
+	 */
 	if (IS_ROOT(dentry) || READ_ONCE(dentry->d_time) == DXS_NAMELESS)
 		return dxs_found(dentry, flags);
 	if (flags & LOOKUP_RCU)
@@ -361,9 +422,9 @@ static int dxs_d_revalidate(DXS_REVALIDATE_ARGS)
 		return valid == 1 ? dxs_found(dentry, flags) : valid;
 	case DXS_AWAY:
 		/*
-		 * What is mounted on or in it stays there, as everywhere: it is
-		 * found at the new place when that is looked up. The VFS would
-		 * unmount what is in a hashed dentry.
+		 * Mounts on or in the directory stay, as in any filesystem: a lookup
+		 * of the new name finds them. d_invalidate() would unmount them if
+		 * the dentry were hashed.
 		 */
 		if (d_is_dir(dentry))
 			d_drop(dentry);
@@ -373,12 +434,25 @@ static int dxs_d_revalidate(DXS_REVALIDATE_ARGS)
 	}
 }
 
+static int dxs_d_revalidate(DXS_REVALIDATE_ARGS)
+{
+	struct inode *inode;
+
+	if (unlikely(!(flags & LOOKUP_RCU)) ||
+	    unlikely(!dxs_remembered_rcu(dentry)))
+		return dxs_revalidate_slow(dentry, flags);
+	inode = d_inode_rcu(dentry);
+	if (unlikely(dxs_is_used_rcu(dentry, inode)))
+		return dxs_found_used_rcu(inode);
+	return 1;
+}
+
 /**
- * dxs_forget_unused() - have an encrypted name forgotten with its last user
- * @dentry: of the stack, new or used again
+ * dxs_forget_unused() - do not cache a dentry of an encrypted name or file
+ * @dentry: of the stack, new or reused
  *
- * H54: with its key the lower filesystem forgets names and data of all files
- * that nobody uses. Ours would be users.
+ * H54: when a key is removed, the lower filesystem evicts names and data of all files
+ * that are not in use. Cached dentries of the stack would keep them in use.
  *
  * Context: does not sleep. The directory is locked.
  */
@@ -396,6 +470,64 @@ void dxs_forget_unused(struct dentry *dentry)
 	/* A directory may have been encrypted since it was looked up. */
 	if (in_encrypted && !(inode_state_read_once(dir) & I_DONTCACHE))
 		d_mark_dontcache(dir);
+}
+
+/* H66: tasks in d_obtain_alias(); the data of a mark is the lower dentry for the new alias. */
+static struct dxs_marks dxs_obtainers = {
+	.lock = __SPIN_LOCK_UNLOCKED(dxs_obtainers.lock),
+	.list = LIST_HEAD_INIT(dxs_obtainers.list),
+};
+
+/**
+ * dxs_d_init() - ->d_init: initialize a new dentry
+ * @dentry: of the stack, not published yet
+ *
+ * H66: d_obtain_alias() allocates a dentry and publishes it at once. A task that finds it
+ * needs the lower dentry, so it is set here.
+ *
+ * Context: does not sleep.
+ * Return: 0.
+ */
+static int dxs_d_init(struct dentry *dentry)
+{
+	struct dxs_mark *mark;
+
+	/* The caller's own mark it sees without the lock. */
+	if (likely(list_empty(&dxs_obtainers.list)))
+		return 0;
+	mark = dxs_my_mark(&dxs_obtainers);
+	if (!mark)
+		return 0;
+	dentry->d_fsdata = dget(mark->data);
+	dxs_settled(dentry, false);
+	return 0;
+}
+
+/*
+ * Gets the stack's dentry for a lower dentry that was found by its handle; consumes
+ * the reference. A new dentry has its lower dentry before it is published.
+ */
+struct dentry *dxs_obtain_alias(struct super_block *sb, struct dentry *lower)
+{
+	struct dxs_mark mark;
+	struct dentry *dentry;
+	struct inode *inode;
+
+	if (IS_ERR_OR_NULL(lower))
+		return lower;
+	inode = dxs_iget(sb, d_inode(lower));
+	if (IS_ERR(inode)) {
+		dput(lower);
+		return ERR_CAST(inode);
+	}
+	dxs_refresh(inode, DXS_COPY_ALL);
+	mark.data = lower;
+	dxs_mark(&dxs_obtainers, &mark);
+	/* If somebody else was first: theirs. */
+	dentry = d_obtain_alias(inode);
+	dxs_unmark(&dxs_obtainers, &mark);
+	dput(lower);
+	return dentry;
 }
 
 const struct dentry_operations dxs_dentry_ops = {

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Open directories: a lower file each, no gates; and their flag.
+ * Open directories: each has a lower file, without gates. Includes
+ * DAXSTACK_IOC_DIR_FLAG.
  */
 #include <linux/fs.h>
 #include <linux/fileattr.h>
@@ -8,7 +9,12 @@
 #include <linux/mount.h>
 #include <linux/sched/signal.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "copies.h"
+#include "lower.h"
+#include "pace.h"
+#include "report.h"
+#include "vfs.h"
 
 static int dxs_dir_open(struct inode *inode, struct file *file)
 {
@@ -28,9 +34,10 @@ static int dxs_dir_release(struct inode *inode, struct file *file)
 }
 
 /*
- * The VFS holds the lock of our file's position, and so that of the lower. It has
- * asked security modules about our file; iterate_dir() would ask them about the
- * lower one, which knows nothing of who was given the file since (H39).
+ * f_pos_lock of the stack's file, held by the VFS, also serializes the lower file's
+ * position. iterate_dir() has asked security modules about the stack's file. It is
+ * not called for the lower file, because that would ask them about it, and the lower
+ * file does not show to whom the stack's file was passed (H39).
  */
 static int dxs_dir_iterate(struct file *file, struct dir_context *ctx)
 {
@@ -38,7 +45,7 @@ static int dxs_dir_iterate(struct file *file, struct dir_context *ctx)
 	struct inode *dir = file_inode(lower);
 	int err;
 
-	/* relatime compares copies (H37); the VFS keeps the atime. */
+	/* relatime compares the copied times (H37); the VFS updates the atime. */
 	dxs_refresh(file_inode(file), DXS_COPY_TIMES);
 	err = down_read_killable(&dir->i_rwsem);
 	if (err)
@@ -80,8 +87,9 @@ static bool dxs_dir_is_frozen(const struct file *file)
 }
 
 /*
- * H22: to wait for write access would know no timeout and no signal. A freeze
- * that begins after this is waited for all the same, as by write(2).
+ * H22: mnt_want_write_file() would wait for a thaw without timeout and ignoring
+ * signals, so wait here first. A freeze that begins after this is waited for all the
+ * same, as by write(2).
  */
 static enum daxstack_reason dxs_dir_wait(const struct file *file,
 					 int timeout_ms)
@@ -97,7 +105,10 @@ static enum daxstack_reason dxs_dir_wait(const struct file *file,
 	return DAXSTACK_REASON_NONE;
 }
 
-/* As FS_IOC_FSSETXATTR with what FS_IOC_FSGETXATTR says, but for this bit. */
+/*
+ * Like FS_IOC_FSSETXATTR with the result of FS_IOC_FSGETXATTR and FS_XFLAG_DAX
+ * changed.
+ */
 static long dxs_dir_store(struct file *file, struct daxstack_switch *arg)
 {
 	struct dentry *dentry = file->f_path.dentry;
@@ -156,9 +167,16 @@ static long dxs_dir_flag(struct file *file, struct daxstack_switch *arg)
 static long dxs_dir_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
-	if (cmd == DAXSTACK_IOC_DIR_FLAG)
-		return dxs_ioc_ask(file, (void __user *)arg, dxs_dir_flag);
-	return dxs_ioctl_lower(file->private_data, cmd, arg);
+	void __user *uarg = (void __user *)arg;
+
+	switch (cmd) {
+	case DAXSTACK_IOC_DIR_FLAG:
+		return dxs_ioc_ask(file, uarg, dxs_dir_flag);
+	case DAXSTACK_IOC_HEAT_OPEN:
+		return dxs_ioc_heat_open(file_inode(file)->i_sb, uarg);
+	default:
+		return dxs_ioctl_lower(file->private_data, cmd, arg);
+	}
 }
 
 const struct file_operations dxs_dir_fops = {

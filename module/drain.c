@@ -1,35 +1,36 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Emptying the LRU batches of processors.
+ * Draining the LRU batches of all processors.
  *
- * A folio that was just read or written lies in a batch of the processor that
- * did it, which refers to it. The kernel empties the batches of all processors
- * for POSIX_FADV_DONTNEED, if there is a folio that it cannot drop; other ways are
- * not open to modules.
+ * A folio that was just read or written is in an LRU batch of the processor that did
+ * it, which holds a reference to it. Of the kernel functions that drain the batches
+ * of all processors, only POSIX_FADV_DONTNEED is available to modules; it drains them
+ * if it finds a folio that it cannot drop.
  *
- * H48: that waits for a worker on each processor that has something in a batch.
- * Where a real-time task keeps the processor to itself it waits for ever, and
- * cannot be killed. So a worker of our own waits for that, which holds no lock,
- * and a switch waits for the worker, for a time that is bounded.
+ * H48: draining waits for a worker on each processor that has folios in a batch. If a
+ * real-time task keeps a processor to itself, that wait never ends and cannot be
+ * killed. So a worker of the stack drains, holding no lock, and a switch waits for
+ * that worker with a timeout.
  */
 #include <linux/fadvise.h>
 #include <linux/pagemap.h>
 #include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "mapping.h"
 #include "wait.h"
 
 static void dxs_drain_work(struct work_struct *work);
 
 /*
- * The one worker there is: the kernel does not do it twice at a time either.
+ * The only drain worker; the kernel does not drain twice at a time either.
  *
- * @file: by which it works, a reference; NULL: it has nothing to do. Who makes it
- *	something else than NULL may write the others until the work is queued.
- * @pos: a page of the file that could not be dropped
- * @given: how often it was asked
- * @done: how often it was through
+ * @file: lower file to drain by, referenced; NULL: the worker is idle. The task that
+ *	sets it from NULL owns the other fields until it queues the work.
+ * @pos: offset of a folio of the file that could not be dropped
+ * @given: number of drains requested
+ * @done: number of the last drain that completed
  */
 static struct {
 	struct work_struct work;
@@ -48,13 +49,13 @@ static void dxs_drain_work(struct work_struct *work)
 
 	generic_fadvise(file, dxs_drainer.pos, PAGE_SIZE, POSIX_FADV_DONTNEED);
 	/*
-	 * Pairs with the cmpxchg in dxs_drain_claim(). Who claims it now is served
-	 * when this is over.
+	 * Pairs with the cmpxchg in dxs_drain_claim(). A task that claims the worker
+	 * now is served when this work is done.
 	 */
 	smp_store_release(&dxs_drainer.file, NULL);
 	/*
-	 * Before those who wait go on: a kernel thread's last one is put a moment
-	 * later, and keeps the lower filesystem mounted until then.
+	 * Put before the waiters are woken: the final fput() of a kernel thread is
+	 * deferred, and the file keeps the lower filesystem mounted until then.
 	 */
 	fput(file);
 	/* Pairs with the acquire in dxs_drain_is_done(). */
@@ -85,10 +86,10 @@ static long dxs_drain_wait(struct file *file, unsigned long ticket,
 }
 
 /*
- * The first folio of a mapping that may be in a batch: large ones never are. By a
- * page of a large one nothing is drained.
+ * Finds the first folio of a mapping that may be in an LRU batch. Large folios never
+ * are: fadvise of a page of one drains nothing.
  *
- * Return: false if it has none.
+ * Return: false if there is none.
  */
 static bool dxs_first_small_folio(struct address_space *mapping, loff_t *pos)
 {
@@ -112,12 +113,13 @@ static bool dxs_first_small_folio(struct address_space *mapping, loff_t *pos)
 }
 
 /**
- * dxs_drain() - have the LRU batches emptied because of folios that stay
+ * dxs_drain() - drain the LRU batches, after folios could not be dropped
  * @file: of the lower filesystem
  * @timeout: how long to wait, in jiffies
  *
- * Context: sleeps; ends early by a signal.
- * Return: true if it was done; false: also if it goes on still.
+ * Context: sleeps; ends early on a signal.
+ * Return: true if the batches were drained; false if not, or if the worker is still
+ * draining.
  */
 bool dxs_drain(struct file *file, long timeout)
 {
@@ -139,14 +141,13 @@ bool dxs_drain(struct file *file, long timeout)
 }
 
 /**
- * dxs_drains() - is the worker still busy with a mapping?
+ * dxs_drains() - is the drain worker using a mapping?
  * @mapping: of a lower inode
  *
- * It looks at folios and shadow entries; the mapping must not turn DAX
- * meanwhile.
+ * The worker looks at folios and shadow entries, so the mapping must not become DAX.
  *
- * Context: any. If the caller keeps others from dxs_drain() with a file of this
- * mapping, the answer no lasts.
+ * Context: any. A result of false is stable if the caller excludes calls of
+ * dxs_drain() for this mapping.
  */
 bool dxs_drains(const struct address_space *mapping)
 {

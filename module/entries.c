@@ -1,15 +1,16 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * What a lower mapping holds: folios in cached mode, DAX entries in dax mode.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* Entries of lower mappings: folios in cached mode, DAX entries in dax mode. */
 #include <linux/dax.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/writeback.h>
 
-#include "daxstack.h"
+#include "mapping.h"
 
-/* Adds up what @weigh gives each entry from @first to @last, as far as @enough. */
+/*
+ * Sums @weigh over the entries from @first to @last, and stops once the sum is
+ * @enough.
+ */
 static u64 dxs_sum_range(struct address_space *mapping, pgoff_t first,
 			 pgoff_t last,
 			 u64 (*weigh)(struct xa_state *xas, void *entry),
@@ -45,11 +46,11 @@ static u64 dxs_sum(struct address_space *mapping,
 }
 
 /**
- * dxs_dirty_pages() - how much is dirty?
+ * dxs_dirty_pages() - number of dirty pages
  * @mapping: of a lower inode
  *
  * Context: sleeps.
- * Return: pages, each entry counted as the pages it stands for.
+ * Return: the sum of the sizes of dirty entries, in pages.
  */
 u64 dxs_dirty_pages(struct address_space *mapping)
 {
@@ -85,15 +86,15 @@ static u64 dxs_weigh_busy_entry(struct xa_state *xas, void *entry)
 
 static u64 dxs_weigh_pinned_folio(struct xa_state *xas, void *entry)
 {
-	/* Else a DAX or shadow entry. */
+	/* A value entry is a DAX or shadow entry. */
 	return !xa_is_value(entry) && folio_maybe_dma_pinned(entry);
 }
 
 /*
- * H41: what an entry is depends on the mode, which a switch may change between two
- * entries for those who do not keep switches away. dxs_flip() changes it with the
- * xarray lock held and the mapping empty: with that lock held, as it is here, all
- * entries are of the mode.
+ * H41: the type of an entry depends on the mode, and a caller that does not exclude
+ * switches may see the mode change between two entries. dxs_flip() changes the mode
+ * with the xarray lock held and the mapping empty, so under this lock, as here, all
+ * entries belong to the current mode.
  */
 static u64 dxs_weigh_pinned(struct xa_state *xas, void *entry)
 {
@@ -106,11 +107,11 @@ static u64 dxs_weigh_pinned(struct xa_state *xas, void *entry)
 }
 
 /**
- * dxs_mapped() - does anybody map a file?
+ * dxs_mapped() - is a file mapped?
  * @mapping: of its lower inode
  *
- * mapping_mapped() without the lock may say no for a moment in which a VMA is
- * adjusted (mremap, mprotect), and so is out of the tree (H28).
+ * Without the lock, mapping_mapped() may return false while a VMA is out of the tree
+ * because it is being adjusted (mremap, mprotect) (H28).
  *
  * Context: sleeps.
  */
@@ -125,15 +126,15 @@ bool dxs_mapped(struct address_space *mapping)
 }
 
 /**
- * dxs_memory_hold() - keep the memory of a DAX device from going
- * @lower: superblock on it
- * @id: for dxs_memory_release()
+ * dxs_memory_hold() - keep the memory of a DAX device in place
+ * @lower: superblock on the device
+ * @id: out: for dxs_memory_release()
  *
- * Who unbinds the device's driver takes its memory away, mounted or not, and with
- * it the struct pages that DAX entries stand for. That waits for us.
+ * Unbinding the device's driver removes its memory and the struct pages of DAX
+ * entries, even while mounted. It waits for the holders.
  *
- * Context: sleeps. To be held for as long as pages may be looked at.
- * Return: true if it is there.
+ * Context: sleeps. Hold it while struct pages are accessed.
+ * Return: true if the memory is present.
  */
 bool dxs_memory_hold(const struct super_block *lower, int *id)
 {
@@ -141,7 +142,7 @@ bool dxs_memory_hold(const struct super_block *lower, int *id)
 	u64 start;
 
 	*id = dax_read_lock();
-	/* Gives only one that is alive. */
+	/* Returns only a device that is alive. */
 	dax_dev = fs_dax_get_by_bdev(lower->s_bdev, &start, NULL, NULL);
 	if (!dax_dev) {
 		dax_read_unlock(*id);
@@ -152,7 +153,7 @@ bool dxs_memory_hold(const struct super_block *lower, int *id)
 }
 
 /**
- * dxs_memory_release() - let it go, if it has to
+ * dxs_memory_release() - allow the memory to be removed again
  * @id: from dxs_memory_hold()
  */
 void dxs_memory_release(int id)
@@ -161,13 +162,13 @@ void dxs_memory_release(int id)
 }
 
 /**
- * dxs_pinned() - does anybody hold a page of a mapping?
+ * dxs_pinned() - are pages of a mapping pinned?
  * @mapping: of a lower inode that is not mapped
  *
- * In dax mode anyone who refers to a page counts, also if it is no longer mapped
- * but still under DMA, which dax_layout_busy_page() would not find (H8). In
- * cached mode only those who may write to it count (FOLL_PIN): a reference
- * may be that of an LRU batch.
+ * In dax mode any reference to a page counts, including one to a page that is no
+ * longer mapped but still under DMA, which dax_layout_busy_page() would not find
+ * (H8). In cached mode only FOLL_PIN counts, whose holder may write to the page: a
+ * plain reference may be that of an LRU batch.
  *
  * Context: sleeps; the mode may change meanwhile (H41).
  */
@@ -179,7 +180,7 @@ bool dxs_pinned(struct address_space *mapping)
 	if (mapping_empty(mapping))
 		return false;
 	there = dxs_memory_hold(mapping->host->i_sb, &id);
-	/* Nobody holds pages that are gone. */
+	/* If the device's memory is gone, no task can hold its pages. */
 	pinned = dxs_sum(mapping, there ? dxs_weigh_pinned :
 					  dxs_weigh_pinned_folio, 1);
 	if (there)
@@ -187,7 +188,7 @@ bool dxs_pinned(struct address_space *mapping)
 	return pinned;
 }
 
-/* The next entry from @first on. Return: false if there is none. */
+/* Finds the next entry from @first on. Return: false if there is none. */
 static bool dxs_next_entry(struct address_space *mapping, pgoff_t *first)
 {
 	unsigned long index = *first;
@@ -212,14 +213,14 @@ static void dxs_drop_piece(struct address_space *mapping, pgoff_t first,
 }
 
 /**
- * dxs_drop_entries() - drop the DAX entries that nobody has a use for
+ * dxs_drop_entries() - drop clean DAX entries before the gates are closed
  * @mapping: of a lower inode in dax mode, which has been written back
  *
- * With everything open, so that little is left to be dropped when the gates are
- * shut (H47): in pieces, under the invalidate_lock, which every DAX fault holds
- * for reading. With it held and the piece unmapped nobody can come by a page of
- * it; if nobody holds one either (H8), its clean entries go. Who has a use for
- * them faults again. What became dirty, and pieces with a busy page, stay.
+ * H47: leaves few entries to be dropped with the gates closed. Works in pieces, under
+ * the invalidate_lock, which every DAX fault holds for reading. With the lock held
+ * and the piece unmapped, no task can get at a page of the piece; if no page of it is
+ * held either (H8), its clean entries are dropped. A later access faults them in
+ * again. Entries that became dirty, and pieces with a busy page, are kept.
  *
  * Context: sleeps. The mode cannot change.
  * Return: false if a fatal signal came first.
@@ -245,11 +246,9 @@ bool dxs_drop_entries(struct address_space *mapping)
  * dxs_write_entries() - write back the dirty DAX entries
  * @mapping: of a lower inode in dax mode
  *
- * H47: in ranges, because the kernel tags what it is about to write with
- * interrupts off, up to 4096 entries of a range at a time
- * (tag_pages_for_writeback()), and on Linux 6.1 a read fault makes an entry that
- * counts as dirty. An entry that is dirty when this begins is in one of the ranges
- * that follow.
+ * H47: writes in ranges, because tag_pages_for_writeback() tags up to 4096 entries of
+ * a range with interrupts off, and on Linux 6.1 each read fault adds an entry that
+ * counts as dirty. Every entry that is dirty at the start is in one of the ranges.
  *
  * Context: sleeps. The mode cannot change.
  * Return: 0 or a negative errno.

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Open regular files: every data call passes the I/O gate and is then the
- * lower filesystem's.
+ * Open regular files: every data call enters the I/O gate and is then passed to the lower
+ * filesystem.
  */
 #include <linux/fs.h>
 #include <linux/fadvise.h>
@@ -12,30 +12,12 @@
 
 #include <linux/module.h>
 
-#include "daxstack.h"
-
-static struct kmem_cache *dxs_file_cachep;
-
-int __init dxs_init_filecache(void)
-{
-	dxs_file_cachep = KMEM_CACHE(dxs_file, SLAB_ACCOUNT);
-	return dxs_file_cachep ? 0 : -ENOMEM;
-}
-
-void dxs_destroy_filecache(void)
-{
-	kmem_cache_destroy(dxs_file_cachep);
-}
-
-struct dxs_file *dxs_alloc_file(void)
-{
-	return kmem_cache_alloc(dxs_file_cachep, GFP_KERNEL);
-}
-
-void dxs_free_file(struct dxs_file *df)
-{
-	kmem_cache_free(dxs_file_cachep, df);
-}
+#include "entry.h"
+#include "copies.h"
+#include "gates.h"
+#include "lower.h"
+#include "marks.h"
+#include "vfs.h"
 
 static int dxs_open(struct inode *inode, struct file *file)
 {
@@ -62,30 +44,44 @@ static int dxs_release(struct inode *inode, struct file *file)
 
 	if (df)
 		dxs_close_map(file, df->map);
-	dxs_lower_close(dxs_lower_file(file));
+	dxs_close_lower(file);
 	if (df)
 		dxs_free_file(df);
 	return 0;
 }
 
-/* What a caller may ask for that goes for the lower call as well. */
+/* Flags of the caller that apply to the lower call as well. */
 #define DXS_IOCB_PASSED	(IOCB_APPEND | IOCB_DIRECT | IOCB_DSYNC | IOCB_SYNC | \
 			 IOCB_NOWAIT | IOCB_NOIO | IOCB_WRITE | \
 			 IOCB_DONTCACHE | IOCB_ATOMIC)
 
 /*
- * What dax mode cannot give: no page cache is passed by, and the lower filesystem
- * writes in pieces what was to be written in one.
+ * Flags that dax mode cannot honour: it has no page cache to bypass, and the lower
+ * filesystem writes in pieces what should be written at once.
  */
 #define DXS_IOCB_CACHED	(IOCB_DONTCACHE | IOCB_ATOMIC)
 
+/* ... and of DXS_IOCB_PASSED those that need no check here. */
+#define DXS_IOCB_PLAIN	(DXS_IOCB_PASSED & ~(IOCB_NOWAIT | DXS_IOCB_CACHED))
+
 /*
- * The lower call gets an iocb of its own, and a synchronous one: pmem finishes
- * I/O before it returns, so there is nothing to gain from an asynchronous one,
- * which would need memory that outlives the call. To an asynchronous caller
- * the call is one that was done at once.
+ * H75: may the lower filesystem use the iocb of the caller for its call, with ->ki_filp
+ * replaced during the call? Only a synchronous one: no other task has it, nothing uses it
+ * after the call, and everything in it applies to the lower call. The lower filesystem
+ * keeps an asynchronous iocb, and completes it after the stack has restored ->ki_filp: by
+ * the wrong inode.
  */
-static inline struct kiocb dxs_lower_iocb(const struct kiocb *iocb)
+static __always_inline bool dxs_lend_iocb(struct kiocb *iocb)
+{
+	return is_sync_kiocb(iocb) && !(iocb->ki_flags & ~DXS_IOCB_PLAIN);
+}
+
+/*
+ * Otherwise the lower call gets an iocb of its own, a synchronous one: pmem finishes I/O
+ * before it returns, so that an asynchronous call would gain nothing and need memory that
+ * outlives the call. To an asynchronous caller the call was completed at once.
+ */
+static struct kiocb dxs_lower_iocb(const struct kiocb *iocb)
 {
 	return (struct kiocb){
 		.ki_filp = dxs_lower_file(iocb->ki_filp),
@@ -97,14 +93,13 @@ static inline struct kiocb dxs_lower_iocb(const struct kiocb *iocb)
 
 static int dxs_flagged_enter(struct inode *inode, const struct kiocb *iocb)
 {
-	struct dxs_gates *gates = dxs_gates(inode);
 	int err = 0;
 
 	if (!(iocb->ki_flags & IOCB_NOWAIT))
 		err = dxs_io_enter(inode);
-	else if (!gates || !dxs_gate_try_enter(&gates->io))
+	else if (!dxs_gate_try_enter(&DXS_I(inode)->gates.io))
 		err = -EAGAIN;
-	/* The VFS has asked the stack's inode, which is never in dax mode. */
+	/* The VFS has checked the inode of the stack, which is never in dax mode. */
 	if (!err && iocb->ki_flags & DXS_IOCB_CACHED &&
 	    dxs_mode(inode) == DAXSTACK_DAX) {
 		dxs_io_leave(inode);
@@ -113,18 +108,23 @@ static int dxs_flagged_enter(struct inode *inode, const struct kiocb *iocb)
 	return err;
 }
 
-static inline int dxs_iocb_enter(struct inode *inode, const struct kiocb *iocb)
+/*
+ * Update the atime after a read, by the options of the stack's mount: see
+ * dxs_lower_flags(). touch_atime() compares the copies (H37).
+ */
+static void dxs_touch_atime(struct file *file)
 {
-	if (unlikely(iocb->ki_flags & (IOCB_NOWAIT | DXS_IOCB_CACHED)))
-		return dxs_flagged_enter(inode, iocb);
-	return dxs_io_enter(inode);
+	if (file->f_flags & O_NOATIME ||
+	    READ_ONCE(file->f_path.mnt->mnt_flags) & MNT_NOATIME)
+		return;
+	dxs_refresh(file_inode(file), DXS_COPY_TIMES | DXS_COPY_REST);
+	file_accessed(file);
 }
 
 /*
- * The atime after a read of a file, by the options of the stack's mount: see
- * dxs_lower_flags(). The lower filesystems mark it if they have begun to read,
- * though there was nothing at @pos, the buffer was bad (EFAULT), or direct I/O was
- * not aligned (EINVAL). The page cache first looks whether there can be anything.
+ * The lower filesystems update the atime once they have begun to read, even if there was
+ * nothing at @pos, the buffer was bad (EFAULT), or direct I/O was not aligned (EINVAL). The
+ * page cache first checks whether there can be anything.
  */
 static void dxs_accessed(struct file *file, loff_t pos, ssize_t ret)
 {
@@ -137,10 +137,33 @@ static void dxs_accessed(struct file *file, loff_t pos, ssize_t ret)
 		    dxs_mode(inode) == DAXSTACK_CACHED)
 			return;
 	}
-	file_accessed(file);
+	dxs_touch_atime(file);
 }
 
-static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+/* Racing, as the VFS itself reads them. */
+static __always_inline bool dxs_older(struct timespec64 a, struct timespec64 b)
+{
+	return likely(a.tv_sec < b.tv_sec) ||
+		(a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
+}
+
+/*
+ * Would touch_atime() leave the atime alone, because of relatime? The cheapest check: by the
+ * times of the lower inode itself, whatever the copies are. The clock of touch_atime() may
+ * be ahead by less than a second. If this says no, touch_atime() decides.
+ */
+static __always_inline bool dxs_atime_stands(const struct file *file,
+					     const struct inode *lower)
+{
+	const struct timespec64 atime = dxs_racing(inode_get_atime(lower));
+
+	return READ_ONCE(file->f_path.mnt->mnt_flags) & MNT_RELATIME &&
+		dxs_older(dxs_racing(inode_get_mtime(lower)), atime) &&
+		dxs_older(dxs_racing(inode_get_ctime(lower)), atime) &&
+		ktime_get_real_seconds() - atime.tv_sec < 24 * 60 * 60 - 1;
+}
+
+static noinline ssize_t dxs_read_apart(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct kiocb lower = dxs_lower_iocb(iocb);
@@ -148,16 +171,56 @@ static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	loff_t pos = iocb->ki_pos;
 	ssize_t ret;
 
-	ret = dxs_iocb_enter(inode, iocb);
+	ret = dxs_flagged_enter(inode, iocb);
 	if (ret)
 		return ret;
-	/* relatime compares copies (H37). */
-	dxs_refresh(inode, DXS_COPY_SIZE | DXS_COPY_TIMES);
 	ret = lower.ki_filp->f_op->read_iter(&lower, to);
 	iocb->ki_pos = lower.ki_pos;
+	dxs_heat_read(inode, iocb->ki_pos, ret);
+	dxs_refresh(inode, DXS_COPY_SIZE);
 	if (!empty)
 		dxs_accessed(iocb->ki_filp, pos, ret);
 	dxs_io_leave(inode);
+	return ret;
+}
+
+/* If nothing was read, ->ki_pos has not changed. */
+static noinline ssize_t dxs_read_end(struct kiocb *iocb, ssize_t ret)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	dxs_refresh(inode, DXS_COPY_SIZE);
+	dxs_accessed(iocb->ki_filp, iocb->ki_pos, ret);
+	dxs_io_leave(inode);
+	return ret;
+}
+
+/*
+ * Every instruction of a read or a write counts (docs/performance.md). The common path is
+ * inline; rare cases are out of line and called last, so that the compiler saves no
+ * registers around the calls.
+ */
+static ssize_t dxs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+	struct inode *inode = file_inode(file);
+	struct dxs_inode *di = DXS_I(inode);
+	struct file *lower;
+	ssize_t ret;
+
+	if (unlikely(!dxs_lend_iocb(iocb) || !iov_iter_count(to) ||
+		     !dxs_gate_enter_open(&di->gates.io)))
+		return dxs_read_apart(iocb, to);
+	lower = dxs_lower_file(file);
+	iocb->ki_filp = lower;
+	ret = lower->f_op->read_iter(iocb, to);
+	iocb->ki_filp = file;
+	ret = dxs_heat_read(inode, iocb->ki_pos, ret);
+	if (unlikely(ret <= 0 || !dxs_copies_fresh(inode, DXS_COPY_SIZE) ||
+		     !dxs_atime_stands(file, di->lower)))
+		return dxs_read_end(iocb, ret);
+	if (unlikely(!dxs_gate_left(&di->gates.io)))
+		return dxs_gate_leave_slow_with(&di->gates.io, ret);
 	return ret;
 }
 
@@ -172,9 +235,9 @@ static ssize_t dxs_splice_read(struct file *file, loff_t *pos,
 	ret = dxs_io_enter(inode);
 	if (ret)
 		return ret;
-	/* As above. */
-	dxs_refresh(inode, DXS_COPY_SIZE | DXS_COPY_TIMES);
 	ret = dxs_splice_read_lower(file, pos, pipe, len, flags);
+	dxs_heat_read(inode, *pos, ret);
+	dxs_refresh(inode, DXS_COPY_SIZE);
 	if (len)
 		dxs_accessed(file, from, ret);
 	dxs_io_leave(inode);
@@ -182,18 +245,18 @@ static ssize_t dxs_splice_read(struct file *file, loff_t *pos,
 }
 
 /* The lower s_writers are held. */
-static inline ssize_t dxs_write_gated(struct kiocb *iocb,
-				      struct iov_iter *from)
+static ssize_t dxs_write_gated(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct kiocb lower = dxs_lower_iocb(iocb);
 	ssize_t ret;
 
-	ret = dxs_iocb_enter(inode, iocb);
+	ret = dxs_flagged_enter(inode, iocb);
 	if (ret)
 		return ret;
 	ret = lower.ki_filp->f_op->write_iter(&lower, from);
 	iocb->ki_pos = lower.ki_pos;
+	dxs_heat_write(iocb, inode, ret);
 	dxs_refresh_written(inode);
 	dxs_io_leave(inode);
 	return ret;
@@ -204,7 +267,8 @@ static struct dxs_marks dxs_splicers = {
 	.list = LIST_HEAD_INIT(dxs_splicers.list),
 };
 
-static ssize_t dxs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+static noinline ssize_t dxs_write_apart(struct kiocb *iocb,
+					struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct super_block *lower_sb = dxs_lower_inode(inode)->i_sb;
@@ -219,11 +283,84 @@ static ssize_t dxs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return ret;
 }
 
+/* The gate is closed. */
+static noinline ssize_t dxs_write_wait(struct kiocb *iocb,
+				       struct iov_iter *from)
+{
+	struct super_block *lower_sb =
+		dxs_lower_inode(file_inode(iocb->ki_filp))->i_sb;
+	ssize_t ret;
+
+	ret = dxs_write_gated(iocb, from);
+	sb_end_write(lower_sb);
+	return ret;
+}
+
+/* A switch waits at the gate. Preemption is disabled, and enabled here. */
+static noinline ssize_t dxs_write_left(struct kiocb *iocb, ssize_t ret)
+{
+	struct dxs_inode *di = DXS_I(file_inode(iocb->ki_filp));
+
+	dxs_gate_leave_slow(&di->gates.io);
+	sb_end_write(di->lower->i_sb);
+	return ret;
+}
+
+/* The file has grown. */
+static noinline ssize_t dxs_write_end(struct kiocb *iocb, ssize_t ret)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	dxs_copy_attr(inode);
+	dxs_io_leave(inode);
+	sb_end_write(dxs_lower_inode(inode)->i_sb);
+	return ret;
+}
+
 /*
- * H35: the lower s_writers come before the lock of the pipe, as for a splice into
- * the lower filesystem alone: else the two, and a freeze, wait for each other.
- * The I/O gate comes after it, with each write: a splice waits for what others
- * put into the pipe.
+ * sb_start_write(), if that need not wait. sb_start_write() checks whether the caller may
+ * sleep, which takes instructions; with lockdep it is called, so that lockdep sees it.
+ */
+static __always_inline bool dxs_start_write_thawed(struct super_block *sb)
+{
+	if (!IS_ENABLED(CONFIG_LOCKDEP))
+		return sb_start_write_trylock(sb);
+	sb_start_write(sb);
+	return true;
+}
+
+static ssize_t dxs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct file *file = iocb->ki_filp;
+	struct inode *inode = file_inode(file);
+	struct dxs_inode *di = DXS_I(inode);
+	struct super_block *lower_sb = di->lower->i_sb;
+	struct file *lower;
+	ssize_t ret;
+
+	if (unlikely(!dxs_lend_iocb(iocb) || atomic_read(&di->splices) ||
+		     !dxs_start_write_thawed(lower_sb)))
+		return dxs_write_apart(iocb, from);
+	if (unlikely(!dxs_gate_enter_open(&di->gates.io)))
+		return dxs_write_wait(iocb, from);
+	lower = dxs_lower_file(file);
+	iocb->ki_filp = lower;
+	ret = lower->f_op->write_iter(iocb, from);
+	iocb->ki_filp = file;
+	ret = dxs_heat_write(iocb, inode, ret);
+	if (unlikely(!dxs_copies_fresh_written(inode)))
+		return dxs_write_end(iocb, ret);
+	if (unlikely(!dxs_gate_left(&di->gates.io)))
+		return dxs_write_left(iocb, ret);
+	sb_end_write(lower_sb);
+	return ret;
+}
+
+/*
+ * H35: the lower s_writers come before the lock of the pipe, as in a splice into the lower
+ * filesystem itself: in the other order a splice, a write and a freeze wait for each other.
+ * The I/O gate comes after the pipe lock, with each write: a splice waits for data that
+ * other tasks put into the pipe.
  */
 static ssize_t dxs_splice_write(struct pipe_inode_info *pipe,
 				struct file *file, loff_t *pos, size_t len,
@@ -244,29 +381,31 @@ static ssize_t dxs_splice_write(struct pipe_inode_info *pipe,
 	return ret;
 }
 
-/* Polled I/O: it was done when it was submitted, see dxs_lower_iocb(). */
+/* Polled I/O: it was completed when it was submitted, see dxs_lower_iocb(). */
 static int dxs_iopoll(struct kiocb *iocb, struct io_comp_batch *batch,
 		      unsigned int flags)
 {
 	return 0;
 }
 
-static loff_t dxs_llseek(struct file *file, loff_t offset, int whence)
+static loff_t dxs_llseek_gated(struct inode *inode, struct file *file,
+			       loff_t offset, int whence)
 {
 	struct file *lower = dxs_lower_file(file);
-	struct inode *inode = file_inode(file);
 	loff_t pos;
-	int err;
 
-	err = dxs_io_enter(inode);
-	if (err)
-		return err;
 	lower->f_pos = file->f_pos;
 	pos = vfs_llseek(lower, offset, whence);
 	file->f_pos = lower->f_pos;
 	dxs_refresh(inode, DXS_COPY_ALL);
-	dxs_io_leave(inode);
 	return pos;
+}
+
+static loff_t dxs_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct inode *inode = file_inode(file);
+
+	return dxs_gated(inode, dxs_llseek_gated(inode, file, offset, whence));
 }
 
 static int dxs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
@@ -278,13 +417,15 @@ static int dxs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	if (err)
 		return err;
 	err = vfs_fsync_range(dxs_lower_file(file), start, end, datasync);
+	if (!err)
+		dxs_heat_fsync(inode);
 	/* Delayed allocations have become blocks. */
 	dxs_refresh(inode, DXS_COPY_ALL);
 	dxs_io_leave(inode);
 	return err;
 }
 
-/* What vfs_fallocate() asked the copies for, asked of the lower inode (H37). */
+/* Repeats on the lower inode the checks that vfs_fallocate() made on the copies (H37). */
 static int dxs_may_fallocate(const struct inode *lower, int mode)
 {
 	if (IS_IMMUTABLE(lower) ||
@@ -293,7 +434,7 @@ static int dxs_may_fallocate(const struct inode *lower, int mode)
 	return IS_SWAPFILE(lower) ? -ETXTBSY : 0;
 }
 
-/* The lower ->fallocate itself: vfs_fallocate() takes s_writers inside. */
+/* The lower ->fallocate directly: vfs_fallocate() would take s_writers inside the gate. */
 static long dxs_fallocate(struct file *file, int mode, loff_t offset,
 			  loff_t len)
 {
@@ -315,45 +456,36 @@ out:
 	return err;
 }
 
-/* Readahead of mappings follows the advice too: it goes by the VMA's file. */
-static int dxs_fadvise(struct file *file, loff_t offset, loff_t len,
-		       int advice)
+/* Faults read ahead as the VMA's file says: copy the advice to it. */
+static int dxs_fadvise_gated(struct file *file, loff_t offset, loff_t len, int advice)
 {
-	struct inode *inode = file_inode(file);
 	struct file *lower = dxs_lower_file(file);
-	struct dxs_file *df;
-	int err;
+	int err = vfs_fadvise(lower, offset, len, advice);
+	struct dxs_file *df = dxs_mapped_file(file);
 
-	err = dxs_io_enter(inode);
-	if (err)
-		return err;
-	err = vfs_fadvise(lower, offset, len, advice);
-	df = dxs_mapped_file(file);
 	if (!err && df)
 		dxs_copy_advice(df->map, lower);
-	dxs_io_leave(inode);
 	return err;
+}
+
+static int dxs_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
+{
+	return dxs_gated(file_inode(file), dxs_fadvise_gated(file, offset, len, advice));
 }
 
 static int dxs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		      u64 start, u64 len)
 {
 	struct inode *lower = dxs_lower_inode(inode);
-	int err;
 
 	if (!lower->i_op->fiemap)
 		return -EOPNOTSUPP;
-	err = dxs_io_enter(inode);
-	if (err)
-		return err;
-	err = lower->i_op->fiemap(lower, info, start, len);
-	dxs_io_leave(inode);
-	return err;
+	return dxs_gated(inode, lower->i_op->fiemap(lower, info, start, len));
 }
 
 /*
- * The stack's inode has no pages of its own. Without ->read_folio and ->bmap
- * there is no swapon, no FIBMAP and no uprobe through it (H16).
+ * The inode of the stack has no pages of its own. Without ->read_folio and ->bmap there is
+ * no swapon, no FIBMAP and no uprobe through it (H16).
  */
 const struct address_space_operations dxs_aops = {
 	.direct_IO	= noop_direct_IO,	/* O_DIRECT may be opened */

@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * The gates: the paths that wait. See gate.h for how they are right.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* Gates: the slow paths. gate.h says why they are correct. */
 #include <linux/error-injection.h>
 #include <linux/ktime.h>
 #include <linux/rcupdate.h>
@@ -23,17 +21,24 @@ static int dxs_gate_readers(struct dxs_gate *gate)
 	return sum;
 }
 
+/* Is the gate closed, for whatever reason? DXS_SLOW alone does not close it. */
+static bool dxs_gate_is_shut(const struct dxs_gate *gate)
+{
+	/* Pairs with the release in dxs_gate_let_go(). */
+	return atomic_read_acquire(&gate->shut) & ~DXS_SLOW;
+}
+
 /**
- * dxs_gate_init() - make a gate
+ * dxs_gate_init() - allocate a gate
  * @gate: the gate
  * @name: for lockdep
  * @key: for lockdep, one for all gates of a kind
  *
- * Its counters are charged to the memory cgroup of whoever touches the file
- * first, as the inode is (H43).
+ * Its counters are charged to the memory cgroup of the task that first touches the file, as
+ * the inode is (H43).
  *
- * Tests make it fail (tests/faults): other fault injection does not reach what
- * alloc_percpu() takes.
+ * Tests make it fail (tests/faultinject): other fault injection does not reach the allocation of
+ * alloc_percpu().
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
@@ -54,7 +59,7 @@ int dxs_gate_init(struct dxs_gate *gate, const char *name,
 ALLOW_ERROR_INJECTION(dxs_gate_init, ERRNO);
 
 /**
- * dxs_gate_destroy() - free what dxs_gate_init() made
+ * dxs_gate_destroy() - free what dxs_gate_init() allocated
  * @gate: a gate without readers, a grace period after the last one left
  */
 void dxs_gate_destroy(struct dxs_gate *gate)
@@ -67,7 +72,7 @@ void dxs_gate_destroy(struct dxs_gate *gate)
  * @gate: the gate
  *
  * Context: sleeps; the caller is not inside this gate.
- * Return: 0 when it is worth trying to enter, -EINTR on a fatal signal.
+ * Return: 0 if the caller should try to enter, -EINTR on a fatal signal.
  */
 int dxs_gate_wait(struct dxs_gate *gate)
 {
@@ -75,7 +80,7 @@ int dxs_gate_wait(struct dxs_gate *gate)
 	int err;
 
 	dxs_trace_gate_wait_begin(gate);
-	err = wait_var_event_killable(&gate->shut, !atomic_read(&gate->shut));
+	err = wait_var_event_killable(&gate->shut, !dxs_gate_is_shut(gate));
 	if (err)
 		err = -EINTR;
 	dxs_trace_gate_wait(gate, start, err);
@@ -83,18 +88,43 @@ int dxs_gate_wait(struct dxs_gate *gate)
 }
 
 /**
- * dxs_gate_leave_slow() - leave a gate that is shut: someone may wait for us
+ * dxs_gate_try_slow() - try to enter a gate that is slow, or may just have opened
+ * @gate: a gate whose ->shut was not 0 a moment ago
+ *
+ * Context: any but NMI; never sleeps.
+ * Return: true if the caller is inside.
+ */
+bool dxs_gate_try_slow(struct dxs_gate *gate)
+{
+	/* A reader that tries again and again must not disturb the sum of the writer. */
+	if (dxs_gate_is_shut(gate))
+		return false;
+	preempt_disable();
+	this_cpu_inc(*gate->readers);
+	/* Pairs with the barrier in dxs_gate_shut(). */
+	smp_mb();
+	if (likely(!dxs_gate_is_shut(gate))) {
+		preempt_enable();
+		return true;
+	}
+	/* The writer may have counted this reader. */
+	dxs_gate_leave_slow(gate);
+	return false;
+}
+
+/**
+ * dxs_gate_leave_slow() - leave a gate that is slow or closed: a writer may wait
  * @gate: the gate
  *
- * The wakeup takes a lock that sleeps with PREEMPT_RT. RCU keeps the gate's memory
- * until after it: the count may be all that keeps the inode.
+ * The wakeup takes a lock that sleeps with PREEMPT_RT. RCU keeps the memory of the gate
+ * until after the wakeup: the reader count may be all that keeps the inode.
  *
  * Context: preemption is disabled, and enabled here.
  */
 void dxs_gate_leave_slow(struct dxs_gate *gate)
 {
 	rcu_read_lock();
-	/* What was done inside comes before the decrement. */
+	/* Accesses inside the gate come before the decrement. */
 	smp_mb();
 	this_cpu_dec(*gate->readers);
 	preempt_enable();
@@ -104,7 +134,21 @@ void dxs_gate_leave_slow(struct dxs_gate *gate)
 	rcu_read_unlock();
 }
 
-/* @who no longer has the gate shut: if nobody else has, readers may come. */
+/**
+ * dxs_gate_leave_slow_with() - dxs_gate_leave_slow() at the end of a call
+ * @gate: the gate
+ * @ret: what the call returns
+ *
+ * Context: as above.
+ * Return: @ret
+ */
+long dxs_gate_leave_slow_with(struct dxs_gate *gate, long ret)
+{
+	dxs_gate_leave_slow(gate);
+	return ret;
+}
+
+/* @who no longer closes the gate: wake up the readers if it is open now. */
 static void dxs_gate_let_go(struct dxs_gate *gate, enum dxs_shutter who)
 {
 	/* Pairs with the acquire in __dxs_gate_try_enter(). */
@@ -115,20 +159,37 @@ static void dxs_gate_let_go(struct dxs_gate *gate, enum dxs_shutter who)
 }
 
 /**
- * dxs_gate_new() - say how a gate begins
- * @gate: just made; nobody else has seen it
- * @shut: shut, until dxs_gate_open_new()
- * @used: false if everyone calls dxs_gate_use() before dxs_gate_enter()
+ * dxs_gate_new() - set whether a new gate starts out closed
+ * @gate: a gate that no other task has seen
+ * @shut: closed, until dxs_gate_open_new()
  */
-void dxs_gate_new(struct dxs_gate *gate, bool shut, bool used)
+void dxs_gate_new(struct dxs_gate *gate, bool shut)
 {
-	gate->used = used;
 	atomic_set(&gate->shut, shut ? DXS_SHUT_NEW : 0);
 }
 
 /**
- * dxs_gate_open_new() - end what dxs_gate_new() began
- * @gate: the gate; it may have been opened before, and a switch may have it shut
+ * dxs_gate_publish() - make a gate visible to other tasks
+ * @gate: where the gate will be; dxs_gate_unmade() until now
+ * @made: as dxs_gate_new() left it
+ *
+ * No task changes ->shut of a gate that is not there yet: the value can simply be stored.
+ *
+ * Context: the caller makes sure that this is done once.
+ */
+void dxs_gate_publish(struct dxs_gate *gate, const struct dxs_gate *made)
+{
+	struct dxs_gate unmade = *made;
+
+	dxs_gate_unmade(&unmade);
+	*gate = unmade;
+	/* Pairs with the acquire in dxs_gate_made() and __dxs_gate_try_enter(). */
+	atomic_set_release(&gate->shut, atomic_read(&made->shut));
+}
+
+/**
+ * dxs_gate_open_new() - open a gate that started out closed
+ * @gate: the gate. It may have been opened before, and a switch may have it closed.
  *
  * Context: does not sleep.
  */
@@ -138,12 +199,35 @@ void dxs_gate_open_new(struct dxs_gate *gate)
 }
 
 /**
- * dxs_gate_shut() - keep new readers out and wait for those inside to leave
- * @gate: a gate that no switch has shut
- * @timeout: how long to wait, in jiffies
+ * dxs_gate_slow() - prepare to close a gate
+ * @gate: a gate that no switch has closed
  *
- * Context: sleeps. The inode's switch lock is held. On failure the gate is
- * as before.
+ * Readers still enter, a little slower, until dxs_gate_fast().
+ *
+ * Context: does not sleep. The switch lock of the inode is held. The caller waits for a grace
+ * period before it calls dxs_gate_shut().
+ */
+void dxs_gate_slow(struct dxs_gate *gate)
+{
+	atomic_or(DXS_SLOW, &gate->shut);
+}
+
+/**
+ * dxs_gate_fast() - undo dxs_gate_slow()
+ * @gate: a gate that is open again
+ */
+void dxs_gate_fast(struct dxs_gate *gate)
+{
+	/* Pairs with the acquire in __dxs_gate_try_enter(). No task waits for this. */
+	atomic_fetch_andnot_release(DXS_SLOW, &gate->shut);
+}
+
+/**
+ * dxs_gate_shut() - keep new readers out, and wait for those inside to leave
+ * @gate: a gate that no switch has closed; a grace period since dxs_gate_slow()
+ * @timeout: longest wait, in jiffies
+ *
+ * Context: sleeps. The switch lock of the inode is held. On failure the gate is as before.
  * Return: 0, -ETIMEDOUT, or -EINTR if a signal came first.
  */
 int dxs_gate_shut(struct dxs_gate *gate, long timeout)
@@ -152,11 +236,8 @@ int dxs_gate_shut(struct dxs_gate *gate, long timeout)
 
 	rwsem_acquire(&gate->dep_map, 0, 0, _RET_IP_);
 	atomic_or(DXS_SHUT_SWITCH, &gate->shut);
-	/* Pairs with the barrier in dxs_gate_use(). */
+	/* Pairs with the barrier in dxs_gate_try_slow(). */
 	smp_mb__after_atomic();
-	if (!READ_ONCE(gate->used))
-		return 0;
-	synchronize_rcu_expedited();
 	left = dxs_wait_var_timeout(&gate->readers, !dxs_gate_readers(gate),
 				    timeout);
 	if (left > 0)
@@ -167,7 +248,7 @@ int dxs_gate_shut(struct dxs_gate *gate, long timeout)
 
 /**
  * dxs_gate_open() - let readers in again
- * @gate: a gate that dxs_gate_shut() shut
+ * @gate: a gate that dxs_gate_shut() closed
  *
  * Context: does not sleep.
  */
@@ -178,14 +259,14 @@ void dxs_gate_open(struct dxs_gate *gate)
 }
 
 /**
- * dxs_gate_retire() - wait for the last readers of an inode that goes away
- * @gate: an open gate that nobody can come to any more
+ * dxs_gate_retire() - wait for the last readers of an inode that is being evicted
+ * @gate: an open gate that no task can reach any more
  *
- * A fault that gave up the mmap_lock in the lower filesystem may have lost its
- * VMA and with it the file and the inode (H4): the count that it left here
- * keeps the inode until it is through.
+ * The lower handler of a fault may have dropped the mmap_lock, and the VMA may be gone since,
+ * and with it the file and the inode (H4): the count that the handler has in this gate keeps
+ * the inode until the handler is done.
  *
- * Context: sleeps if there is such a reader. The gate stays shut.
+ * Context: sleeps if there is such a reader. The gate stays closed.
  */
 void dxs_gate_retire(struct dxs_gate *gate)
 {

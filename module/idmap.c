@@ -1,30 +1,34 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Idmapped mounts of the stack.
  *
- * The lower mount has no idmap, and the lower inode and our copies have the same
- * owners. So an operation that is told the idmap of the caller's mount hands it down,
- * and the lower filesystem asks and translates by it, once (H38, H70).
+ * The lower mount has no idmap, and the stack's inode copies the owner of the lower
+ * inode unchanged. So an operation that gets the idmap of the caller's mount passes
+ * it down, and the lower filesystem checks and translates by it, once (H38, H70).
  *
- * Three operations are not told: ->link, ->unlink and ->rmdir. The VFS has asked who
- * may, by the idmap, of the directory (dxs_permission(), that is of the lower inode)
- * and of our copies of the owners. vfs_link(), vfs_unlink() and vfs_rmdir() ask once
- * more, by the ids below, and may refuse what the mount grants. Where some mount is
- * idmapped, and it is for the ids that they refuse, the answer of the VFS stands.
+ * ->link, ->unlink and ->rmdir get no idmap. The VFS has checked the caller's rights
+ * by the idmap: on the directory (dxs_permission(), which checks the lower inode) and
+ * on the stack's copies of the owners. vfs_link(), vfs_unlink() and vfs_rmdir() then
+ * check again by the lower ids, without the idmap, and may refuse what the mount
+ * grants. If any mount of the stack is idmapped and the refusal is due to ids, the
+ * answer of the VFS is used instead.
  *
- * It stands only while the lower filesystem is ours alone. Then whoever changes what
- * was asked for needs the directory's i_rwsem of the stack, which the VFS has held
- * since it asked. Through another mount of the lower filesystem it may change in
- * between, and the refusal stands.
+ * This is done only while no other mount of the lower filesystem exists. Then
+ * changing the attributes that the VFS checked needs the i_rwsem of the stack's
+ * directory, which the VFS has held since its check. Through another lower mount they
+ * may change in between, and the refusal stands.
  */
 #include <linux/cred.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "copies.h"
+#include "lower.h"
+#include "vfs.h"
 
 /**
- * dxs_refused_by_ids() - may a refusal below be due to ids that a mount maps?
+ * dxs_refused_by_ids() - can a lower refusal be due to ids that a mount maps?
  * @sb: of the stack
- * @err: what the lower filesystem said
+ * @err: error from the lower filesystem
  *
  * Context: any.
  */
@@ -35,8 +39,8 @@ bool dxs_refused_by_ids(const struct super_block *sb, int err)
 }
 
 /*
- * Is it for the ids? What security modules refuse stands: they are asked by the
- * lower inodes and labels.
+ * Was the refusal due to ids? A refusal by a security module stands: its decision is
+ * based on lower inodes and labels.
  */
 static bool dxs_ids_refuse(struct inode *lower_dir, struct inode *victim)
 {
@@ -47,7 +51,10 @@ static bool dxs_ids_refuse(struct inode *lower_dir, struct inode *victim)
 				dxs_lower_inode(victim)));
 }
 
-/* Was the VFS's answer about @inode given by what the lower inode says? */
+/*
+ * Were the copies that the VFS checked in @inode equal to the lower attributes?
+ * Refreshes them if not.
+ */
 static bool dxs_judged_right(struct inode *inode)
 {
 	struct inode *lower = dxs_lower_inode(inode);
@@ -61,8 +68,9 @@ static bool dxs_judged_right(struct inode *inode)
 }
 
 /*
- * The kernel's, as nobody is to be asked again, security modules neither; but what
- * the file needs of blocks and quota is the caller's.
+ * Credentials of the kernel, so that neither the VFS nor security modules check
+ * again. The ids and CAP_SYS_RESOURCE are the caller's: they decide about quota and
+ * reserved blocks.
  */
 static const struct cred *dxs_judged_cred(void)
 {
@@ -80,19 +88,19 @@ static const struct cred *dxs_judged_cred(void)
 }
 
 /**
- * dxs_as_judged() - go by what the VFS has decided about a name
- * @dir: of the stack: the directory
- * @victim: of the stack: what is removed, or NULL
- * @err: what the lower filesystem said, see dxs_refused_by_ids()
+ * dxs_as_judged() - apply the VFS's decision about a name to the lower filesystem
+ * @dir: directory of the stack
+ * @victim: inode of the stack that is removed, or NULL
+ * @err: error from the lower filesystem, see dxs_refused_by_ids()
  * @old: out: for dxs_as_judged_end()
  *
- * What does not depend on ids, such as S_IMMUTABLE, is still asked below.
+ * The lower filesystem still checks what does not depend on ids, such as S_IMMUTABLE.
  *
  * Context: sleeps. The i_rwsem of @dir is held for writing, and that of @victim;
  * the lower one of @dir, too, but not that of @victim.
- * Return: 0, and the caller is known to have the right until dxs_as_judged_end();
- * @err: the refusal stands; -ESTALE: a copy was old when the VFS asked, which has to
- * ask again (H37); or -ENOMEM.
+ * Return: 0: the lower call can be repeated, with overridden credentials until
+ * dxs_as_judged_end(); @err: the refusal stands; -ESTALE: the VFS checked a copy that
+ * was out of date, and has to check again (H37); or -ENOMEM.
  */
 int dxs_as_judged(struct inode *dir, struct inode *victim, int err,
 		  const struct cred **old)
@@ -101,7 +109,10 @@ int dxs_as_judged(struct inode *dir, struct inode *victim, int err,
 	const struct cred *cred;
 	bool right;
 
-	/* With the lower directory locked: nobody who mounts it now changes it. */
+	/*
+	 * The lower directory is locked: a mount made after this check cannot change
+	 * it.
+	 */
 	if (dxs_others(lower_dir->i_sb) || !dxs_ids_refuse(lower_dir, victim))
 		return err;
 	right = dxs_judged_right(dir);
@@ -123,8 +134,8 @@ int dxs_as_judged(struct inode *dir, struct inode *victim, int err,
 }
 
 /**
- * dxs_as_judged_end() - the end of what dxs_as_judged() began
- * @old: as given by it
+ * dxs_as_judged_end() - restore the credentials
+ * @old: from dxs_as_judged()
  */
 void dxs_as_judged_end(const struct cred *old)
 {

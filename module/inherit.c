@@ -1,28 +1,31 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Inheritance: what a file has from its directory.
+ * Inheritance: FS_XFLAG_DAX that a file takes from its directory.
  *
- * The lower filesystem itself gives new files and directories the flag of
- * their directory: inherit=create is its doing. For inherit=none it is taken
- * away again before anyone sees the new file; for inherit=move it is brought
- * to files that are moved.
+ * The lower filesystem itself gives new files and directories the flag of their
+ * directory, which implements inherit=create. For inherit=none the flag is removed
+ * again before the new file is visible. For inherit=move the flag of the directory is
+ * applied to files that are moved there.
  *
- * The mode belongs to the inode: linkat(2), also of a file made by O_TMPFILE,
- * changes nothing. Directories keep their own flag when they are moved, and so
- * does all that is in them.
+ * The mode belongs to the inode: linkat(2) changes nothing, not even for a file made
+ * by O_TMPFILE. A directory that is moved keeps its flag, and so do all files in it.
  */
 #include <linux/anon_inodes.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "lower.h"
+#include "request.h"
+#include "vfs.h"
+#include "xflag.h"
 
 static enum dxs_inherit dxs_inherit(const struct inode *inode)
 {
 	return READ_ONCE(DXS_SB(inode->i_sb)->inherit);
 }
 
-/* A directory has no mode, only the flag. */
+/* Clears the flag of a directory, which has no mode. */
 static int dxs_clear_dir_flag(struct inode *inode, struct dentry *lower)
 {
 	int err;
@@ -32,7 +35,7 @@ static int dxs_clear_dir_flag(struct inode *inode, struct dentry *lower)
 				 false);
 	inode_unlock(d_inode(lower));
 	if (err)
-		pr_warn_ratelimited("%s: inode %llu: inherit=none, but its flag stays: %d\n",
+		pr_warn_ratelimited("%s: inode %llu: inherit=none: could not clear FS_XFLAG_DAX: %d\n",
 				    inode->i_sb->s_id, (u64)inode->i_ino, err);
 	return err;
 }
@@ -60,10 +63,10 @@ static int dxs_disinherit(struct inode *inode, struct dentry *dentry)
 }
 
 /**
- * dxs_inherit_prepare() - something is to be made in a directory
+ * dxs_inherit_prepare() - prepare to create a file in a directory
  * @dir: dentry of the stack
  *
- * What new files inherit can be undone only if both modes are known.
+ * The inherited mode can be undone only if both personalities are known.
  *
  * Context: sleeps. No write access is held, and no lower lock.
  */
@@ -75,13 +78,13 @@ void dxs_inherit_prepare(const struct dentry *dir)
 }
 
 /**
- * dxs_inherit_born() - undo for inherit=none what a new file inherited
- * @inode: of the stack, just made
- * @dentry: of the stack; nobody else can reach the inode by it yet
+ * dxs_inherit_born() - undo the inherited mode of a new file, for inherit=none
+ * @inode: of the stack, just created
+ * @dentry: of the stack, not connected to the inode yet
  *
  * Context: sleeps. Write access to the lower mount is held, and the lower
  * directory may be locked.
- * Return: 0, or an errno: the file is not what the rule says, and must not stay
+ * Return: 0, or a negative errno: the file has the wrong mode and has to be removed
  * (H56).
  */
 int dxs_inherit_born(struct inode *inode, struct dentry *dentry)
@@ -90,7 +93,10 @@ int dxs_inherit_born(struct inode *inode, struct dentry *dentry)
 		dxs_disinherit(inode, dentry) : 0;
 }
 
-/* To what the directory says by now, wherever the file has gone meanwhile. */
+/*
+ * Switches a moved file to the flag of its current directory; it may have been moved
+ * again.
+ */
 static int dxs_follow(struct dentry *moved)
 {
 	struct dentry *dir = dget_parent(moved);
@@ -105,9 +111,9 @@ static int dxs_follow(struct dentry *moved)
 }
 
 /**
- * struct dxs_move - a file that was moved, to be switched after the rename
- * @work: where there is no return to user mode
- * @moved: dentry of the stack; a reference, and one to the active superblock
+ * struct dxs_move - a file to be switched after a rename
+ * @work: used if the task does not return to user mode
+ * @moved: dentry of the stack, referenced; the superblock is kept active, too
  */
 struct dxs_move {
 	struct work_struct work;
@@ -136,7 +142,10 @@ static int dxs_move_release(struct inode *inode, struct file *file)
 {
 	struct dxs_move *move = file->private_data;
 
-	/* A signal came, and not even the flag is stored: a worker gets none. */
+	/*
+	 * A signal came before the flag was stored: use a worker, which gets no
+	 * signals.
+	 */
 	if (dxs_follow(move->moved) == -EINTR)
 		queue_work(dxs_wq, &move->work);
 	else
@@ -155,23 +164,23 @@ static struct dxs_move *dxs_move_begin(struct dentry *moved)
 
 	INIT_WORK(&move->work, dxs_move_work);
 	move->moved = dget(moved);
-	/* A mount may be gone before the task is back in user mode. */
+	/* The mount may be gone before the task returns to user mode. */
 	atomic_inc(&moved->d_sb->s_active);
-	/* ... and the rename's write access: see dxs_remount_lower(). */
+	/* The rename's write access ends before the switch: see dxs_remount_lower(). */
 	atomic_inc(&DXS_SB(moved->d_sb)->moves);
 	return move;
 }
 
 /*
- * H46: a rename holds locks for which every lookup, create and rename nearby
- * waits. A switch, which writes back what is dirty and waits for others, comes
- * after it: in the same task, before rename(2) returns. What a task has to do then
- * a module cannot queue (task_work_add()), but the last reference to a file
- * is such a thing. So there is a file, which nobody can open, whose ->release
- * switches.
+ * H46: a rename holds locks that lookups, creates and renames in the same directories
+ * wait for. So the switch, which writes dirty pages back and waits for other tasks,
+ * is done after the rename, in the same task and before rename(2) returns.
+ * task_work_add() is not exported to modules. But the final fput() of a file is
+ * deferred to the return to user mode as well, so the switch is done in ->release of
+ * an anonymous file.
  *
  * Kernel threads (nfsd) do not return to user mode, and the system may be out of
- * files: then a worker does it.
+ * files: then a worker does the switch.
  */
 static void dxs_switch_later(struct dentry *moved)
 {
@@ -179,7 +188,7 @@ static void dxs_switch_later(struct dentry *moved)
 	struct file *file = NULL;
 	int tries = 2;
 
-	/* Memory for so little is refused for a moment at most. */
+	/* Small allocations fail only for a moment: try twice. */
 	do {
 		if (current->flags & PF_KTHREAD)
 			break;
@@ -193,16 +202,16 @@ static void dxs_switch_later(struct dentry *moved)
 }
 
 /**
- * dxs_inherit_moved() - give for inherit=move a file the flag of its directory
- * @moved: dentry of the stack, with the name that the file had
- * @name: dentry of the stack, with the name that the file has now
+ * dxs_inherit_moved() - apply the flag of the new directory, for inherit=move
+ * @moved: dentry of the stack with the old name
+ * @name: dentry of the stack with the new name
  *
- * The directory decides, whoever moves the file and whoever owns it, as with
- * what is inherited at creation. A switch that is refused leaves the flag, for
- * the next load.
+ * As at creation the directory decides, regardless of who moves the file and who owns
+ * it. If the switch is refused, the flag stays stored and takes effect at the next
+ * load.
  *
- * Context: sleeps for memory only (H46). The stack's locks of a rename are held, no
- * lower lock is.
+ * Context: sleeps for memory only (H46). The stack's rename locks are held, lower
+ * locks are not.
  */
 void dxs_inherit_moved(struct dentry *moved, struct dentry *name)
 {

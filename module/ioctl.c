@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The ioctls of include/daxstack.h.
  */
@@ -6,7 +6,13 @@
 #include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "gates.h"
+#include "mapping.h"
+#include "request.h"
+#include "switch.h"
+#include "vfs.h"
+#include "xflag.h"
 
 static bool dxs_switch_arg_ok(const struct daxstack_switch *arg)
 {
@@ -28,7 +34,7 @@ static long dxs_switch_file(struct file *file, struct daxstack_switch *arg)
 	if (!sw.forever)
 		sw.deadline += msecs_to_jiffies(arg->timeout_ms);
 	err = dxs_switch(&sw);
-	/* The call is made again with what the caller's memory says then. */
+	/* A restarted call reads the timeout again: give it the time that is left. */
 	if (sw.restart && !sw.forever)
 		arg->timeout_ms = jiffies_to_msecs(max_t(long, sw.deadline -
 							 jiffies, 0));
@@ -43,10 +49,10 @@ static long dxs_switch_file(struct file *file, struct daxstack_switch *arg)
 }
 
 /**
- * dxs_ioc_ask() - an ioctl with struct daxstack_switch
+ * dxs_ioc_ask() - run an ioctl that has a struct daxstack_switch
  * @file: of the stack
- * @uarg: the caller's argument
- * @ask: does what is asked for; the argument has been checked; fills it in
+ * @uarg: the argument of the caller
+ * @ask: the function to call; gets the checked argument, and fills it in
  *
  * Context: sleeps, as @ask does.
  * Return: what @ask returns, or -EFAULT or -EINVAL.
@@ -59,7 +65,7 @@ long dxs_ioc_ask(struct file *file, void __user *uarg,
 
 	if (copy_from_user(&arg, uarg, sizeof(arg)))
 		return -EFAULT;
-	/* An answer that could not be given must not come of a switch. */
+	/* Fail before the switch if the answer could not be written. */
 	arg.reason = DAXSTACK_REASON_NONE;
 	if (copy_to_user(uarg, &arg, sizeof(arg)))
 		return -EFAULT;
@@ -72,25 +78,25 @@ long dxs_ioc_ask(struct file *file, void __user *uarg,
 }
 
 /*
- * May the caller know who uses a file, and how much of it is cached? As for
- * mincore(2): whoever could write to it.
+ * May the caller learn whether a file is in use, and how much of it is cached? As with
+ * mincore(2), the owner may, and a task that may write to the file.
  */
 static bool dxs_may_know_use(struct file *file)
 {
 	struct inode *lower = dxs_lower_inode(file_inode(file));
 
-	/* The owner as he is now: the VFS has a copy (H37). */
+	/* By the current owner: the VFS has a copy (H37). */
 	return inode_owner_or_capable(file_mnt_idmap(file), lower) ||
 		!file_permission(file, MAY_WRITE);
 }
 
-/* Leaves out what tells others of the file's users. */
+/* Remove what reveals other users of the file. */
 static void dxs_withhold_use(struct daxstack_state *arg)
 {
 	arg->flags &= DAXSTACK_STATE_FLAG;
 	arg->flags |= DAXSTACK_STATE_WITHHELD;
 	arg->pages = 0;
-	/* Just as true: whoever may not write does not own the file. */
+	/* Also true: dxs_may_know_use() has refused, so the caller is not the owner. */
 	if (arg->reason == DAXSTACK_REASON_MAPPED ||
 	    arg->reason == DAXSTACK_REASON_MAP_SYNC)
 		arg->reason = DAXSTACK_REASON_NOT_OWNER;
@@ -123,7 +129,7 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 		arg.flags |= DAXSTACK_STATE_GATED;
 	other.policy = READ_ONCE(DXS_SB(inode->i_sb)->policy);
 	arg.reason = dxs_may_switch(&other);
-	/* An attempt would find out. */
+	/* An attempt would fail for this. */
 	if (!arg.reason && !dxs_has_memory(di->lower->i_sb))
 		arg.reason = DAXSTACK_REASON_DEVICE_GONE;
 	arg.switches = READ_ONCE(di->switches);
@@ -135,15 +141,15 @@ static long dxs_ioc_state(struct file *file, void __user *uarg)
 }
 
 /**
- * dxs_ioctl_lower() - an ioctl that is the lower filesystem's
- * @lower: open file of the lower filesystem, whose path is the stack's
+ * dxs_ioctl_lower() - pass an ioctl to the lower filesystem
+ * @lower: open file of the lower filesystem, with the path of the stack
  * @cmd: the ioctl
  * @arg: its argument
  *
- * Those that are about the filesystem as a whole or tell a number of the inode.
- * What moves data (EXT4_IOC_MOVE_EXT, XFS_IOC_SWAPEXT, ...) would go around the
- * gates; what makes a file one that cannot be dax (encryption, verity) is left
- * to the lower filesystem alone.
+ * Passed are ioctls about the filesystem as a whole, and those that read a number of the
+ * inode. Ioctls that move data (EXT4_IOC_MOVE_EXT, XFS_IOC_SWAPEXT, ...) would bypass the
+ * gates. Those that make a file unfit for dax (encryption, verity) are available on the
+ * lower filesystem without the stack only.
  *
  * Context: sleeps.
  * Return: what the lower filesystem returns, or -ENOTTY.
@@ -174,6 +180,8 @@ long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return dxs_ioc_ask(file, uarg, dxs_switch_file);
 	case DAXSTACK_IOC_STATE:
 		return dxs_ioc_state(file, uarg);
+	case DAXSTACK_IOC_HEAT_OPEN:
+		return dxs_ioc_heat_open(file_inode(file)->i_sb, uarg);
 	default:
 		return dxs_ioctl_lower(dxs_lower_file(file), cmd, arg);
 	}
@@ -186,9 +194,8 @@ long dxs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
  * @cmd: the ioctl
  * @arg: its argument
  *
- * All structures are the same for both. FS_IOC_GETVERSION has another number,
- * for it names a long; FS_IOC_GETFLAGS and FS_IOC_SETFLAGS too, which the VFS
- * translates.
+ * All structures have the same layout. FS_IOC_GETVERSION has another number, as it names a
+ * long; so have FS_IOC_GETFLAGS and FS_IOC_SETFLAGS, which the VFS translates.
  *
  * Context: sleeps.
  * Return: as the ioctl.

@@ -1,77 +1,46 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lower inodes that have to stay for a while when nobody uses them any more.
+ * Linger: keep lower inodes in memory for a while after their last use.
  *
- * H27: lower inodes with pinned pages.
+ * H27: a page of a file may be pinned for DMA when the last user closes and unmaps
+ * the file. Evicting the lower inode would discard the mapping's record of the page.
+ * In dax mode a later switch would not see the pin, and would cache data that the DMA
+ * is still to change. In cached mode the DMA would go to a page that no longer
+ * belongs to the file. So the lower inode is kept until the page is unpinned, checked
+ * every second, and at most until the stack is unmounted.
  *
- * Somebody may hold a page of a file for DMA when the last user closes and
- * unmaps it. Evicting the lower inode would drop what its mapping knows of the
- * page: in dax mode a later switch would not see the pin, and cache what the
- * DMA is still to change; in cached mode the DMA would go to a page that
- * belongs to no file any more. So the lower inode stays until the page is let
- * go, looked up every second; at most until the stack is unmounted.
+ * H32: if reclaim evicts the stack's inode, and releasing the lower inode would mean
+ * writing it, the lower inode is left here, too: ext4 does not write inodes from
+ * reclaim, and warns.
  *
- * H32: reclaim, which may be what has the stack's inode evicted, leaves its lower
- * inode here as well if letting it go means to write it: ext4 does not do that
- * from there, and warns.
- *
- * H41: while a lower inode is here the file may be opened again, by a new inode of
- * the stack, and switched. The worker keeps no switch away while it looks at the
- * mapping: dxs_pinned() allows for that. While it has the inode written it holds
- * s_umount, as the flusher does (H13).
+ * H41: while a lower inode lingers, the file may be opened again by a new inode of
+ * the stack, and switched. The worker does not block switches while it scans the
+ * mapping; dxs_pinned() allows for that. While it writes the inode it holds s_umount,
+ * as the flusher does (H13).
  */
 #include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "daxstack.h"
-
-#define DXS_LINGER	HZ
+#include "entry.h"
+#include "mapping.h"
 
 /**
- * struct dxs_lingerer - a lower inode that is kept, one for each
- * @list: in ->lingering, under ->linger_lock; or the worker's
- * @lower: a reference
+ * struct dxs_lingerer - a lower inode that lingers
+ * @list: in ->lingering, protected by ->linger_lock; or on a list of the worker
+ * @lower: the lower inode, referenced
  */
 struct dxs_lingerer {
 	struct list_head list;
 	struct inode *lower;
 };
 
-/*
- * H32: written now, for the last reference may be a cached name's, which reclaim
- * takes away.
- *
- * Context: no switch is under way, and none begins (H41).
- */
-static void dxs_write_marked(struct inode *lower)
-{
-	if (inode_state_read_once(lower) & I_DONTCACHE && lower->i_nlink)
-		write_inode_now(lower, 1);
-}
-
-/**
- * dxs_lower_release() - let a lower inode go that others may use by now
- * @lower: the reference is consumed
- *
- * Context: sleeps; not from reclaim.
- */
-void dxs_lower_release(struct inode *lower)
-{
-	struct super_block *sb = lower->i_sb;
-
-	down_read(&sb->s_umount);
-	dxs_write_marked(lower);
-	up_read(&sb->s_umount);
-	iput(lower);
-}
-
 static bool dxs_in_reclaim(void)
 {
 	return current->flags & PF_MEMALLOC;
 }
 
-/* Adds one, which is consumed; or does without, if its inode is there already. */
+/* Adds @l to the list, or frees it if its inode is on the list already. */
 static void dxs_linger_add(struct dxs_sb *sbi, struct dxs_lingerer *l)
 {
 	struct dxs_lingerer *other;
@@ -79,7 +48,7 @@ static void dxs_linger_add(struct dxs_sb *sbi, struct dxs_lingerer *l)
 	mutex_lock(&sbi->linger_lock);
 	list_for_each_entry(other, &sbi->lingering, list) {
 		if (other->lower == l->lower) {
-			/* Not the last one. */
+			/* Not the last reference: the list has one. */
 			iput(l->lower);
 			kfree(l);
 			goto out;
@@ -90,13 +59,13 @@ out:
 	mutex_unlock(&sbi->linger_lock);
 }
 
-/* Gives back those whose pages are free, or all of them. */
+/* Releases the inodes without pinned pages, or all of them. */
 static void dxs_linger_drop(struct dxs_sb *sbi, bool all)
 {
 	struct dxs_lingerer *l, *next;
 	LIST_HEAD(list);
 
-	/* Nobody waits at the lock for a look at a large mapping. */
+	/* Scan large mappings without holding the lock. */
 	mutex_lock(&sbi->linger_lock);
 	list_splice_init(&sbi->lingering, &list);
 	mutex_unlock(&sbi->linger_lock);
@@ -108,7 +77,7 @@ static void dxs_linger_drop(struct dxs_sb *sbi, bool all)
 		}
 		if (all && dxs_dax_eviction_waits(l->lower) &&
 		    dxs_pinned(l->lower->i_mapping))
-			pr_warn("%s: inode %llu: unmounting waits until its pinned pages are let go\n",
+			pr_warn("%s: inode %llu: unmount waits until its pinned pages are released\n",
 				l->lower->i_sb->s_id, (u64)l->lower->i_ino);
 		dxs_lower_release(l->lower);
 		kfree(l);
@@ -127,23 +96,12 @@ static void dxs_linger_look(struct work_struct *work)
 }
 
 /**
- * dxs_linger_soon() - have the worker look, in a second at the latest
- * @sbi: the mount
- *
- * Context: any.
- */
-void dxs_linger_soon(struct dxs_sb *sbi)
-{
-	queue_delayed_work(dxs_wq, &sbi->linger_work, DXS_LINGER);
-}
-
-/**
  * dxs_lower_put() - give back the lower inode of an inode that goes away
  * @sbi: the mount
  * @lower: the lower inode; the reference is consumed
  *
- * Context: sleeps. Nobody can reach @lower through the stack: whoever looks it up
- * waits until the inode that goes away is gone. So no switch can begin (H41).
+ * Context: sleeps. A lookup of @lower in the stack waits until the evicted inode is
+ * gone, so no switch can begin (H41).
  */
 void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 {
@@ -151,7 +109,11 @@ void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 	struct dxs_lingerer *l;
 	bool pinned = false;
 
-	/* A cached file is only in danger if the lower inode is not kept. */
+	/*
+	 * The eviction of an inode in dax mode would lose the pin (H27), or wait for it
+	 * without end (H64). In cached mode pins matter only if the lower inode would not
+	 * stay in the inode cache.
+	 */
 	if (S_ISREG(lower->i_mode) && (IS_DAX(lower) || dontcache))
 		pinned = dxs_pinned(lower->i_mapping);
 	if (!pinned && !(dontcache && dxs_in_reclaim())) {
@@ -169,8 +131,8 @@ void dxs_lower_put(struct dxs_sb *sbi, struct inode *lower)
 }
 
 /**
- * dxs_linger_init() - nobody lingers yet
- * @sbi: the mount, being made
+ * dxs_linger_init() - initialize the lists of a mount
+ * @sbi: the mount, being set up
  */
 void dxs_linger_init(struct dxs_sb *sbi)
 {
@@ -182,11 +144,11 @@ void dxs_linger_init(struct dxs_sb *sbi)
 }
 
 /**
- * dxs_linger_end() - the stack is unmounted: let all go, pinned or not
+ * dxs_linger_end() - release all lower inodes at unmount, pinned or not
  * @sbi: the mount; its inodes are gone
  *
- * As the lower filesystem alone would be unmounted under a pinned page: it forgets
- * the page, or on later kernels waits for it.
+ * The lower filesystem alone treats a pinned page in the same way at unmount: it
+ * forgets the page, or on later kernels waits for it.
  *
  * Context: sleeps.
  */

@@ -1,20 +1,19 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * The lower filesystem: mounted privately from a block device, and checked.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* The lower filesystem: mount it privately from a block device, and check it. */
 #include <linux/blkdev.h>
 #include <linux/fs_context.h>
 #include <linux/module.h>
 #include <linux/namei.h>
 #include <linux/random.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "lower.h"
 
 /* Lower types that switching was built and tested for, in the order tried. */
 static const char *const dxs_lower_types[] = { "ext4", "xfs" };
 
 /**
- * dxs_lower_supported() - is this a lower type that we know?
+ * dxs_lower_supported() - is this a supported lower filesystem type?
  * @lower: superblock of the lower filesystem
  */
 bool dxs_lower_supported(const struct super_block *lower)
@@ -33,8 +32,8 @@ bool dxs_lower_supported(const struct super_block *lower)
  * @dax: option dax=
  * @passed: all other options
  * @sb_flags: SB_RDONLY, SB_SILENT, DXS_WHEN_FLAGS
- * @refused: the type has refused an option, and was not asked if the device is its
- * @log: what the type said
+ * @refused: the type has refused an option before it looked at the device
+ * @log: messages of the type
  */
 struct dxs_lower_try {
 	const char *source;
@@ -74,9 +73,10 @@ static struct vfsmount *dxs_lower_mount_as(const char *type,
 }
 
 /*
- * "Not mine" is EINVAL; another error tells more. But go on: a device in use as one
- * type is EBUSY to the others. A type that refuses an option may be the one that is
- * on the device, or not.
+ * Tries all types. A type returns EINVAL for a device with another format; any other
+ * error is more specific and is kept. It goes on after an error, because a device
+ * that is in use by one type is EBUSY for the others. An option that was refused does
+ * not show whether the device has that type.
  */
 static struct vfsmount *dxs_lower_mount_any(struct dxs_lower_try *try)
 {
@@ -97,16 +97,16 @@ static struct vfsmount *dxs_lower_mount_any(struct dxs_lower_try *try)
 }
 
 /**
- * dxs_lower_mount() - mount a block device where nobody else sees it
- * @fc: the stack's context: source and flags; what the lower filesystem says when
- *	it fails goes to its log
+ * dxs_lower_mount() - mount a block device in no namespace
+ * @fc: the stack's context: source and flags; messages of a lower filesystem that
+ *	fails go to its log
  * @type: name of the lower type, or NULL to try the known ones in turn
- * @dax: its option dax=; "inode" is what lets files have modes of their own
- * @passed: its other options
+ * @dax: value of the lower option dax=; "inode" gives each file its own mode
+ * @passed: all other lower options
  *
  * Context: sleeps; may load modules.
- * Return: the mount, to be given back with kern_unmount(), or an ERR_PTR; -EINVAL if
- * the device holds no filesystem of that type, or it refuses an option.
+ * Return: the mount, to be released with kern_unmount(), or an ERR_PTR; -EINVAL if
+ * the device has no filesystem of that type, or an option was refused.
  */
 struct vfsmount *dxs_lower_mount(struct fs_context *fc, const char *type,
 				 const char *dax,
@@ -130,10 +130,10 @@ struct vfsmount *dxs_lower_mount(struct fs_context *fc, const char *type,
 }
 
 /**
- * dxs_lower_device() - the device to be announced when it is let go
+ * dxs_lower_device() - the device for dxs_lower_announce()
  * @sbi: the mount
  *
- * Return: with a reference, or NULL if there is none.
+ * Return: the device, referenced, or NULL if there is none.
  */
 struct device *dxs_lower_device(const struct dxs_sb *sbi)
 {
@@ -143,33 +143,33 @@ struct device *dxs_lower_device(const struct dxs_sb *sbi)
 }
 
 /**
- * dxs_lower_announce() - tell udev that a device is in use now, or no longer
- * @dev: of dxs_lower_device(), or NULL; the reference is given back
+ * dxs_lower_announce() - tell udev that a device came into use, or went out of use
+ * @dev: result of dxs_lower_device(), or NULL; the reference is consumed
  *
- * Rules of udev look again (tools/udev), and tell programs that would offer to mount
- * it.
+ * udev then evaluates its rules (tools/udev) again, and informs programs that would
+ * offer to mount the device.
  *
  * Context: sleeps.
  */
 void dxs_lower_announce(struct device *dev)
 {
-	/* Its driver may have been unbound meanwhile. */
+	/* The driver may have been unbound in the meantime. */
 	if (dev && dev->kobj.state_in_sysfs)
 		kobject_uevent(&dev->kobj, KOBJ_CHANGE);
 	put_device(dev);
 }
 
 /*
- * H52: does the lower filesystem take several names for one? Our dentries would
- * not, and go on saying that a file is there, or is not, after another of its
- * names was removed or made.
+ * H52: does the lower filesystem treat different names as equal, as with case
+ * folding? The stack's dentries do not: after an equal name was removed or created, a
+ * cached dentry would still say that the file exists, or does not.
  *
- * XFS does not tell that it ignores the case of ASCII (mkfs.xfs -n version=ci).
- * Where names are compared otherwise than byte by byte, though, a name that is
- * not there cannot stay in the dentry cache, since it might be made by another
- * one: so it is looked if such a name stays.
+ * XFS with mkfs.xfs -n version=ci does not advertise that it ignores the case of
+ * ASCII. But a filesystem that compares names other than byte by byte cannot cache
+ * negative dentries, because the file may be created by an equal name. So the check
+ * looks a random name up, and sees whether its negative dentry stays hashed.
  *
- * Return: 1 if it does, 0 if not, or an errno.
+ * Return: 1 if names are folded, 0 if not, or a negative errno.
  */
 static int dxs_lower_folds(struct dentry *root)
 {
@@ -180,10 +180,13 @@ static int dxs_lower_folds(struct dentry *root)
 
 	if (root->d_flags & (DCACHE_OP_HASH | DCACHE_OP_COMPARE))
 		return 1;
-	/* Without its key ext4 keeps no such name either; XFS encrypts nothing. */
+	/*
+	 * ext4 caches no negative dentries in an encrypted directory without its key;
+	 * XFS has no encryption.
+	 */
 	if (IS_ENCRYPTED(d_inode(root)))
 		return 0;
-	/* One that is not there. */
+	/* A name that does not exist. */
 	do {
 		snprintf(name, sizeof(name), "%016llx", get_random_u64());
 		qstr = (struct qstr)QSTR_INIT(name, strlen(name));
@@ -197,12 +200,12 @@ static int dxs_lower_folds(struct dentry *root)
 }
 
 /**
- * dxs_lower_check() - may we stack on this?
+ * dxs_lower_check() - can the stack be mounted on a lower filesystem?
  * @mnt: mount of the lower filesystem
- * @root: what is to be the root of the stack
+ * @root: lower dentry for the root of the stack
  *
  * Context: sleeps.
- * Return: 0, or an errno after saying why in dmesg.
+ * Return: 0, or a negative errno; the reason is printed to dmesg.
  */
 int dxs_lower_check(const struct vfsmount *mnt, struct dentry *root)
 {
@@ -213,7 +216,7 @@ int dxs_lower_check(const struct vfsmount *mnt, struct dentry *root)
 	if (!dxs_lower_supported(lower))
 		why = "is neither ext4 nor xfs";
 	else if (!d_is_dir(root))
-		why = "has no directory for a root";
+		why = "has a root that is not a directory";
 	else if (lower->s_user_ns != &init_user_ns)
 		why = "belongs to another user namespace";
 	else if (is_idmapped_mnt(mnt))
@@ -232,11 +235,40 @@ int dxs_lower_check(const struct vfsmount *mnt, struct dentry *root)
 			return 0;
 		why = "ignores case in names";
 		if (folds < 0) {
-			why = "cannot be looked up in";
+			why = "cannot look up names";
 			err = folds;
 		}
 	}
 	pr_err("%s: lower filesystem %s %s\n", lower->s_id,
 	       lower->s_type->name, why);
 	return err;
+}
+
+/**
+ * dxs_lower_shared() - is the lower filesystem mounted elsewhere, too?
+ * @sbi: the mount
+ *
+ * Then its options cannot be changed through the stack.
+ */
+bool dxs_lower_shared(const struct dxs_sb *sbi)
+{
+	return sbi->from_dir ||
+	       atomic_read(&sbi->lower_mnt->mnt_sb->s_active) != 1;
+}
+
+/**
+ * dxs_others() - does the lower filesystem have other users?
+ * @lower: its superblock
+ *
+ * A freeze holds a reference as another mount does, and shows as well.
+ *
+ * Context: any; the answer lasts while s_umount is held and nothing is frozen.
+ * Return: DAXSTACK_REASON_NONE if it is ours alone.
+ */
+enum daxstack_reason dxs_others(const struct super_block *lower)
+{
+	if (READ_ONCE(lower->s_writers.frozen) != SB_UNFROZEN)
+		return DAXSTACK_REASON_FROZEN;
+	return atomic_read(&lower->s_active) == 1 ?
+		DAXSTACK_REASON_NONE : DAXSTACK_REASON_LOWER_SHARED;
 }

@@ -1,22 +1,27 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mappings: the file that VMAs hold.
  *
- * A VMA of the stack holds a lower file, so that rmap, truncation and DAX
- * writeback find it in the lower i_mmap. mm calls that file's operations on
- * its own, around the file that the user opened (msync, MADV_REMOVE,
- * MADV_WILLNEED, remap_file_pages, mremap): so they are ours, and gated (H15).
- * In all of them @file is the lower file.
+ * A VMA of the stack holds a lower file, so that rmap, truncation and DAX writeback find
+ * the VMA in the lower i_mmap. mm calls the operations of that file directly, not through
+ * the file that the user opened (msync, MADV_REMOVE, MADV_WILLNEED, remap_file_pages,
+ * mremap): so its operations are those of the stack, which enter the gates (H15). Their
+ * @file or @map is the lower file.
  */
 #include <linux/fadvise.h>
 
 #include <linux/module.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "copies.h"
+#include "gates.h"
+#include "lower.h"
+#include "marks.h"
+#include "vfs.h"
 
 static const struct file_operations dxs_map_fops;
 
-/* The stack's inode, which the stack's path keeps: the file's own, or see above.c. */
+/* The inode of the stack. The path of the stack keeps it: that of the file, or see above.c. */
 static struct inode *dxs_map_inode(const struct file *file)
 {
 	return file->private_data;
@@ -28,7 +33,7 @@ static const struct file_operations *dxs_native_fops(const struct file *file)
 }
 
 /**
- * dxs_copy_advice() - let one lower file read ahead as another does
+ * dxs_copy_advice() - let a lower file read ahead as another one does
  * @to: a lower file
  * @from: another one of the same inode
  *
@@ -44,12 +49,11 @@ void dxs_copy_advice(struct file *to, struct file *from)
 }
 
 /*
- * The file for VMAs is there, unless another was first.
+ * Make the file for VMAs visible, unless another task was first.
  *
- * H39: security modules judge mprotect(2) and remap_file_pages(2) by what they
- * keep of the VMA's file: who opened it, and what that open was granted. The
- * first lower file has it from the user's open, and no use for it: nothing that
- * is done with that file asks them.
+ * H39: security modules judge mprotect(2) and remap_file_pages(2) by what they keep of the
+ * VMA's file: who opened it, and what that open was granted. The first lower file has that
+ * from the open of the user, and does not need it: no call on that file asks them.
  */
 static bool dxs_publish_map(struct file *file, struct dxs_file *df)
 {
@@ -67,7 +71,7 @@ static bool dxs_publish_map(struct file *file, struct dxs_file *df)
 	return first;
 }
 
-/* The file for VMAs, made when an open file is mapped for the first time. */
+/* The file for VMAs, opened when an open file is first mapped. */
 static struct file *dxs_map_file(struct file *file)
 {
 	struct file *lower = dxs_lower_file(file);
@@ -91,12 +95,13 @@ static struct file *dxs_map_file(struct file *file)
 		dxs_free_file(df);
 		return ERR_PTR(err);
 	}
-	/* An error that fsync would report, msync reports as well. */
+	/* msync reports the errors that fsync would report. */
 	map->f_wb_err = lower->f_wb_err;
 	dxs_copy_advice(map, lower);
 	fops_put(map->f_op);
 	__module_get(THIS_MODULE);
 	map->f_op = &dxs_map_fops;
+	/* H60: the path of a backing file leads to the lower inode. */
 	map->private_data = file_inode(file);
 
 	df->lower = lower;
@@ -110,20 +115,20 @@ static struct file *dxs_map_file(struct file *file)
 }
 
 /*
- * H69: the file that a VMA holds counts as open by itself, when the user's file is
- * closed. Its position, which nobody uses, says so.
+ * H69: the file that a VMA holds counts as open itself once the file of the user is closed.
+ * Its f_pos, which is otherwise unused, records that.
  */
 #define DXS_COUNTED	1
 
 /**
- * dxs_close_map() - the file that VMAs hold, of an open file that is being closed
+ * dxs_close_map() - release the file that VMAs hold when the user's file is closed
  * @file: of the stack
  * @map: its file for VMAs; a reference is consumed
  *
- * Without the stack a mapping keeps the user's file open: nobody gets a lease or
- * runs a program that somebody may still write to. Here it keeps a lower file,
- * which counts in the lower inode, while the VFS goes by the counts of the stack's.
- * So what @file counted goes on to be counted for as long as there are VMAs.
+ * Without the stack a mapping keeps the user's file open: no task gets a lease on a file, or
+ * executes it, while it is mapped for writing. With the stack a VMA keeps a lower file, which
+ * counts in the lower inode, while the VFS checks the counts of the inode of the stack. So
+ * the counts of @file are kept for as long as there are VMAs.
  *
  * Context: ->release of @file, which still counts itself.
  */
@@ -131,7 +136,7 @@ void dxs_close_map(struct file *file, struct file *map)
 {
 	struct inode *inode = file_inode(file);
 
-	/* Nobody can map it any more. */
+	/* No task can map it any more. */
 	if (file_count(map) > 1) {
 		if (file->f_mode & FMODE_WRITE)
 			atomic_inc(&inode->i_writecount);
@@ -154,7 +159,7 @@ static void dxs_uncount_map(struct file *map)
 		i_readcount_dec(inode);
 }
 
-/* Lets the lower filesystem set up the VMA for the mode of the moment. */
+/* Let the lower filesystem set up the VMA for the current mode. */
 static int dxs_map_gated(struct file *map, struct vm_area_struct *vma)
 {
 	struct inode *inode = dxs_map_inode(map);
@@ -167,8 +172,8 @@ static int dxs_map_gated(struct file *map, struct vm_area_struct *vma)
 		if (err)
 			return err;
 	}
+	dxs_heat_mmap(inode);
 	gate = &dxs_gates(inode)->fault;
-	dxs_gate_use(gate);
 	err = dxs_gate_enter(gate);
 	if (err)
 		return err;
@@ -184,7 +189,7 @@ int dxs_mmap(struct file *file, struct vm_area_struct *vma)
 	struct file *map;
 	int err;
 
-	/* As do_mmap(), which went by the copy (H37). */
+	/* As do_mmap(), which checked the copy (H37). */
 	if (vma->vm_flags & VM_SHARED && file->f_mode & FMODE_WRITE &&
 	    IS_APPEND(dxs_lower_inode(file_inode(file))))
 		return -EACCES;
@@ -195,13 +200,13 @@ int dxs_mmap(struct file *file, struct vm_area_struct *vma)
 	err = dxs_judge_mmap(vma, map, file);
 	if (err)
 		return err;
-	/* relatime compares copies (H37). */
+	/* relatime compares the copies (H37). */
 	dxs_refresh(file_inode(file), DXS_COPY_TIMES);
 	file_accessed(file);
 	return dxs_map_gated(map, vma);
 }
 
-/* remap_file_pages(2) maps the VMA's file anew. */
+/* remap_file_pages(2) maps the file of the VMA again. */
 static int dxs_remap(struct file *map, struct vm_area_struct *vma)
 {
 	return dxs_map_gated(map, vma);
@@ -226,71 +231,72 @@ static unsigned long dxs_map_unmapped_area(struct file *map,
 						       flags);
 }
 
+static int dxs_map_fsync_gated(struct inode *inode, struct file *map,
+			       loff_t start, loff_t end, int datasync)
+{
+	int err = dxs_native_fops(map)->fsync(map, start, end, datasync);
+
+	if (!err)
+		dxs_heat_fsync(inode);
+	return err;
+}
+
 static int dxs_map_fsync(struct file *map, loff_t start, loff_t end,
 			 int datasync)
 {
 	struct inode *inode = dxs_map_inode(map);
-	int err;
 
 	/* H26: the fault gate is held, and the I/O gate comes before it. */
 	if (atomic_read(&DXS_I(inode)->sync_maps) && dxs_marked(&dxs_sync_faults))
 		return dxs_native_fops(map)->fsync(map, start, end, datasync);
+	return dxs_gated(inode, dxs_map_fsync_gated(inode, map, start, end, datasync));
+}
 
-	err = dxs_io_enter(inode);
-	if (err)
-		return err;
-	err = dxs_native_fops(map)->fsync(map, start, end, datasync);
-	dxs_io_leave(inode);
+static long dxs_map_fallocate_gated(struct inode *inode, struct file *map,
+				    int mode, loff_t offset, loff_t len)
+{
+	long err = dxs_native_fops(map)->fallocate(map, mode, offset, len);
+
+	dxs_copy_attr(inode);
 	return err;
 }
 
-/* The caller, vfs_fallocate(), holds the lower s_writers already. */
+/* The caller, vfs_fallocate(), holds the lower s_writers. */
 static long dxs_map_fallocate(struct file *map, int mode, loff_t offset,
 			      loff_t len)
 {
 	struct inode *inode = dxs_map_inode(map);
-	long err;
 
-	err = dxs_io_enter(inode);
-	if (err)
-		return err;
-	err = dxs_native_fops(map)->fallocate(map, mode, offset, len);
-	dxs_copy_attr(inode);
-	dxs_io_leave(inode);
-	return err;
+	return dxs_gated(inode, dxs_map_fallocate_gated(inode, map, mode, offset, len));
+}
+
+static int dxs_map_fadvise_gated(struct file *map, loff_t offset, loff_t len,
+				 int advice)
+{
+	if (dxs_native_fops(map)->fadvise)
+		return dxs_native_fops(map)->fadvise(map, offset, len, advice);
+	return generic_fadvise(map, offset, len, advice);
 }
 
 static int dxs_map_fadvise(struct file *map, loff_t offset, loff_t len,
 			   int advice)
 {
-	struct inode *inode = dxs_map_inode(map);
-	int err;
-
-	err = dxs_io_enter(inode);
-	if (err)
-		return err;
-	if (dxs_native_fops(map)->fadvise)
-		err = dxs_native_fops(map)->fadvise(map, offset, len, advice);
-	else
-		err = generic_fadvise(map, offset, len, advice);
-	dxs_io_leave(inode);
-	return err;
+	return dxs_gated(dxs_map_inode(map),
+			 dxs_map_fadvise_gated(map, offset, len, advice));
 }
 
 /*
- * The kernel reads the ELF header of what is mapped for its build id
- * (PROCMAP_QUERY, perf, BPF). BPF programs that may sleep do that with the mmap_lock
- * held, which comes after the I/O gate: so this only tries. While a switch has the
- * gate shut there is no build id.
+ * H67: the kernel reads the ELF header of a mapped file for its build id (PROCMAP_QUERY,
+ * perf, BPF). Sleepable BPF programs do that with the mmap_lock held, which comes after the
+ * I/O gate: so the gate is only tried. While a switch has it closed there is no build id.
  */
 static ssize_t dxs_map_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct file *map = iocb->ki_filp;
 	struct inode *inode = dxs_map_inode(map);
-	struct dxs_gates *gates = dxs_gates(inode);
 	ssize_t ret;
 
-	if (!gates || !dxs_gate_try_enter(&gates->io))
+	if (!dxs_gate_try_enter(&DXS_I(inode)->gates.io))
 		return -EAGAIN;
 	ret = dxs_native_fops(map)->read_iter(iocb, to);
 	dxs_io_leave(inode);

@@ -1,19 +1,20 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tasks that are in the middle of something.
+ * Marks: find out whether the current task is inside a certain operation.
  *
- * Some calls come back to us by way of the kernel, with locks held which they
- * must not take again; nothing in their arguments tells so. They are known by
- * the task that makes them.
+ * Some operations call the kernel, which calls the stack again, with locks held that
+ * the inner call must not take. The arguments of the inner call do not show this, so
+ * the task is marked for the time of the operation.
  */
 #include <linux/sched.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "marks.h"
 
 /**
- * dxs_mark() - the caller begins something
- * @marks: what it begins
- * @mark: on its stack, until dxs_unmark()
+ * dxs_mark() - mark the current task
+ * @marks: list of tasks in the operation that begins
+ * @mark: on the task's stack, until dxs_unmark()
  *
  * Context: does not sleep.
  */
@@ -26,7 +27,7 @@ void dxs_mark(struct dxs_marks *marks, struct dxs_mark *mark)
 }
 
 /**
- * dxs_unmark() - the caller has ended it
+ * dxs_unmark() - remove a mark from the current task
  * @marks: as for dxs_mark()
  * @mark: the same
  *
@@ -40,11 +41,11 @@ void dxs_unmark(struct dxs_marks *marks, struct dxs_mark *mark)
 }
 
 /**
- * dxs_my_mark() - what is the caller in the middle of?
+ * dxs_my_mark() - find the mark of the current task
  * @marks: as for dxs_mark()
  *
  * Context: does not sleep.
- * Return: its mark, the latest if it has several, or NULL.
+ * Return: the mark, the latest if there are several, or NULL.
  */
 struct dxs_mark *dxs_my_mark(struct dxs_marks *marks)
 {
@@ -62,7 +63,7 @@ struct dxs_mark *dxs_my_mark(struct dxs_marks *marks)
 }
 
 /**
- * dxs_marked() - is the caller in the middle of it?
+ * dxs_marked() - does the current task have a mark?
  * @marks: as for dxs_mark()
  *
  * Context: does not sleep.

@@ -1,26 +1,26 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The names of files, as dmesg and the tracepoints have them.
+ * Names of files for dmesg and the tracepoints.
  *
- * Anyone may put line ends, and what terminals obey, into the name of a file. So a
- * name is escaped before it goes anywhere: whoever shows it has no more to do.
+ * Users may put line ends and terminal control characters into names. So names are
+ * escaped here, and need no further treatment where they are shown.
  */
 #include <linux/dcache.h>
 #include <linux/string_helpers.h>
 
-#include "daxstack.h"
+#include "report.h"
 
-/* With NUL. A single component, with ".../" before it, always fits. */
+/* Includes the NUL. A single component with ".../" before it always fits. */
 #define DXS_PATH_SIZE	(NAME_MAX + 8)
 
 /**
- * dxs_name_dentry() - the path of a dentry below the root of the mount, escaped
- * @dentry: of the stack; it stays, or RCU keeps it and those above it
- * @name: the result; of a path that is too long its end, after "..."
- * @size: of @name, with NUL; more than a few
+ * dxs_name_dentry() - path of a dentry relative to the root of the mount, escaped
+ * @dentry: of the stack; kept, with its parents, by a reference or by RCU
+ * @name: the result; "..." and the end of the path if it is too long
+ * @size: size of @name with the NUL, at least some ten bytes
  *
- * What is not printable is escaped as in C, so is the backslash itself, and other
- * bytes are octal.
+ * Non-printable characters and the backslash are escaped as in C, other bytes in
+ * octal.
  *
  * Context: does not sleep.
  * Return: @name
@@ -49,14 +49,14 @@ const char *dxs_name_dentry(const struct dentry *dentry, char *name,
 }
 
 /**
- * dxs_name_inode() - likewise, by one of the names of an inode
+ * dxs_name_inode() - one of the names of an inode, escaped
  * @inode: of the stack
- * @name: the result; "?" if it has no name in the cache
- * @size: of @name, with NUL
+ * @name: the result, as by dxs_name_dentry(); "?" if no dentry is cached
+ * @size: size of @name with the NUL
  *
- * A dentry that is let go meanwhile stays in memory for a grace period, and so do
- * those above it and their names: no reference is taken, for to drop the last one
- * might sleep.
+ * Takes no reference to the dentry, because dropping the last one might sleep. RCU
+ * keeps a dentry that is freed concurrently, its parents and their names for a grace
+ * period.
  *
  * Context: does not sleep; i_lock is not held.
  * Return: @name

@@ -1,14 +1,20 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Names: looked up, made, moved and removed in the lower filesystem, under
- * the lower directory's lock, with the caller's own credentials.
+ * Names: looked up, created, renamed and removed in the lower filesystem, under the
+ * lower directory's lock, with the caller's credentials.
  */
 #include <linux/cred.h>
 #include <linux/namei.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "copies.h"
+#include "lower.h"
+#include "vfs.h"
 
-/* Gives a dentry its inode; consumes the reference to @lower. */
+/*
+ * Gets the stack's inode for @lower, and makes @lower the lower dentry. Consumes the
+ * reference to @lower.
+ */
 static struct inode *dxs_attach(struct dentry *dentry, struct dentry *lower)
 {
 	struct inode *inode;
@@ -24,6 +30,32 @@ static struct inode *dxs_attach(struct dentry *dentry, struct dentry *lower)
 	return inode;
 }
 
+/*
+ * Looks up a name that is about to be changed, in most cases created; the stack's
+ * directory is locked for that. Because the lower directory is locked during the
+ * lookup, a negative result is valid for as long as the lower dentry does not change.
+ *
+ * Return: the lower dentry; NULL if it is negative: @dentry then holds the reference;
+ * or an ERR_PTR.
+ */
+static struct dentry *dxs_lookup_vacant(struct dentry *dentry)
+{
+	struct qstr name = QSTR_INIT(dentry->d_name.name, dentry->d_name.len);
+	struct dentry *parent = dxs_lower_dentry(dentry->d_parent);
+	struct dentry *lower = dxs_lookup_lower_begin(dentry->d_sb, &name,
+						      parent);
+
+	if (IS_ERR(lower))
+		return lower;
+	if (d_is_negative(lower)) {
+		dxs_set_lower(dentry, lower);
+		dxs_settled(dentry, true);
+		lower = NULL;
+	}
+	inode_unlock(d_inode(parent));
+	return lower;
+}
+
 static struct dentry *dxs_lookup(struct inode *dir, struct dentry *dentry,
 				 unsigned int flags)
 {
@@ -31,8 +63,17 @@ static struct dentry *dxs_lookup(struct inode *dir, struct dentry *dentry,
 	struct inode *inode = NULL;
 	struct dentry *lower, *other;
 
-	lower = dxs_lookup_lower_unlocked(dentry->d_sb, &name,
-					  dxs_lower_dentry(dentry->d_parent));
+	if (flags & (LOOKUP_CREATE | LOOKUP_RENAME_TARGET)) {
+		lower = dxs_lookup_vacant(dentry);
+		if (!lower) {
+			d_add(dentry, NULL);
+			dxs_forget_unused(dentry);
+			return NULL;
+		}
+	} else {
+		lower = dxs_lookup_lower_unlocked(dentry->d_sb, &name,
+						  dxs_lower_dentry(dentry->d_parent));
+	}
 	if (IS_ERR(lower))
 		return lower;
 	dxs_settled(dentry, false);
@@ -53,15 +94,15 @@ static struct dentry *dxs_lookup(struct inode *dir, struct dentry *dentry,
 }
 
 /**
- * struct dxs_new - a name to be made, and what it is to be
- * @make: the VFS's call for it; may give @dentry back and put another in its place,
- *	or an ERR_PTR
- * @idmap: of the caller's mount, by which it gets its owner; of a link, the VFS does
- *	not tell
+ * struct dxs_new - a name to be created, and the type of its file
+ * @make: calls the vfs_* function; may put the reference to @dentry and replace it by
+ *	another dentry, or by an ERR_PTR
+ * @idmap: of the caller's mount; maps the owner. NULL for a link: the VFS does not
+ *	pass it
  * @mode: as given by the VFS
- * @rdev: of a device node
- * @target: of a symlink
- * @link: for a hard link, the lower dentry of the old name
+ * @rdev: for a device node: its number
+ * @target: for a symlink: its target
+ * @link: for a hard link: the lower dentry of the old name
  */
 struct dxs_new {
 	int (*make)(struct inode *dir, struct dentry **dentry,
@@ -81,8 +122,9 @@ static int dxs_remove_lower(struct inode *lower_dir, struct dentry *lower)
 }
 
 /*
- * Takes back what was made below, and could not be made what it has to be: whoever
- * may make it need not be the owner by the ids below.
+ * Removes a lower file that was just created, after a later step failed. Uses the
+ * stack's credentials: by the lower ids the caller may lack permission to remove the
+ * file that it was allowed to create.
  */
 static void dxs_unmake(const struct super_block *sb, struct inode *lower_dir,
 		       struct dentry *lower)
@@ -94,11 +136,12 @@ static void dxs_unmake(const struct super_block *sb, struct inode *lower_dir,
 }
 
 /*
- * Somebody may have found a new directory by its handle (export.c) and have a
- * dentry of it already; a second one it must not get. Then that is moved here, and
- * ours is left without an inode, as by any filesystem that cannot do otherwise.
+ * Connects @dentry to the new @inode. A new directory may have been found by its file
+ * handle (export.c) and have a dentry already. A directory must not get a second one,
+ * so that dentry is moved here, and @dentry is left without an inode, as in other
+ * filesystems.
  *
- * Return: that dentry, a reference, or NULL.
+ * Return: the other dentry, referenced, or NULL.
  */
 static struct dentry *dxs_instantiate(struct dentry *dentry,
 				      struct inode *inode)
@@ -117,83 +160,12 @@ static struct dentry *dxs_instantiate(struct dentry *dentry,
 	return other;
 }
 
-/* Only ->mkdir of later kernels tells the VFS of the other dentry. */
+/* Drops the other dentry: only ->mkdir of later kernels can return it to the VFS. */
 static int dxs_made(struct dentry *other)
 {
 	if (!IS_ERR_OR_NULL(other))
 		dput(other);
 	return PTR_ERR_OR_ZERO(other);
-}
-
-/* The lower directory is locked. */
-static int dxs_make_lower(struct inode *dir, struct dentry **lower,
-			  const struct dxs_new *new)
-{
-	struct inode *lower_dir = dxs_lower_inode(dir);
-	int err = new->make(lower_dir, lower, new);
-	const struct cred *old;
-
-	if (likely(!err) || !new->link || !dxs_refused_by_ids(dir->i_sb, err))
-		return err;
-	/* Only for mkdir(2) is @lower not what it was. */
-	err = dxs_as_judged(dir, NULL, err, &old);
-	if (err)
-		return err;
-	err = new->make(lower_dir, lower, new);
-	dxs_as_judged_end(old);
-	return err;
-}
-
-/* Return: as dxs_instantiate(), or an ERR_PTR. */
-static struct dentry *dxs_make(struct inode *dir, struct dentry *dentry,
-			       const struct dxs_new *new)
-{
-	struct dentry *lower_parent = dxs_lower_dentry(dentry->d_parent);
-	struct inode *lower_dir = d_inode(lower_parent);
-	struct vfsmount *mnt = dxs_lower_mnt(dir->i_sb);
-	struct qstr name = QSTR_INIT(dentry->d_name.name, dentry->d_name.len);
-	struct inode *inode = NULL;
-	struct dentry *lower;
-	int err;
-
-	dxs_inherit_prepare(dentry->d_parent);
-	err = mnt_want_write(mnt);
-	if (err)
-		return ERR_PTR(err);
-	inode_lock_nested(lower_dir, I_MUTEX_PARENT);
-	lower = dxs_lookup_lower(dir->i_sb, &name, lower_parent);
-	if (IS_ERR(lower)) {
-		err = PTR_ERR(lower);
-		goto out;
-	}
-	dxs_busy(dentry);
-	err = dxs_make_lower(dir, &lower, new);
-	if (err)
-		goto out_dput;
-	inode = dxs_attach(dentry, dget(lower));
-	err = PTR_ERR_OR_ZERO(inode);
-	if (!err && !new->link) {
-		err = dxs_inherit_born(inode, dentry);
-		if (err)
-			iput(inode);
-	}
-	if (err) {
-		dxs_unmake(dir->i_sb, lower_dir, lower);
-		/* In case it is still there. */
-		d_drop(dentry);
-	}
-out_dput:
-	dxs_settled(dentry, !err);
-	if (!IS_ERR(lower))
-		dput(lower);
-out:
-	dxs_refresh(dir, DXS_COPY_SIZE);
-	inode_unlock(lower_dir);
-	mnt_drop_write(mnt);
-	if (err)
-		return ERR_PTR(err);
-	dxs_copy_attr(inode);
-	return dxs_instantiate(dentry, inode);
 }
 
 static int dxs_make_file(struct inode *dir, struct dentry **dentry,
@@ -227,6 +199,113 @@ static int dxs_make_link(struct inode *dir, struct dentry **dentry,
 	return vfs_link(new->link, &nop_mnt_idmap, dir, *dentry, NULL);
 }
 
+/* Context: the lower directory is locked. */
+static int dxs_make_lower(struct inode *dir, struct dentry **lower,
+			  const struct dxs_new *new)
+{
+	struct inode *lower_dir = dxs_lower_inode(dir);
+	int err = new->make(lower_dir, lower, new);
+	const struct cred *old;
+
+	if (likely(!err) || !new->link || !dxs_refused_by_ids(dir->i_sb, err))
+		return err;
+	/* Only ->make of mkdir(2) replaces @lower; this is a link. */
+	err = dxs_as_judged(dir, NULL, err, &old);
+	if (err)
+		return err;
+	err = new->make(lower_dir, lower, new);
+	dxs_as_judged_end(old);
+	return err;
+}
+
+/*
+ * Creates the lower name, if it is still free.
+ *
+ * Context: the lower directory is locked.
+ * Return: the lower dentry, whose reference @dentry holds, or an ERR_PTR.
+ */
+static struct dentry *dxs_make_name(struct inode *dir, struct dentry *dentry,
+				    const struct dxs_new *new)
+{
+	struct qstr name = QSTR_INIT(dentry->d_name.name, dentry->d_name.len);
+	struct dentry *lower = dxs_known_below(dentry);
+	bool ours = !lower;
+	int err;
+
+	if (ours) {
+		lower = dxs_lookup_lower(dir->i_sb, &name,
+					 dxs_lower_dentry(dentry->d_parent));
+	} else if (new->make == dxs_make_dir) {
+		/* dxs_make_dir() may put it and return another dentry. */
+		dget(lower);
+		ours = true;
+	}
+	if (IS_ERR(lower))
+		return lower;
+	dxs_busy(dentry);
+	err = dxs_make_lower(dir, &lower, new);
+	if (ours && !err)
+		dxs_set_lower(dentry, lower);
+	else if (ours && !IS_ERR(lower))
+		dput(lower);
+	return err ? ERR_PTR(err) : lower;
+}
+
+/*
+ * Gets the stack's inode of the lower file that was created, or removes the file.
+ * Context: the lower directory is locked.
+ */
+static struct inode *dxs_make_inode(struct inode *dir, struct dentry *dentry,
+				    struct dentry *lower,
+				    const struct dxs_new *new)
+{
+	struct inode *inode = ERR_PTR(-ESTALE);
+	int err;
+
+	if (likely(d_is_positive(lower)))
+		inode = dxs_iget(dir->i_sb, d_inode(lower));
+	err = PTR_ERR_OR_ZERO(inode);
+	if (!err && !new->link) {
+		err = dxs_inherit_born(inode, dentry);
+		if (err)
+			iput(inode);
+	}
+	if (likely(!err))
+		return inode;
+	dxs_unmake(dir->i_sb, dxs_lower_inode(dir), lower);
+	/* In case the removal failed. */
+	d_drop(dentry);
+	return ERR_PTR(err);
+}
+
+/* Creates a name. Return: as dxs_instantiate(), or an ERR_PTR. */
+static struct dentry *dxs_make(struct inode *dir, struct dentry *dentry,
+			       const struct dxs_new *new)
+{
+	struct inode *lower_dir = dxs_lower_inode(dir);
+	struct vfsmount *mnt = dxs_lower_mnt(dir->i_sb);
+	struct dentry *lower;
+	struct inode *inode;
+	int err;
+
+	dxs_inherit_prepare(dentry->d_parent);
+	err = mnt_want_write(mnt);
+	if (err)
+		return ERR_PTR(err);
+	inode_lock_nested(lower_dir, I_MUTEX_PARENT);
+	lower = dxs_make_name(dir, dentry, new);
+	inode = IS_ERR(lower) ? ERR_CAST(lower) :
+				dxs_make_inode(dir, dentry, lower, new);
+	dxs_settled(dentry, !IS_ERR(inode));
+	dxs_refresh(dir, DXS_COPY_SIZE);
+	inode_unlock(lower_dir);
+	mnt_drop_write(mnt);
+	if (IS_ERR(inode))
+		return ERR_CAST(inode);
+	dxs_refresh(inode, DXS_COPY_ALL);
+	return dxs_instantiate(dentry, inode);
+}
+
 static int dxs_create(DXS_CREATE_ARGS)
 {
 	int err = dxs_made(dxs_make(dir, dentry, &(struct dxs_new){
@@ -234,8 +313,9 @@ static int dxs_create(DXS_CREATE_ARGS)
 			.mode = mode }));
 
 	/*
-	 * It has come below since the VFS looked: the VFS looks again, and finds
-	 * it, or says that it is there if the caller wants a new file.
+	 * The name was created in the lower filesystem after the VFS's lookup. With
+	 * ESTALE the VFS looks it up again: it opens the file, or returns EEXIST if
+	 * O_EXCL was given.
 	 */
 	return err == -EEXIST ? -ESTALE : err;
 }
@@ -273,7 +353,7 @@ static int dxs_link(struct dentry *old, struct inode *dir,
 			.make = dxs_make_link, .link = dxs_lower_dentry(old) }));
 }
 
-/* The lower directory is locked, as is the stack's inode of what is removed. */
+/* Context: the lower directory and the stack's inode to be removed are locked. */
 static int dxs_remove_judged(struct inode *dir, struct dentry *dentry,
 			     struct dentry *lower)
 {
@@ -296,7 +376,7 @@ static int dxs_remove(struct inode *dir, struct dentry *dentry)
 	struct dentry *lower_parent = dxs_lower_dentry(dentry->d_parent);
 	struct inode *lower_dir = d_inode(lower_parent);
 	struct vfsmount *mnt = dxs_lower_mnt(dir->i_sb);
-	/* With a reference of ours it stays positive: see dxs_vacate(). */
+	/* With this additional reference it stays positive: see dxs_d_iput(). */
 	struct dentry *lower = dget(dxs_lower_dentry(dentry));
 	int err;
 
@@ -310,16 +390,14 @@ static int dxs_remove(struct inode *dir, struct dentry *dentry)
 		dxs_busy(dentry);
 		err = dxs_remove_judged(dir, dentry, lower);
 		/*
-		 * Else it is right until the VFS has made it negative or
-		 * unhashed it: who found it changed now might drop it when it
-		 * stands for a new file already.
+		 * After a removal, treat the dentry as valid until the VFS has made
+		 * it negative or unhashed it: a lookup that finds it invalid now
+		 * might drop it after it was reused for a new file.
 		 */
-		if (err) {
+		if (err)
 			dxs_settled(dentry, false);
-		} else {
+		else
 			dxs_nameless(dentry);
-			dxs_vacate(lower);
-		}
 	}
 	dxs_refresh(dir, DXS_COPY_SIZE);
 	dxs_copy_nlink(d_inode(dentry));
@@ -331,10 +409,11 @@ out:
 }
 
 /*
- * The VFS has looked at our names; where the lower filesystem is someone else's
- * too, its own may differ by now, and nobody looks again below here. A rename to
- * another name of the same file does nothing below, while the VFS goes on to move
- * the dentry, and an exchange moves the dentry that stands for another.
+ * Is @lower_new the lower dentry of what the VFS found under the new name? If the
+ * lower filesystem is also mounted elsewhere, the lower name may have changed since,
+ * and vfs_rename() does not check that. A rename to another name of the same file
+ * would do nothing in the lower filesystem, while the VFS goes on and moves the
+ * stack's dentry. An exchange would move the dentry of another file.
  */
 static bool dxs_is_target(const struct dentry *new, struct dentry *lower_new,
 			  bool exchange)
@@ -358,7 +437,7 @@ static int dxs_rename_lower(struct dxs_renaming *r, struct dentry *old,
 	dxs_busy(new);
 	err = dxs_renaming(r);
 	dxs_settled(old, !err);
-	/* The VFS unhashes what was replaced. */
+	/* The VFS unhashes the dentry of a replaced file. */
 	if (!err && d_really_is_positive(new) && !(r->flags & RENAME_EXCHANGE))
 		dxs_nameless(new);
 	else
@@ -366,7 +445,6 @@ static int dxs_rename_lower(struct dxs_renaming *r, struct dentry *old,
 	dxs_refresh(d_inode(old->d_parent), DXS_COPY_SIZE);
 	if (new->d_parent != old->d_parent)
 		dxs_refresh(d_inode(new->d_parent), DXS_COPY_SIZE);
-	dxs_copy_attr(d_inode(old));
 	if (d_really_is_positive(new))
 		dxs_copy_nlink(d_inode(new));
 	return err;
@@ -377,11 +455,12 @@ static int dxs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 		      struct dentry *new, unsigned int flags)
 {
 	struct vfsmount *mnt = dxs_lower_mnt(old_dir->i_sb);
+	/* Both directories are locked, so @old and @new keep their lower dentries. */
 	struct dxs_renaming r = {
 		.idmap = idmap,
 		.sb = old_dir->i_sb,
 		.old_parent = dxs_lower_dentry(old->d_parent),
-		.old = dget(dxs_lower_dentry(old)),
+		.old = dxs_lower_dentry(old),
 		.new_parent = dxs_lower_dentry(new->d_parent),
 		.flags = flags,
 	};
@@ -389,8 +468,8 @@ static int dxs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 
 	err = mnt_want_write(mnt);
 	if (err)
-		goto out;
-	err = dxs_renaming_begin(&r, &new->d_name);
+		return err;
+	err = dxs_renaming_begin(&r, new);
 	if (!err) {
 		err = dxs_rename_lower(&r, old, new);
 		dxs_renaming_end(&r);
@@ -402,12 +481,10 @@ static int dxs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 		dxs_inherit_moved(old, new);
 	if (!err && flags & RENAME_EXCHANGE)
 		dxs_inherit_moved(new, old);
-out:
-	dput(r.old);
 	return err;
 }
 
-/* O_TMPFILE: unnamed below as well, until linkat(2). */
+/* O_TMPFILE: the lower file is unnamed, too, until linkat(2). */
 static int dxs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
 		       struct file *file, umode_t mode)
 {
@@ -450,7 +527,7 @@ static const char *dxs_get_link(struct dentry *dentry, struct inode *inode,
 	return vfs_get_link(dxs_lower_dentry(dentry), done);
 }
 
-/* ext4 has extents of directories, XFS does not tell of them. */
+/* ext4 implements ->fiemap for directories, XFS does not. */
 static int dxs_dir_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 			  u64 start, u64 len)
 {

@@ -1,18 +1,18 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * How often one user may switch (H44).
+ * Rate limit of attempts to switch, by user (H44).
  *
- * An attempt to switch a file that is in use disturbs every processor: expedited
- * grace periods and, from dax, a flush of TLBs. Anyone may ask for it as often as
- * he likes, for files of his own. So attempts of those without CAP_SYS_ADMIN are
- * counted by user, over all mounts: DXS_BURST at once, and then one each
- * DXS_INTERVAL; who is beyond that sleeps until it is his turn, before anything is
- * shut or locked. A file that is not in use is switched without that; who uses it,
- * or lets it go, a moment later waits for a grace period, which counts as well, and
- * is a normal one for who is beyond.
+ * An attempt to switch a file that is in use disturbs all processors, by expedited
+ * grace periods and, from dax, a TLB flush. Any user may request it for files of
+ * their own, any number of times. So the attempts of users without CAP_SYS_ADMIN are
+ * counted, over all mounts: DXS_BURST at once, then one per DXS_INTERVAL. A user
+ * beyond the limit sleeps until the next interval, before any gate is closed or lock
+ * is taken. Switching a file that is not in use costs no grace period. A task that
+ * starts or stops using it just then waits for one; that counts too, and is a normal
+ * grace period for a user beyond the limit.
  *
- * Who makes user namespaces has as many users as he likes in them: those count as
- * the one who made the outermost.
+ * A user can create any number of users in user namespaces. All of them count as the
+ * owner of the outermost one.
  */
 #include <linux/cred.h>
 #include <linux/hashtable.h>
@@ -22,7 +22,8 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "pace.h"
 #include "wait.h"
 
 #define DXS_INTERVAL	(20ULL * NSEC_PER_MSEC)
@@ -30,10 +31,10 @@
 
 /**
  * struct dxs_pace - a user who switched files lately
- * @node: in dxs_paces, under dxs_pace_lock
- * @uid: who
- * @next: when his attempts so far would be through at one each DXS_INTERVAL,
- *	ktime_get_ns(); in the past it says nothing any more
+ * @node: in dxs_paces, protected by dxs_pace_lock
+ * @uid: the user
+ * @next: time by ktime_get_ns() at which the attempts so far are paid off, at one per
+ *	DXS_INTERVAL; the entry can be freed once it is in the past
  */
 struct dxs_pace {
 	struct hlist_node node;
@@ -45,8 +46,9 @@ static DEFINE_HASHTABLE(dxs_paces, 6);
 static DEFINE_SPINLOCK(dxs_pace_lock);
 
 /*
- * Whose attempt it is: the task's. overlayfs has put the credentials of who mounted
- * it in their place. Those of a kernel thread are who it works for.
+ * Credentials that an attempt is charged to. Those are the task's real ones, because
+ * overlayfs overrides the effective ones with its mounter's. A kernel thread (nfsd)
+ * overrides its own with those of the user it works for.
  */
 static const struct cred *dxs_pace_cred(void)
 {
@@ -66,7 +68,10 @@ static kuid_t dxs_pace_uid(void)
 	return ns->owner;
 }
 
-/* The user's, or @new for him, or NULL; and those that say nothing are freed. */
+/*
+ * Finds the entry of a user, or adds @new as the entry if it is not NULL. Frees
+ * entries in the same bucket whose @next is in the past.
+ */
 static struct dxs_pace *dxs_pace_of(kuid_t uid, u64 now, struct dxs_pace *new)
 {
 	struct dxs_pace *pace, *found = NULL;
@@ -89,8 +94,8 @@ static struct dxs_pace *dxs_pace_of(kuid_t uid, u64 now, struct dxs_pace *new)
 }
 
 /*
- * Counts @more for the user. Return: how far he is beyond his bound, in ns; where
- * memory is short he is taken for one who is.
+ * Charges @more attempts to the user. Return: how far the user is beyond the limit, in
+ * ns; without memory the user is assumed to be beyond it.
  */
 static u64 dxs_pace_count(unsigned int more)
 {
@@ -113,12 +118,12 @@ static u64 dxs_pace_count(unsigned int more)
 }
 
 /**
- * dxs_rest() - let some time pass
+ * dxs_rest() - sleep for some time
  * @timeout: in jiffies
  *
  * Context: sleeps.
- * Return: false if a signal came first; it is seen after a tenth of a second at the
- * latest (see wait.h).
+ * Return: false if a signal came first; it is noticed within a tenth of a second (see
+ * wait.h).
  */
 bool dxs_rest(unsigned long timeout)
 {
@@ -147,7 +152,7 @@ static bool dxs_pace_unbounded(void)
 }
 
 /**
- * dxs_pace_spend() - an attempt shuts gates, for which grace periods are waited
+ * dxs_pace_spend() - charge an attempt that closes gates and waits for grace periods
  *
  * Context: does not sleep.
  */
@@ -158,7 +163,8 @@ void dxs_pace_spend(void)
 }
 
 /**
- * dxs_pace_grace() - a grace period, an expedited one if the user may have it
+ * dxs_pace_grace() - wait for a grace period, expedited unless the user is beyond the
+ * limit
  *
  * Context: sleeps.
  */
@@ -171,9 +177,9 @@ void dxs_pace_grace(void)
 }
 
 /**
- * dxs_pace() - an attempt on a file in use: wait until it is the user's turn
+ * dxs_pace() - wait for the user's turn to attempt a switch of a file in use
  *
- * Context: sleeps, with no lock of ours held.
+ * Context: sleeps; no lock of the module is held.
  * Return: false if a signal came first.
  */
 bool dxs_pace(void)
@@ -188,7 +194,7 @@ bool dxs_pace(void)
 	return dxs_rest(nsecs_to_jiffies(wait) + 1);
 }
 
-/* The module goes: nobody switches any more. */
+/* Frees all entries on module exit. */
 void dxs_pace_end(void)
 {
 	struct dxs_pace *pace;

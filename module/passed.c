@@ -1,20 +1,22 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mount options of the lower filesystem: collected when the stack's are parsed,
- * given to the lower filesystem when it is mounted or remounted, compared with
- * what it has, shown with those of the stack. And what it says of them.
+ * Mount options of the lower filesystem: collected while the stack's options are
+ * parsed, passed to the lower filesystem at mount and remount, compared with those in
+ * force, and shown with those of the stack. Messages of the lower filesystem about
+ * them are passed on to the caller of mount(2).
  */
 #include <linux/fs_context.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "lower.h"
 
 /**
- * struct dxs_passed_option - an option as it was given
+ * struct dxs_passed_option - an option as given
  * @list: in struct dxs_passed
- * @value: NULL if it has none; else behind the key
- * @key: its name
+ * @value: NULL if the option has none; else stored behind @key
+ * @key: name of the option
  */
 struct dxs_passed_option {
 	struct list_head list;
@@ -23,8 +25,8 @@ struct dxs_passed_option {
 };
 
 /**
- * dxs_passed_init() - no options yet
- * @passed: what to set up
+ * dxs_passed_init() - initialize an empty set of options
+ * @passed: the set
  */
 void dxs_passed_init(struct dxs_passed *passed)
 {
@@ -33,8 +35,8 @@ void dxs_passed_init(struct dxs_passed *passed)
 }
 
 /**
- * dxs_passed_free() - forget all options
- * @passed: what was set up by dxs_passed_init()
+ * dxs_passed_free() - free all options of a set
+ * @passed: the set; empty afterwards
  */
 void dxs_passed_free(struct dxs_passed *passed)
 {
@@ -46,9 +48,9 @@ void dxs_passed_free(struct dxs_passed *passed)
 }
 
 /**
- * dxs_passed_take() - replace options by those of another set
- * @to: what is replaced
- * @from: is empty afterwards
+ * dxs_passed_take() - move all options of one set to another
+ * @to: its previous options are freed
+ * @from: empty afterwards
  */
 void dxs_passed_take(struct dxs_passed *to, struct dxs_passed *from)
 {
@@ -57,7 +59,7 @@ void dxs_passed_take(struct dxs_passed *to, struct dxs_passed *from)
 	swap(to->bytes, from->bytes);
 }
 
-/* As "KEY=VALUE," for mount(2). */
+/* Length of "KEY=VALUE," in the data of mount(2). */
 static size_t dxs_passed_size(const char *key, const char *value)
 {
 	return strlen(key) + 1 + (value ? strlen(value) + 1 : 0);
@@ -81,19 +83,19 @@ static int dxs_passed_append(struct dxs_passed *passed, const char *key,
 }
 
 /**
- * dxs_passed_add() - keep an option that is not the stack's
- * @passed: where to keep it
- * @fc: what is being parsed
+ * dxs_passed_add() - store an option that the stack does not know
+ * @passed: set to add it to
+ * @fc: context that is being parsed
  * @param: the option
  *
- * Which options there are only the lower filesystem knows, when it gets them.
+ * Only the lower filesystem knows which options are valid; it parses them later.
  *
- * H74: whoever has a user namespace of his own may open a context and fill it,
- * without ever being allowed to mount. So there may be no more than mount(2)
- * takes, and it counts as his memory.
+ * H74: a user with a user namespace can open a context and fill it without ever being
+ * allowed to mount. So the size is limited to what mount(2) takes, and the memory is
+ * charged to the user's cgroup.
  *
  * Context: sleeps.
- * Return: 0, or an errno after saying why in @fc's log.
+ * Return: 0, or a negative errno with the reason in @fc's log.
  */
 int dxs_passed_add(struct dxs_passed *passed, struct fs_context *fc,
 		   const struct fs_parameter *param)
@@ -103,15 +105,15 @@ int dxs_passed_add(struct dxs_passed *passed, struct fs_context *fc,
 	if (param->type == fs_value_is_string)
 		value = param->string;
 	else if (param->type != fs_value_is_flag)
-		return invalfc(fc, "%s: takes a string or nothing", param->key);
+		return invalfc(fc, "%s: takes a string or no value", param->key);
 	if (dxs_passed_size(param->key, value) > PAGE_SIZE - passed->bytes)
 		return invalfc(fc, "%s: too many options", param->key);
 	return dxs_passed_append(passed, param->key, value);
 }
 
 /**
- * dxs_passed_first() - the name of one of the options, for messages
- * @passed: options, not empty
+ * dxs_passed_first() - name of the first option, for messages
+ * @passed: set of options, not empty
  */
 const char *dxs_passed_first(const struct dxs_passed *passed)
 {
@@ -120,12 +122,12 @@ const char *dxs_passed_first(const struct dxs_passed *passed)
 }
 
 /**
- * dxs_passed_give() - let the lower filesystem parse the options
- * @passed: options
- * @lower: a context of the lower filesystem
+ * dxs_passed_give() - pass options to the lower filesystem
+ * @passed: set of options
+ * @lower: context of the lower filesystem, which parses them
  *
  * Context: sleeps.
- * Return: 0, or what the lower filesystem says to the first that it refuses.
+ * Return: 0, or the error of the first option that was refused.
  */
 int dxs_passed_give(const struct dxs_passed *passed, struct fs_context *lower)
 {
@@ -140,9 +142,9 @@ int dxs_passed_give(const struct dxs_passed *passed, struct fs_context *lower)
 	return err;
 }
 
-/* --- Those that are in force. */
+/* --- Options in force. */
 
-/* The lower filesystem's, each with a comma before it, up to the end of @m. */
+/* Appends the options of the lower filesystem to @m, each preceded by a comma. */
 static void dxs_passed_print(struct seq_file *m, struct dentry *lower_root)
 {
 	const struct super_operations *ops = lower_root->d_sb->s_op;
@@ -158,11 +160,11 @@ static bool dxs_passed_is_dax(const char *shown, size_t len)
 }
 
 /**
- * dxs_passed_show() - show the options of the lower filesystem after our own
+ * dxs_passed_show() - show the options of the lower filesystem after the stack's
  * @m: the line of /proc/mounts
  * @lower_root: root of the lower filesystem
  *
- * Without dax=, which is there as the stack's.
+ * Leaves out dax=, which the stack shows as its own option.
  *
  * Context: sleeps.
  */
@@ -171,13 +173,13 @@ void dxs_passed_show(struct seq_file *m, struct dentry *lower_root)
 	size_t from = m->count, to = m->count, len;
 
 	dxs_passed_print(m, lower_root);
-	/* It is printed anew into a larger buffer. */
+	/* seq_file prints the line again into a larger buffer. */
 	if (seq_has_overflowed(m))
 		return;
 	for (; from < m->count; from += len) {
 		const char *shown = m->buf + from;
 
-		/* The comma before it, and up to the next. */
+		/* The option with its leading comma, up to the next comma. */
 		len = 1;
 		while (from + len < m->count && shown[len] != ',')
 			len++;
@@ -189,7 +191,10 @@ void dxs_passed_show(struct seq_file *m, struct dentry *lower_root)
 	m->count = to;
 }
 
-/* Is @option among @shown, options with a comma before each and one at the end? */
+/*
+ * Is @option in @shown? There each option has a leading comma, and the last is
+ * followed by one.
+ */
 static bool dxs_passed_shown(const char *shown,
 			     const struct dxs_passed_option *option)
 {
@@ -214,14 +219,15 @@ static bool dxs_passed_given(const struct dxs_passed *passed,
 }
 
 /**
- * dxs_passed_missing() - is one of the options not in force?
- * @passed: options
+ * dxs_passed_missing() - find an option that is not in force
+ * @passed: set of options to look for
  * @lower_root: root of the lower filesystem
- * @given: those that it was given by us, or NULL; the lower filesystem shows none
- *	that is the default
+ * @given: options that the stack passed to the lower filesystem, or NULL; they count
+ *	as in force, because a filesystem does not show options that equal its
+ *	defaults
  *
  * Context: sleeps.
- * Return: the name of the first that is not, NULL if all are.
+ * Return: name of the first option that is not in force, or NULL.
  */
 const char *dxs_passed_missing(const struct dxs_passed *passed,
 			       struct dentry *lower_root,
@@ -252,8 +258,8 @@ const char *dxs_passed_missing(const struct dxs_passed *passed,
 /**
  * dxs_passed_has() - is this option in force?
  * @lower_root: root of the lower filesystem
- * @key: its name
- * @value: its value
+ * @key: name of the option
+ * @value: value of the option
  *
  * Context: sleeps.
  */
@@ -270,17 +276,17 @@ bool dxs_passed_has(struct dentry *lower_root, const char *key,
 	return has;
 }
 
-/* --- What the lower filesystem says of them. */
+/* --- Messages of the lower filesystem. */
 
 /**
- * dxs_passed_listen() - collect what is said in contexts of the lower filesystem
+ * dxs_passed_listen() - allocate a log for contexts of the lower filesystem
  *
- * Not passed on at once, for where several types are tried only what those say
- * that fail in the end is of interest.
+ * Messages are collected rather than passed on at once: while several types are
+ * tried, they matter only if all types fail.
  *
  * Context: sleeps.
- * Return: a log, to be given to dxs_passed_tell(); NULL if there is no memory, then
- * they speak to dmesg.
+ * Return: a log for dxs_passed_tell(), or NULL without memory: messages go to dmesg
+ * then.
  */
 struct fc_log *dxs_passed_listen(void)
 {
@@ -292,9 +298,9 @@ struct fc_log *dxs_passed_listen(void)
 }
 
 /**
- * dxs_passed_attach() - let a context speak to a log
+ * dxs_passed_attach() - direct the messages of a context to a log
  * @lower: the context; put_fs_context() detaches it
- * @log: of dxs_passed_listen()
+ * @log: result of dxs_passed_listen()
  */
 void dxs_passed_attach(struct fs_context *lower, struct fc_log *log)
 {
@@ -305,9 +311,9 @@ void dxs_passed_attach(struct fs_context *lower, struct fc_log *log)
 }
 
 /**
- * dxs_passed_tell() - pass on what was said, and free the log
- * @fc: to whose log; NULL: to nobody's
- * @log: of dxs_passed_listen(); all contexts are detached from it
+ * dxs_passed_tell() - pass collected messages on, and free the log
+ * @fc: context whose log gets the messages; NULL: drop them
+ * @log: result of dxs_passed_listen(), or NULL; no context is attached to it any more
  *
  * Context: sleeps.
  */

@@ -1,23 +1,27 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Personalities: how the lower filesystem serves a file in each mode.
+ * Personalities: the operations by which the lower filesystem serves each mode.
  *
- * S_DAX and a_ops are the only per-inode state that ext4 and XFS set from the
- * mode when they load an inode; the vm_ops that ->mmap installs may follow
- * from it. What belongs to which mode is not guessed: two unnamed files, one
- * made in a directory without FS_XFLAG_DAX and one in the same directory with
- * it, show what the lower filesystem itself chooses.
+ * S_DAX and a_ops are the only per-inode state that ext4 and XFS derive from the mode
+ * when they load an inode; the vm_ops that ->mmap installs may depend on the mode,
+ * too. The stack does not guess them: it probes by creating two unnamed files in a
+ * directory, one while the directory lacks FS_XFLAG_DAX and one while it has it, and
+ * records what the lower filesystem chose.
  */
 #include <linux/cred.h>
 #include <linux/namei.h>
 #include <linux/random.h>
 #include <linux/uio.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "lower.h"
+#include "mapping.h"
+#include "xflag.h"
 
 /*
- * In the root of the stack, while the root is locked; found again after a power
- * cut. Where somebody has taken the name, a number is appended (H53).
+ * Directory for the probe, in the root of the stack, which is locked meanwhile. The
+ * name is fixed so that a leftover of a power cut is found. If a user has taken the
+ * name, a random number is appended (H53).
  */
 #define DXS_PROBE_NAME	".daxstack-probe"
 #define DXS_PROBE_LEN	sizeof(DXS_PROBE_NAME "-0123456789abcdef")
@@ -39,14 +43,14 @@ static int dxs_probe_flag(struct vfsmount *mnt, struct dentry *dir, bool dax)
 }
 
 /*
- * H30: does the filesystem put data into inodes? ext4 marks a new file for that
- * unless it is born in dax mode, a state that nobody can see or change from
- * outside; a file that was in dax mode in between would lose its blocks to it.
+ * H30: does the filesystem store inline data in inodes? ext4 sets a new file up for
+ * that unless it is created in dax mode. This state is neither visible nor changeable
+ * from outside; a file that was in dax mode in between would lose its blocks to it.
  *
- * A write that fails for want of space was not to go into the inode; one that
- * fails otherwise says nothing.
+ * If the write fails with ENOSPC or EDQUOT, the data was not to go into the inode;
+ * other failures tell nothing.
  *
- * Return: 0, -ENOTBLK if it does, or another errno.
+ * Return: 0, -ENOTBLK if it uses inline data, or another negative errno.
  */
 static int dxs_no_inline_data(struct file *file)
 {
@@ -56,10 +60,10 @@ static int dxs_no_inline_data(struct file *file)
 	struct kiocb iocb;
 	ssize_t err;
 
-	/* The caller's limit: the write would send SIGXFSZ. */
+	/* With this limit the write would send SIGXFSZ to the caller. */
 	if (!rlimit(RLIMIT_FSIZE))
 		return -EFBIG;
-	/* kernel_write() would take s_writers, which the caller has. */
+	/* kernel_write() would take s_writers, which the caller holds. */
 	init_sync_kiocb(&iocb, file);
 	iov_iter_kvec(&from, ITER_SOURCE, &data, 1, 1);
 	err = file->f_op->write_iter(&iocb, &from);
@@ -72,8 +76,10 @@ static int dxs_no_inline_data(struct file *file)
 }
 
 /*
- * Return: 0, -EOPNOTSUPP if the new file has the other mode, -ENOTBLK if it has
- * its data in the inode, -ENODATA if the flag cannot be stored, or another errno.
+ * Creates a file in @mode and records its operations.
+ *
+ * Return: 0, -EOPNOTSUPP if the new file has the other mode, -ENOTBLK if its data is
+ * in the inode, -ENODATA if the flag cannot be stored, or another negative errno.
  */
 static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 			  struct dxs_personality *p)
@@ -83,7 +89,7 @@ static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 	int err, is;
 
 	err = dxs_probe_flag(mnt, dir, mode == DAXSTACK_DAX);
-	/* XFS of version 4 has no place for it. */
+	/* XFS version 4 cannot store the flag. */
 	if (err == -EINVAL && mode == DAXSTACK_DAX)
 		return -ENODATA;
 	if (err)
@@ -101,7 +107,7 @@ static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 		err = 0;
 		if (!p->vm_ops)
 			err = -ENOMEM;
-		/* VMAs that the lower filesystem counts are beyond us. */
+		/* The stack does not support vm_ops with ->open or ->close. */
 		else if (p->vm_ops->open || p->vm_ops->close)
 			err = -EINVAL;
 		else if (mode == DAXSTACK_CACHED)
@@ -111,7 +117,7 @@ static int dxs_probe_mode(struct vfsmount *mnt, struct dentry *dir, int mode,
 	return err;
 }
 
-/* Left by a power cut? Only root can have made it so. */
+/* Is it a leftover of a power cut? Only root can create such a directory. */
 static bool dxs_probe_is_ours(const struct dentry *dentry)
 {
 	const struct inode *inode = d_inode(dentry);
@@ -128,8 +134,8 @@ static struct dentry *dxs_probe_lookup(const char *name, struct dentry *root)
 }
 
 /*
- * H53: whoever may write to the root may have taken the name, with anything.
- * That is left alone, and another name is made up, which nobody can know.
+ * H53: a user who may write to the root directory may have created any file of this
+ * name. Leave it alone and use a random name, which no user can predict.
  *
  * Context: the root is locked.
  */
@@ -144,7 +150,7 @@ static struct dentry *dxs_probe_mkdir(struct vfsmount *mnt,
 	if (IS_ERR(dentry))
 		return dentry;
 	if (d_is_positive(dentry)) {
-		/* Fails if it is not empty, or something is mounted on it. */
+		/* Fails if it is not empty, or a mount point. */
 		if (dxs_probe_is_ours(dentry))
 			vfs_rmdir(&nop_mnt_idmap, dir, dentry, NULL);
 		dput(dentry);
@@ -163,7 +169,10 @@ static struct dentry *dxs_probe_mkdir(struct vfsmount *mnt,
 	return vfs_mkdir(&nop_mnt_idmap, dir, dentry, 0700, NULL);
 }
 
-/* Nobody has changed anything else in the root, which was locked since. */
+/*
+ * Restores the root's mtime. The root was locked since @mtime was read, so only the
+ * probe has changed it.
+ */
 static void dxs_probe_restore_mtime(struct vfsmount *mnt, struct dentry *root,
 				    struct timespec64 mtime)
 {
@@ -179,8 +188,8 @@ static void dxs_probe_restore_mtime(struct vfsmount *mnt, struct dentry *root,
 }
 
 /*
- * Why a new file with the flag is not in dax mode. The device comes first: without
- * DAX there, another block size would be of no use.
+ * Finds out why a new file with the flag is not in dax mode. Checks the device first:
+ * if it has no DAX, another block size would not help.
  */
 static enum daxstack_reason dxs_why_no_dax(struct dxs_sb *sbi, int err)
 {
@@ -197,7 +206,7 @@ static enum daxstack_reason dxs_why_no_dax(struct dxs_sb *sbi, int err)
 	return DAXSTACK_REASON_LOWER_SAYS_NO;
 }
 
-/* Learns both modes. Return: 0, or an errno and in @reason what it means. */
+/* Learns both personalities. Return: 0, or a negative errno with @reason set. */
 static int dxs_probe_both(struct dxs_sb *sbi, struct dentry *dir,
 			  enum daxstack_reason *reason)
 {
@@ -219,8 +228,9 @@ static int dxs_probe_both(struct dxs_sb *sbi, struct dentry *dir,
 }
 
 /*
- * The root stays locked while the directory is there, so that nobody moves,
- * removes or replaces it, or anything else whose mtime would be lost.
+ * Probes in a directory in the root. The root stays locked meanwhile, so that no task
+ * moves, removes or replaces the directory, or makes another change whose mtime would
+ * be lost.
  */
 static int dxs_probe_in_root(struct dxs_sb *sbi, enum daxstack_reason *reason)
 {
@@ -232,7 +242,7 @@ static int dxs_probe_in_root(struct dxs_sb *sbi, enum daxstack_reason *reason)
 
 	inode_lock_nested(dir, I_MUTEX_PARENT);
 	mtime = inode_get_mtime(dir);
-	/* Append-only: what is made there cannot be removed. */
+	/* In an append-only root the directory could not be removed. */
 	dentry = IS_APPEND(dir) ? ERR_PTR(-EPERM) : dxs_probe_mkdir(mnt, root);
 	err = PTR_ERR_OR_ZERO(dentry);
 	if (!err) {
@@ -250,7 +260,7 @@ static int dxs_probe_in_root(struct dxs_sb *sbi, enum daxstack_reason *reason)
 	return err;
 }
 
-/* Return: 0, or an errno and in @reason what it means. */
+/* Return: 0, or a negative errno with @reason set. */
 static int dxs_probe(struct dxs_sb *sbi, enum daxstack_reason *reason)
 {
 	struct vfsmount *mnt = sbi->lower_mnt;
@@ -258,13 +268,19 @@ static int dxs_probe(struct dxs_sb *sbi, enum daxstack_reason *reason)
 	int err;
 
 	*reason = DAXSTACK_REASON_NO_PROBE;
-	/* Frozen: to wait for the end knows no signal; it is tried again. */
+	/*
+	 * mnt_want_write() would wait for the thaw ignoring signals. The next switch
+	 * probes again.
+	 */
 	if (READ_ONCE(mnt->mnt_sb->s_writers.frozen) != SB_UNFROZEN)
 		return -EBUSY;
 	err = mnt_want_write(mnt);
 	if (err)
 		return err;
-	/* Whoever switches first need not be able to write to the root. */
+	/*
+	 * The task whose switch triggers the probe may lack write permission for the
+	 * root.
+	 */
 	old = override_creds(sbi->cred);
 	err = dxs_probe_in_root(sbi, reason);
 	revert_creds(old);
@@ -273,15 +289,15 @@ static int dxs_probe(struct dxs_sb *sbi, enum daxstack_reason *reason)
 }
 
 /**
- * dxs_learn_personalities() - find out how each mode is served
+ * dxs_learn_personalities() - probe how the lower filesystem serves each mode
  * @sbi: the mount
  *
- * Called at mount, and again before a switch when it could not be found out
- * then (a full or read-only device).
+ * Called at mount, and before a switch if the probe failed at mount (on a full or
+ * read-only filesystem).
  *
  * Context: sleeps; no locks held.
- * Return: true if both personalities are known, that is, if the lower
- * filesystem can be switched; else @sbi->no_switch says why not.
+ * Return: true if both personalities are known, so that files can be switched;
+ * otherwise @sbi->no_switch has the reason.
  */
 bool dxs_learn_personalities(struct dxs_sb *sbi)
 {
@@ -297,14 +313,14 @@ bool dxs_learn_personalities(struct dxs_sb *sbi)
 				 sbi->no_switch == DAXSTACK_REASON_NO_PROBE)) {
 		err = dxs_probe(sbi, &reason);
 		sbi->no_switch = err ? reason : DAXSTACK_REASON_NONE;
-		/* A mount that we did not make says so. */
+		/* The option of a lower mount that the stack did not make. */
 		if (sbi->no_switch == DAXSTACK_REASON_DAX_OPTION)
 			WRITE_ONCE(sbi->dax, DXS_DAX_ALWAYS);
 		if (!err)
 			/* Pairs with the acquire above and in faults. */
 			smp_store_release(&sbi->switchable, true);
 		else if (reason == DAXSTACK_REASON_NO_PROBE)
-			pr_warn("%s: could not learn both modes: %d\n",
+			pr_warn("%s: could not probe the lower filesystem: %d\n",
 				sbi->lower_mnt->mnt_sb->s_id, err);
 	}
 	mutex_unlock(&sbi->probe_lock);

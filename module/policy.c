@@ -1,36 +1,15 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * Policy: may this file switch, and if not, why not?
- */
-
-#include "daxstack.h"
-
-/* In the order of the list, which is that of the numbers. */
-static const struct {
-	int err;
-	const char *text;
-} dxs_reasons[] = {
-#define DXS_REASON(name, e, t) { .err = e, .text = t },
-	DAXSTACK_REASONS(DXS_REASON)
-#undef DXS_REASON
-};
-
-int dxs_reason_errno(enum daxstack_reason reason)
-{
-	return -dxs_reasons[reason].err;
-}
-
-const char *dxs_reason_text(enum daxstack_reason reason)
-{
-	if (reason == DAXSTACK_REASON_KERNEL)
-		return dxs_untested_kernel;
-	return dxs_reasons[reason].text;
-}
+// SPDX-License-Identifier: GPL-2.0-only
+/* Whether a file may be switched now, and if not, the reason. */
+#include "entry.h"
+#include "lower.h"
+#include "mapping.h"
+#include "switch.h"
+#include "xflag.h"
 
 /*
- * What of a file the lower filesystem cannot serve in dax mode (H18), and what it
- * is to become by the same call (H55): neither ext4 nor XFS refuses to set both at
- * once, and ext4 takes the invalidate_lock for data journalling, which is held then.
+ * Attributes of a file that the lower filesystem cannot serve in dax mode (H18), and those
+ * that the same call is about to set (H55): neither ext4 nor XFS refuses to set both at
+ * once, and ext4 takes the invalidate_lock for data journalling, which is held by then.
  */
 static enum daxstack_reason dxs_can_be_dax(const struct dxs_switch *sw)
 {
@@ -56,7 +35,7 @@ static enum daxstack_reason dxs_can_be_dax(const struct dxs_switch *sw)
 	return DAXSTACK_REASON_NONE;
 }
 
-/* Data blocks, delayed allocations with them, as stat(2) counts them. */
+/* Does the file have data blocks, delayed allocations included, as stat(2) counts them? */
 static bool dxs_has_blocks(const struct dxs_switch *sw)
 {
 	const struct path path = {
@@ -70,11 +49,11 @@ static bool dxs_has_blocks(const struct dxs_switch *sw)
 }
 
 /**
- * dxs_veto() - does the way the file is used at the moment forbid the switch?
+ * dxs_veto() - does the current use of the file forbid the switch?
  * @sw: the request
  *
- * Context: sleeps; the answer lasts while both gates are shut.
- * Return: DAXSTACK_REASON_NONE if nothing does.
+ * Context: sleeps; the answer holds while both gates are closed.
+ * Return: DAXSTACK_REASON_NONE if it does not.
  */
 enum daxstack_reason dxs_veto(const struct dxs_switch *sw)
 {
@@ -82,7 +61,7 @@ enum daxstack_reason dxs_veto(const struct dxs_switch *sw)
 
 	if (READ_ONCE(di->gates.fault.bypassed))
 		return DAXSTACK_REASON_FOREIGN_MAP;
-	/* H10: its promise, no msync needed, cannot be kept in cached mode. */
+	/* H10: MAP_SYNC needs no msync; cached mode cannot keep that promise. */
 	if (sw->to == DAXSTACK_CACHED && atomic_read(&di->sync_maps))
 		return DAXSTACK_REASON_MAP_SYNC;
 	if (sw->policy == DXS_SWITCH_UNMAPPED &&
@@ -94,29 +73,12 @@ enum daxstack_reason dxs_veto(const struct dxs_switch *sw)
 }
 
 /**
- * dxs_others() - does anybody else have the lower filesystem?
- * @lower: its superblock
- *
- * A freeze holds a reference as another mount does, and shows as well.
- *
- * Context: any; the answer lasts while s_umount is held and nothing is frozen.
- * Return: DAXSTACK_REASON_NONE if it is ours alone.
- */
-enum daxstack_reason dxs_others(const struct super_block *lower)
-{
-	if (READ_ONCE(lower->s_writers.frozen) != SB_UNFROZEN)
-		return DAXSTACK_REASON_FROZEN;
-	return atomic_read(&lower->s_active) == 1 ?
-		DAXSTACK_REASON_NONE : DAXSTACK_REASON_LOWER_SHARED;
-}
-
-/**
- * dxs_no_switch() - what forbids the switch of any file of a mount?
+ * dxs_no_switch() - why can no file of a mount be switched?
  * @sb: of the stack
- * @policy: switch= to go by
+ * @policy: value of switch= to apply
  *
  * Context: any.
- * Return: DAXSTACK_REASON_NONE if nothing does.
+ * Return: DAXSTACK_REASON_NONE if files can be switched.
  */
 enum daxstack_reason dxs_no_switch(const struct super_block *sb,
 				   enum dxs_policy policy)
@@ -135,14 +97,14 @@ enum daxstack_reason dxs_no_switch(const struct super_block *sb,
 }
 
 /**
- * dxs_may_switch() - would a switch be tried?
+ * dxs_may_switch() - would a switch be attempted?
  * @sw: the request
  *
- * Only looks, and is an early answer: mappings may come until the fault gate
- * is shut, and the lower filesystem has the last word on the flag.
+ * This only looks, and the answer may change: mappings may come until the fault gate is
+ * closed, and the lower filesystem decides last whether it takes the flag.
  *
  * Context: sleeps.
- * Return: DAXSTACK_REASON_NONE if nothing speaks against it.
+ * Return: DAXSTACK_REASON_NONE if nothing forbids it.
  */
 enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw)
 {
@@ -162,12 +124,12 @@ enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw)
 }
 
 /**
- * dxs_only_stores() - is a change of the flag only stored on this mount?
+ * dxs_only_stores() - does a change of the flag leave the mode alone on this mount?
  * @sb: of the stack
  *
  * Context: any.
- * Return: true if it acts when the inode is next loaded, or not at all, just
- * as on the lower filesystem alone.
+ * Return: true if the flag acts when the inode is next loaded, or not at all, as on the
+ * lower filesystem alone.
  */
 bool dxs_only_stores(const struct super_block *sb)
 {

@@ -1,9 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kernel's headers as this module sees them. kbuild preprocesses this file with
- * the flags of the kernel that is built for, and probe.sh looks in the result for
- * the interfaces that differ between kernels. Headers that not every kernel has are
- * added by Kbuild. It is never compiled.
+ * Probe for interfaces of the kernel. kbuild preprocesses this file with the flags of
+ * the target kernel, and probe.sh searches the result for the interfaces that differ
+ * between kernels. Kbuild adds headers that not every kernel has. This file is never
+ * compiled.
  */
 #include <linux/compat.h>
 #include <linux/dax.h>

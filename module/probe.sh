@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
 # Say which interfaces the kernel's headers have, as macros for compat.h.
 #
 # Usage: probe.sh PREPROCESSED
@@ -11,7 +12,7 @@
 set -eu
 
 [ $# = 1 ] && [ -r "$1" ] || {
-	sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0" >&2
+	sed -n '2,/^set /{/^# SPDX-/d;/^#/s/^# \{0,1\}//p}' "$0" >&2
 	exit 2
 }
 
@@ -40,6 +41,9 @@ have SECURITY_MMAP_BACKING_FILE 'int security_mmap_backing_file\('
 have FOP_FLAGS 'fop_flags_t fop_flags;'
 have FOP_DONTCACHE '#define FOP_DONTCACHE '
 have FMODE_CAN_ATOMIC_WRITE '#define FMODE_CAN_ATOMIC_WRITE '
+have FILE_REF 'file_ref_t f_ref;'
+have FILE_CONST_PATH 'struct path __f_path;'
+have MNT_GET_WRITE_ACCESS 'int mnt_get_write_access\('
 have FSNOTIFY_MODE 'void file_set_fsnotify_mode\(struct file \*file, fmode_t'
 have FMODE_NOREUSE '#define FMODE_NOREUSE '
 have VFS_SPLICE_READ 'vfs_splice_read\(struct file \*'
@@ -66,6 +70,8 @@ have D_REVALIDATE_NAME '\(\*d_revalidate\)\(struct inode \*'
 have GENERIC_ENCODE_INO32 'int generic_encode_ino32_fh\('
 have ENCODE_INODE_FH_FLAGS 'exportfs_encode_inode_fh\(struct inode \*inode, struct fid \*fid, int \*max_len, struct inode \*parent, int flags\)'
 have LOOKUP_NOPERM 'lookup_noperm_unlocked\('
+have LOOKUP_ONE_QSTR_EXCL 'struct dentry \*lookup_one_qstr_excl\('
+have START_CREATING_NOPERM 'struct dentry \*start_creating_noperm\('
 have DELEGATED_INODE 'struct delegated_inode \{'
 have END_DIROP 'void end_dirop\('
 have MKDIR_DENTRY 'struct dentry \* ?\(\*mkdir\) ?\('

@@ -1,17 +1,21 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Quotas are the lower filesystem's; these are for quotactl_fd(2) on a file of
- * the stack. quotactl(2), by the device, finds the lower filesystem by itself.
+ * Quotas belong to the lower filesystem. These operations serve quotactl_fd(2) on a
+ * file of the stack; quotactl(2), by device, finds the lower superblock itself (H77).
  *
- * As everywhere the s_umount of the stack, which the VFS holds, comes before
- * that of the lower filesystem.
+ * Lock order: s_umount of the stack, held by the VFS, then s_umount of the lower
+ * filesystem.
  */
 #include <linux/fs.h>
 #include <linux/quota.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "vfs.h"
 
-/* Both lower filesystems have all of these but ->quota_sync. */
+/*
+ * Both lower filesystems have all operations that are called here, except
+ * ->quota_sync.
+ */
 static struct super_block *dxs_quota_lower(struct super_block *sb)
 {
 	struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
@@ -93,10 +97,11 @@ static int dxs_quota_set_info(struct super_block *sb, int type,
 }
 
 /*
- * H76: what turns quotas on and off has no other lock against its like, and against
- * those that look at them: the lower s_umount is held for writing, as the VFS holds
- * that of the stack. With that nobody waits for the thaw of a lower filesystem that
- * was frozen elsewhere, for sync(2) would wait for us; and nobody makes it read-only.
+ * H76: only s_umount held for writing serializes turning quotas on and off, with each
+ * other and with their users; the VFS holds the stack's, so take the lower one, too;
+ * it also keeps the lower filesystem from becoming read-only. Do not sleep until a
+ * thaw with the stack's s_umount held: if the lower filesystem was frozen through
+ * another mount, sync(2) would wait for this task.
  */
 static struct super_block *dxs_quota_begin_onoff(struct super_block *sb,
 						 int *err)
@@ -174,8 +179,8 @@ static int dxs_quota_remove(struct super_block *sb, unsigned int flags)
 }
 
 /*
- * Over quotas in files that can be seen (ext4). ->quota_on() would need the path of
- * such a file, which quotactl_fd(2) has not.
+ * For ext4 with quotas in visible files. There is no ->quota_on(): it needs the path
+ * of such a file, which quotactl_fd(2) does not provide.
  */
 static const struct quotactl_ops dxs_quotactl_file_ops = {
 	.quota_off	= dxs_quota_off,
@@ -187,7 +192,7 @@ static const struct quotactl_ops dxs_quotactl_file_ops = {
 	.get_state	= dxs_quota_state,
 };
 
-/* Over quotas that ext4 keeps out of sight. */
+/* For ext4 with quotas in hidden inodes. */
 static const struct quotactl_ops dxs_quotactl_sysfile_ops = {
 	.quota_enable	= dxs_quota_enable,
 	.quota_disable	= dxs_quota_disable,
@@ -199,7 +204,7 @@ static const struct quotactl_ops dxs_quotactl_sysfile_ops = {
 	.get_state	= dxs_quota_state,
 };
 
-/* Over those of XFS. */
+/* For XFS. */
 static const struct quotactl_ops dxs_quotactl_xfs_ops = {
 	.quota_enable	= dxs_quota_enable,
 	.quota_disable	= dxs_quota_disable,
@@ -213,7 +218,7 @@ static const struct quotactl_ops dxs_quotactl_xfs_ops = {
 };
 
 /**
- * dxs_quota_init() - let the quotas of the lower filesystem be reached
+ * dxs_quota_init() - install quota operations that match the lower filesystem's
  * @sb: the stack, being mounted
  */
 void dxs_quota_init(struct super_block *sb)

@@ -1,19 +1,22 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Remounts of a lower filesystem that is ours alone: with its own options, and with
- * ro and rw, which leave it clean and make it writable, as if it were remounted itself.
+ * Remounts of a lower filesystem that only the stack has mounted: its own options,
+ * and ro and rw. ro leaves it clean and rw makes it writable, as a direct remount
+ * would.
  */
 #include <linux/blkdev.h>
 #include <linux/fs_context.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "lower.h"
+#include "super.h"
 
 /**
- * struct dxs_remount - what is to become of the lower filesystem
+ * struct dxs_remount - a remount of the lower filesystem
  * @fc: the stack's context
- * @passed: options to give, may be none
- * @mask: SB_* that change
- * @ro: one of these is SB_RDONLY
+ * @passed: options to pass, may be empty
+ * @mask: SB_* flags that change
+ * @ro: SB_RDONLY is one of them
  */
 struct dxs_remount {
 	struct fs_context *fc;
@@ -22,7 +25,7 @@ struct dxs_remount {
 	bool ro;
 };
 
-/* Those that a context for a remount is given, or else they would be cleared. */
+/* Flags that a context for a remount has to be given; they would be cleared otherwise. */
 #define DXS_KEPT_FLAGS	(SB_RDONLY | DXS_WHEN_FLAGS | SB_I_VERSION)
 
 static int dxs_may_reconfigure(const struct dxs_remount *re,
@@ -31,7 +34,10 @@ static int dxs_may_reconfigure(const struct dxs_remount *re,
 	struct fs_context *fc = re->fc;
 	bool rw = re->ro && !(fc->sb_flags & SB_RDONLY);
 
-	/* We and the context; or somebody has mounted it just now. */
+	/*
+	 * The stack and the context hold two references. More: another mount was made
+	 * just now.
+	 */
 	if (atomic_read(&lower->s_active) != 2) {
 		errorfc(fc, "lower filesystem is mounted elsewhere");
 		return -EBUSY;
@@ -47,7 +53,10 @@ static int dxs_may_reconfigure(const struct dxs_remount *re,
 	return 0;
 }
 
-/* Why ->reconfigure() failed, if the lower filesystem has said it to dmesg alone. */
+/*
+ * Reports that ->reconfigure() failed: the lower filesystem may have printed the
+ * reason to dmesg only.
+ */
 static void dxs_tell_refusal(const struct dxs_remount *re, int err)
 {
 	struct fs_context *fc = re->fc;
@@ -56,16 +65,16 @@ static void dxs_tell_refusal(const struct dxs_remount *re, int err)
 		errorfc(fc, "lower filesystem cannot be made %s: %d%s",
 			fc->sb_flags & SB_RDONLY ? "read-only" : "writable",
 			err, err == -EROFS ?
-			" (after an error, or by what it is)" : "");
+			" (error state, or a read-only feature)" : "");
 	else
 		errorfc(fc, "lower filesystem cannot be remounted with these options: %d",
 			err);
 }
 
 /*
- * As reconfigure_super(), which modules cannot call. If it becomes read-only, writers
- * come through the stack only, and the VFS has seen to them there, but for two: files
- * without links that wait for their pages to be let go (H27), and the probing.
+ * As reconfigure_super(), which is not exported. Before it becomes read-only, the VFS
+ * has excluded all writers that come through the stack. Two others remain: unlinked
+ * files that linger for pinned pages (H27), and the probe.
  *
  * Context: the lower s_umount is held for writing.
  */
@@ -84,7 +93,7 @@ static int dxs_reconfigure_lower(const struct dxs_remount *re,
 		errorfc(re->fc, "a removed file is still in use");
 		return -EBUSY;
 	}
-	/* Writers would be refused: not for options alone. */
+	/* Refuses writers while set, so it is set only if SB_RDONLY changes. */
 	lower->s_readonly_remount = re->ro;
 	/* Pairs with the barrier in mnt_is_readonly(). */
 	smp_wmb();
@@ -92,7 +101,7 @@ static int dxs_reconfigure_lower(const struct dxs_remount *re,
 	if (!err)
 		WRITE_ONCE(lower->s_flags, (lower->s_flags & ~re->mask) |
 					   (to->sb_flags & re->mask));
-	/* As above. */
+	/* Order the new s_flags before the store to s_readonly_remount. */
 	smp_wmb();
 	lower->s_readonly_remount = 0;
 	if (!err && ro && lower->s_bdev)
@@ -102,7 +111,7 @@ static int dxs_reconfigure_lower(const struct dxs_remount *re,
 	return err;
 }
 
-/* Has the lower filesystem parse the options, and remounts it. */
+/* Lets the lower filesystem parse the options, and remounts it. */
 static int dxs_remount_with(const struct dxs_remount *re,
 			    struct super_block *lower, struct fc_log *log)
 {
@@ -126,10 +135,7 @@ static int dxs_remount_with(const struct dxs_remount *re,
 	return err;
 }
 
-/*
- * Flags that the lower filesystem has no part in are set as a remount of its own
- * would set them.
- */
+/* If only VFS flags change, they are set without ->reconfigure(), as by the VFS. */
 static int dxs_remount_own(const struct dxs_remount *re,
 			   struct super_block *lower)
 {
@@ -150,8 +156,9 @@ static int dxs_remount_own(const struct dxs_remount *re,
 }
 
 /*
- * It has the options of its own mount, which may be given once more: mount(8) gives
- * all that /proc/mounts shows. ro is the stack's alone.
+ * The lower filesystem keeps the options of its other mount. Those in force may be
+ * given again, because mount(8) passes all that /proc/mounts shows. ro affects the
+ * stack only.
  */
 static int dxs_remount_shared(const struct dxs_remount *re,
 			      const struct dxs_sb *sbi)
@@ -160,11 +167,11 @@ static int dxs_remount_shared(const struct dxs_remount *re,
 	const char *name;
 
 	if (re->mask & DXS_WHEN_FLAGS)
-		return invalfc(re->fc, "sync, lazytime are for the lower mount to say");
+		return invalfc(re->fc, "set sync and lazytime on the lower mount");
 	name = dxs_passed_missing(re->passed, sbi->lower_mnt->mnt_sb->s_root,
 				  &sbi->passed);
 	if (name) {
-		errorfc(re->fc, "mounted elsewhere: %s is for its own mount to say",
+		errorfc(re->fc, "lower filesystem is mounted elsewhere: set %s on that mount",
 			name);
 		return sbi->from_dir ? -EINVAL : -EBUSY;
 	}
@@ -175,17 +182,17 @@ static int dxs_remount_shared(const struct dxs_remount *re,
 }
 
 /**
- * dxs_remount_lower() - bring a remount to the lower filesystem
- * @fc: what is to become of the stack
- * @passed: options that are not the stack's
+ * dxs_remount_lower() - pass a remount of the stack on to the lower filesystem
+ * @fc: the stack's context
+ * @passed: options that the stack does not know
  *
- * Where the lower filesystem is mounted by others too, ro is the stack's alone,
- * and rw cannot be had if the lower mount is read-only.
+ * If the lower filesystem is also mounted elsewhere, ro affects the stack only, and
+ * rw is refused if the lower mount is read-only.
  *
- * Context: sleeps. The stack's s_umount is held for writing; if it becomes
- * read-only nobody has write access to its mounts any more.
- * Return: 0 or a negative errno, after saying why in @fc's log; then nothing has
- * changed.
+ * Context: sleeps. The stack's s_umount is held for writing; if the stack becomes
+ * read-only, no task has write access to its mounts.
+ * Return: 0, or a negative errno with the reason in @fc's log; nothing has changed
+ * then.
  */
 int dxs_remount_lower(struct fs_context *fc, const struct dxs_passed *passed)
 {
@@ -196,7 +203,7 @@ int dxs_remount_lower(struct fs_context *fc, const struct dxs_passed *passed)
 	bool ro = fc->sb_flags & SB_RDONLY;
 	int err;
 
-	/* fspick(2) may leave it as it is. */
+	/* A remount by fspick(2) changes only the flags in sb_flags_mask. */
 	re.mask = (sb->s_flags ^ fc->sb_flags) & fc->sb_flags_mask &
 		  DXS_WHEN_FLAGS;
 	re.ro = fc->sb_flags_mask & SB_RDONLY && ro != is_ro;
@@ -205,19 +212,20 @@ int dxs_remount_lower(struct fs_context *fc, const struct dxs_passed *passed)
 	if (!re.mask && dxs_passed_empty(passed))
 		return 0;
 	/*
-	 * The switch of a file that was moved has no write access that the VFS
-	 * knows of. The VFS lets nobody rename any more.
+	 * The switch of a file that was moved (inherit=move) holds no write access
+	 * that the VFS counts. No further move can begin: the VFS refuses renames
+	 * already.
 	 */
 	if (re.ro && ro && !(fc->sb_flags & SB_FORCE) &&
 	    atomic_read(&sbi->moves)) {
-		errorfc(fc, "a file that was moved is still being switched");
+		errorfc(fc, "a file that was moved is still being switched; try again");
 		return -EBUSY;
 	}
 	if (dxs_lower_shared(sbi))
 		return dxs_remount_shared(&re, sbi);
-	/* A probe writes; it is not the caller's to wait for. */
+	/* The probe writes to the lower filesystem; do not wait for it here. */
 	if (!mutex_trylock(&sbi->probe_lock)) {
-		errorfc(fc, "it is just being found out if files can be switched");
+		errorfc(fc, "a probe of the lower filesystem is running; try again");
 		return -EBUSY;
 	}
 	err = dxs_remount_own(&re, sbi->lower_mnt->mnt_sb);

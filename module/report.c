@@ -1,35 +1,36 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * What dmesg tells of switches.
+ * Lines in dmesg about switches.
  *
- * A line for each switch, each refusal, and each that is deferred. Many in a row
- * are a burst: "daxstack set -R" of a tree, or a user who switches files of his own
- * as often as he can, and would wash everything else out of the kernel's log. Of a
- * burst the first few have a line each; the others are counted, and one line tells
- * how many they were when the burst is over, every few seconds while it goes on, and
- * when the mount goes. Nothing is lost from the counts.
+ * Each switch, each refusal and each deferred request gets a line. Many in a row are a
+ * burst: "daxstack set -R" of a tree, or a user who switches files as often as possible,
+ * which would push everything else out of the log. Of a burst the first few requests get a
+ * line each. The others are counted, and one line with the counts follows when the burst
+ * is over, every few seconds while it lasts, and at unmount. No request is lost from the
+ * counts.
  *
- * Switches on the one hand and the rest on the other are rationed apart: among a
- * thousand files that are switched, the one that is refused has its line.
+ * Switches have one ration of lines and everything else has another: among a thousand
+ * files that are switched, the single refused one gets its line.
  */
 #include <linux/workqueue.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "report.h"
 
-/* So many lines of a kind come one by one: of switches, and of the rest. */
+/* Longest run of single lines: of switches, and of everything else. */
 static const unsigned long dxs_lines[] = { 5, 10 };
 
-/* There is one more for each such time in which nothing of the kind comes. */
+/* One more line is allowed for each such time without an event of the kind. */
 #define DXS_LINE_GAP	(HZ / 2)
-/* A burst is over when for so long nothing has come that would be counted, */
+/* A burst is over after this time without an event that would be counted. */
 #define DXS_QUIET	HZ
-/* and is told of so often. */
+/* While it lasts, a summary is printed at this interval. */
 #define DXS_SUM_MAX	(10 * HZ)
 
-/* A name in a line, escaped, with NUL. */
+/* Size of a name in a line, escaped, with NUL. */
 #define DXS_NAME_SIZE	384
 
-/* What came of a request; the first two have no reason. */
+/* Results of a request; the first two have no reason. */
 enum dxs_outcome {
 	DXS_TO_CACHED,
 	DXS_TO_DAX,
@@ -47,7 +48,7 @@ static enum dxs_outcome dxs_outcome_of(const struct dxs_switch *sw)
 	return dxs_only_attributes(sw) ? DXS_NOT_STORED : DXS_REFUSED;
 }
 
-/* What the lower filesystem refuses by itself needs no line in dmesg. */
+/* What the lower filesystem refuses by itself gets no line. */
 static bool dxs_is_lowers_refusal(const struct dxs_switch *sw)
 {
 	return dxs_only_attributes(sw) &&
@@ -89,10 +90,10 @@ static void dxs_count_outcome(struct dxs_counts *counts,
 
 /**
  * struct dxs_line - a line with counts, which is printed when it is full
- * @id: of the lower filesystem, to begin each line
- * @tenths: for how long was counted, in tenths of a second
- * @len: of @text; 0: nothing yet
- * @text: what goes into the line; printk() takes some 1000 bytes
+ * @id: of the lower filesystem; begins each line
+ * @tenths: how long was counted, in tenths of a second
+ * @len: length of @text; 0: nothing yet
+ * @text: the line; printk() takes about 1000 bytes
  */
 struct dxs_line {
 	const char *id;
@@ -137,7 +138,7 @@ static void dxs_line_add_reasons(struct dxs_line *line, const char *what,
 				     what, dxs_reason_text(reason));
 }
 
-/* @counts has been taken out of the mount's: nobody else changes it. */
+/* @counts was removed from the mount: no other task changes it. */
 static void dxs_tell_counts(const char *id, const struct dxs_counts *counts)
 {
 	struct dxs_line line = {
@@ -159,7 +160,7 @@ static void dxs_tell_counts(const char *id, const struct dxs_counts *counts)
 	dxs_line_end(&line);
 }
 
-/* Takes what was counted so far, for dxs_tell_counts(). Under the lock. */
+/* Take the counts so far, for dxs_tell_counts(). Under the lock. */
 static struct dxs_counts dxs_take_counts(struct dxs_reports *reports)
 {
 	struct dxs_counts counts = reports->counts;
@@ -168,7 +169,7 @@ static struct dxs_counts dxs_take_counts(struct dxs_reports *reports)
 	return counts;
 }
 
-/* May something that happens now have a line of its own? Under the lock. */
+/* May an event that happens now have a line of its own? Under the lock. */
 static bool dxs_may_have_line(struct dxs_ration *ration)
 {
 	unsigned long now = jiffies, more = (now - ration->last) / DXS_LINE_GAP;
@@ -214,7 +215,7 @@ static void dxs_tell_one(const struct dxs_switch *sw, enum dxs_outcome outcome,
 	}
 }
 
-/* The lines are in the order in which things happened. Large: not for each switch. */
+/* Print the counts first: lines are in the order of events. Not inline: a large frame. */
 static noinline void dxs_tell_now(const struct dxs_switch *sw,
 				  enum dxs_outcome outcome, int err)
 {
@@ -230,9 +231,9 @@ static noinline void dxs_tell_now(const struct dxs_switch *sw,
 }
 
 /**
- * dxs_report() - tell in dmesg what came of a request to switch
+ * dxs_report() - report the result of a switch request in dmesg
  * @sw: the request
- * @err: what the caller gets
+ * @err: the errno that the caller gets
  *
  * Context: does not sleep.
  */
@@ -260,7 +261,7 @@ void dxs_report(const struct dxs_switch *sw, int err)
 		dxs_tell_now(sw, outcome, err);
 }
 
-/* Is the burst over, or has it gone on for long enough? Under the lock. */
+/* Is the burst over, or has it lasted long enough? Under the lock. */
 static bool dxs_is_time_to_tell(const struct dxs_counts *counts)
 {
 	return time_after_eq(jiffies, counts->last + DXS_QUIET) ||
@@ -287,8 +288,8 @@ static void dxs_report_work(struct work_struct *work)
 }
 
 /**
- * dxs_report_init() - nothing has been told yet
- * @sbi: the mount, being made
+ * dxs_report_init() - set up the reports of a mount
+ * @sbi: the mount, being set up
  */
 void dxs_report_init(struct dxs_sb *sbi)
 {
@@ -306,13 +307,12 @@ void dxs_report_init(struct dxs_sb *sbi)
 }
 
 /**
- * dxs_report_end() - the mount goes: tell what is left to be told
- * @sbi: the mount; the lower one is still there, if ever it was
+ * dxs_report_end() - print what was counted and not printed yet
+ * @sbi: the mount, being unmounted; the lower mount still exists, if it ever did
  *
- * H79: the worker must not find a mount that is gone, and what it would have told
- * must not be lost.
+ * H79: the worker must not find a mount that is gone, and its counts must not be lost.
  *
- * Context: sleeps. Nobody switches any more.
+ * Context: sleeps. No task switches files any more.
  */
 void dxs_report_end(struct dxs_sb *sbi)
 {

@@ -1,46 +1,54 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * A request to switch: who may, how long it waits for what is in the way, and
- * what is told of it. The switch itself is in switch.c.
+ * A request to switch a file: permission, how long the request waits for an obstacle to
+ * go away, and the report of its result. One attempt is in switch.c.
  */
 #include <linux/sched/signal.h>
 #include <linux/wait_bit.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "copies.h"
+#include "gates.h"
+#include "lower.h"
+#include "mapping.h"
+#include "pace.h"
+#include "report.h"
+#include "request.h"
+#include "switch.h"
 #include "tell.h"
 #include "wait.h"
+#include "xflag.h"
 
 /*
- * A page reference, a flusher or an I/O call is mostly gone in a moment: try
- * again for so long even if the caller did not ask to wait.
+ * Time to retry even if the caller did not ask to wait: a page reference, writeback or an
+ * I/O call mostly ends within it.
  */
 #define DXS_PATIENCE	msecs_to_jiffies(100)
 
 /*
- * ... and for so long where nothing is switched, only attributes are stored:
- * without the stack, that waits for a data call for as long as it takes.
+ * The same if attributes are stored and nothing is switched: without the stack the call
+ * waits for a data call for as long as that takes.
  */
 #define DXS_STORE_PATIENCE	(5 * HZ)
 
-/* How long another switch of the same file is waited for at a time. */
+/* Longest time to wait for another switch of the same file before a retry. */
 #define DXS_TURN	msecs_to_jiffies(200)
 
 /*
- * H49: where a reason may last, at least this part of the time waited so far is
- * let pass between two attempts, up to DXS_PAUSE_MAX: each is an attempt as a
- * whole, and there may be many who wait. A brief reason passes, and comes back, in
- * a moment, which such a pause would miss.
+ * H49: if a reason may last, the pause between two attempts is this part of the time waited
+ * so far, up to DXS_PAUSE_MAX: each attempt repeats all steps, and many tasks may wait. A
+ * brief reason comes and goes too quickly for such a pause.
  */
 #define DXS_PAUSE_PART	8
 #define DXS_PAUSE_MAX	(HZ / 10)
 
 /*
- * Later attempts may take the gates for one part in so many of the time, so
- * that a long wait for a switch does not slow down those who use the file.
+ * Later attempts keep the gates closed for at most one part in so many of the time, so
+ * that a long wait for a switch does not slow down the tasks that use the file.
  */
 #define DXS_DUTY	10
 
-/* Reasons that pass by waiting. */
+/* Reasons that waiting may remove. */
 static bool dxs_may_pass(enum daxstack_reason reason)
 {
 	return reason == DAXSTACK_REASON_MAP_SYNC ||
@@ -53,7 +61,7 @@ static bool dxs_may_pass(enum daxstack_reason reason)
 		reason == DAXSTACK_REASON_SWITCHING;
 }
 
-/* ... and those that mostly do so at once. */
+/* ... and those that mostly go away at once. */
 static bool dxs_is_brief(enum daxstack_reason reason)
 {
 	return reason == DAXSTACK_REASON_PINNED ||
@@ -63,9 +71,10 @@ static bool dxs_is_brief(enum daxstack_reason reason)
 }
 
 /*
- * What was refused acts when the inode is next loaded, which is when nobody
- * has it any more: it must not stay in the caches then. The switch lock is
- * held.
+ * Store the flag of a refused switch: it acts when the inode is next loaded, that is,
+ * after the last user has closed the file. The inode must not stay in the caches then.
+ *
+ * Context: the switch lock is held.
  */
 static enum daxstack_reason dxs_defer_step(struct dxs_switch *sw)
 {
@@ -81,8 +90,8 @@ static enum daxstack_reason dxs_defer_step(struct dxs_switch *sw)
 }
 
 /*
- * The lower filesystem takes all of it, as without us, and tells by
- * I_DONTCACHE if the inode is to be loaded anew for it.
+ * Store attributes as the lower filesystem does without the stack. It sets I_DONTCACHE if
+ * the inode must be loaded again for them to act.
  */
 static enum daxstack_reason dxs_store_step(struct dxs_switch *sw)
 {
@@ -92,7 +101,7 @@ static enum daxstack_reason dxs_store_step(struct dxs_switch *sw)
 	sw->stores = true;
 	sw->err = 0;
 	reason = dxs_persist_alone(sw);
-	/* After an error too: ext4 may have stored the flag before it failed. */
+	/* After an error as well: ext4 may have stored the flag before it failed. */
 	if (inode_state_read_once(dxs_switch_lower(sw)) & I_DONTCACHE)
 		d_mark_dontcache(sw->inode);
 	if (reason)
@@ -106,7 +115,7 @@ static bool dxs_is_frozen(const struct super_block *sb)
 	return READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN;
 }
 
-/* The switch lock, if it is free. Who waits for it does so on the switch_map. */
+/* Take the switch lock if it is free. Waiters sleep on &di->switch_map. */
 static bool dxs_switch_claim(struct dxs_inode *di)
 {
 	bool claimed;
@@ -122,7 +131,7 @@ static bool dxs_switch_claim(struct dxs_inode *di)
 	return claimed;
 }
 
-/* H42: the holder may flush for long, which this caller did not ask to wait for. */
+/* H42: the holder may write back for long, and this caller did not ask to wait for that. */
 static enum daxstack_reason dxs_switch_trylock(struct dxs_inode *di)
 {
 	long left;
@@ -136,10 +145,10 @@ static enum daxstack_reason dxs_switch_trylock(struct dxs_inode *di)
 	return left ? DAXSTACK_REASON_INTERRUPTED : DAXSTACK_REASON_SWITCHING;
 }
 
-/* Nobody uses a file that was just made: another switch of it is soon over. */
+/* No task uses a new file: another switch of it soon ends. */
 static void dxs_switch_lock(struct dxs_inode *di)
 {
-	/* Lockdep takes the above for one that does not wait. */
+	/* dxs_switch_claim() tells lockdep of a trylock. */
 	mutex_acquire(&di->switch_map, 0, 0, _RET_IP_);
 	mutex_release(&di->switch_map, _RET_IP_);
 	wait_var_event(&di->switch_map, dxs_switch_claim(di));
@@ -158,19 +167,19 @@ static void dxs_switch_unlock(struct dxs_inode *di)
 	if (!awaited)
 		return;
 	/*
-	 * Pairs with prepare_to_wait_event() in dxs_switch_trylock(): whoever has set
-	 * the bit may not be on the queue yet, and looks at the lock again when it is.
+	 * Pairs with prepare_to_wait_event() in dxs_switch_trylock(): a task that has set
+	 * switch_awaited may not be on the queue yet; it checks the lock again once it is.
 	 */
 	smp_mb();
 	wake_up_var(&di->switch_map);
 }
 
-/* Write access to the lower mount, which keeps a freeze out: see the lock order. */
+/* Take write access to the lower mount, which keeps a freeze out: see the lock order. */
 static enum daxstack_reason dxs_write_lower(struct dxs_switch *sw)
 {
 	struct vfsmount *mnt = dxs_lower_mnt(sw->inode->i_sb);
 
-	/* Others who have it mounted may remount it: they look at its writers. */
+	/* Others who mounted it may remount it read-only: that checks the mount's writers. */
 	if (dxs_lower_shared(DXS_SB(sw->inode->i_sb))) {
 		if (dxs_is_frozen(mnt->mnt_sb))
 			return DAXSTACK_REASON_FROZEN;
@@ -199,11 +208,11 @@ static void dxs_write_lower_end(struct dxs_switch *sw)
 }
 
 /*
- * H22: write access without waiting for the end of a freeze, which would know no
- * timeout and no signal. The s_umount of the stack keeps it from being remounted
- * read-only meanwhile, as the count of writers that mnt_want_write() keeps does;
- * who has it for writing needs it for a moment. A move has its flag stored in any
- * case, and waits as the rename itself would have.
+ * H22: take write access without waiting for the end of a freeze, a wait that neither a
+ * timeout nor a signal would end. s_umount of the stack keeps the stack from being
+ * remounted read-only, as the writer count of mnt_want_write() does; a task that holds
+ * s_umount for writing needs it only for a moment. For a moved file the flag is stored in
+ * any case: that waits for the thaw, as the rename itself would have.
  */
 static enum daxstack_reason dxs_write_begin(struct dxs_switch *sw)
 {
@@ -249,8 +258,8 @@ static void dxs_write_end(struct dxs_switch *sw)
 }
 
 /*
- * Does something with write access and the switch lock, neither of which is
- * kept while waiting for a later attempt: a freeze or a remount would wait too.
+ * Call @step with write access and the switch lock. Neither is kept while the request waits
+ * for its next attempt: a freeze or a remount would wait as well.
  */
 static void dxs_locked(struct dxs_switch *sw,
 		       enum daxstack_reason (*step)(struct dxs_switch *sw))
@@ -272,8 +281,8 @@ static void dxs_locked(struct dxs_switch *sw,
 }
 
 /*
- * Until when a brief reason is waited for by those who did not ask to wait. A file
- * that was moved has to get its flag: nobody could try again.
+ * Until when a request without a timeout retries for a brief reason. A moved file must get
+ * its flag: no caller could try again.
  */
 static unsigned long dxs_patience(const struct dxs_switch *sw)
 {
@@ -283,9 +292,9 @@ static unsigned long dxs_patience(const struct dxs_switch *sw)
 }
 
 /*
- * Pages may be pinned by io_uring for the caller, which lets them go by work that
- * waits for the caller to return to user mode. Who asked to wait would wait for
- * himself: so the call is made again after that, with the time that is left.
+ * io_uring may have pinned pages for the caller, and unpin them by work that runs when the
+ * caller returns to user mode. A caller that asked to wait would wait for itself: so the
+ * call is repeated after that work, with the time that is left.
  */
 static bool dxs_waits_for_own_work(struct dxs_switch *sw)
 {
@@ -296,7 +305,7 @@ static bool dxs_waits_for_own_work(struct dxs_switch *sw)
 	return sw->restart;
 }
 
-/* Lets some time pass. Return: true if it is worth another attempt. */
+/* Sleep until the next attempt. Return: false if there is to be none. */
 static bool dxs_wait_a_little(struct dxs_switch *sw)
 {
 	enum daxstack_reason reason = sw->reason;
@@ -324,7 +333,7 @@ static bool dxs_wait_a_little(struct dxs_switch *sw)
 	return false;
 }
 
-/* Does something with dxs_locked() until it is done, or may wait no longer. */
+/* Repeat dxs_locked() until it succeeds or may wait no longer. */
 static void dxs_insist(struct dxs_switch *sw,
 		       enum daxstack_reason (*step)(struct dxs_switch *sw))
 {
@@ -334,7 +343,7 @@ static void dxs_insist(struct dxs_switch *sw,
 		dxs_locked(sw, step);
 }
 
-/* The flag is stored for the next load; @sw->reason says why it acts only then. */
+/* Store the flag for the next load; @sw->reason keeps why it acts only then. */
 static void dxs_defer(struct dxs_switch *sw)
 {
 	enum daxstack_reason why = sw->reason;
@@ -347,8 +356,8 @@ static void dxs_defer(struct dxs_switch *sw)
 }
 
 /*
- * A file for generic_fadvise() to go by, before anything is shut; only needed
- * to drop folios. Without it the switch still works, when LRU batches allow.
+ * Open a file for generic_fadvise(), before the gates are closed; it is needed only to drop
+ * folios. Without it the switch succeeds if no LRU batch holds one.
  */
 static struct file *dxs_open_drain(const struct dxs_switch *sw)
 {
@@ -361,13 +370,13 @@ static struct file *dxs_open_drain(const struct dxs_switch *sw)
 
 	if (sw->to != DAXSTACK_DAX || IS_DAX(lower) || !lower->i_data.nrpages)
 		return NULL;
-	/* H39: the private mount's path, and whoever switches. */
+	/* H39: the path is the private mount's, and any task may switch. */
 	file = dxs_lower_open_alone(O_RDONLY | O_LARGEFILE | O_NOATIME, &path,
 				    lower, DXS_SB(sw->inode->i_sb)->cred);
 	return IS_ERR(file) ? NULL : file;
 }
 
-/* One attempt. Folios may have come since an earlier one, which had none to drop. */
+/* One attempt. Folios may have come since an earlier attempt that had none to drop. */
 static void dxs_try(struct dxs_switch *sw)
 {
 	/* H44: a file that is not in use costs no grace period. */
@@ -381,8 +390,8 @@ static void dxs_try(struct dxs_switch *sw)
 }
 
 /*
- * One more attempt. Where writeback or a call was in the way, it did not come to
- * look at the pages: what an earlier one saw there stands.
+ * One more attempt. If writeback or a call prevented it, it did not look at the pages: the
+ * result of the earlier look stands.
  */
 static void dxs_try_again(struct dxs_switch *sw)
 {
@@ -396,13 +405,13 @@ static void dxs_try_again(struct dxs_switch *sw)
 }
 
 /**
- * dxs_switch_end() - tell and count how a request ended
+ * dxs_switch_end() - report and count how a request ended
  * @sw: the request, with its reason
  *
  * Context: does not sleep.
- * Return: 0, or the errno that goes with the reason.
+ * Return: 0, or the errno of the reason.
  */
-int dxs_switch_end(const struct dxs_switch *sw)
+static int dxs_switch_end(const struct dxs_switch *sw)
 {
 	bool refused;
 	int err = 0;
@@ -423,15 +432,15 @@ int dxs_switch_end(const struct dxs_switch *sw)
 }
 
 /**
- * dxs_switch_born() - bring a file just made to the mode that it is to have
- * @sw: the request, of %DXS_BORN; what came of it is filled in
+ * dxs_switch_born() - switch a new file to the mode that it is to have
+ * @sw: the request, of %DXS_BORN; its result is filled in
  *
- * Nobody uses the file, so that there is nothing to wait for but a moment in
- * which the lower filesystem is being mounted, or the inode written.
+ * No task uses the file: there is nothing to wait for but a moment in which the lower
+ * filesystem is being mounted, or the inode written.
  *
- * Context: sleeps. Write access to the lower mount is held, and the lower
- * directory may be locked.
- * Return: as dxs_switch(). Where all files have one mode, only the flag changes.
+ * Context: sleeps. Write access to the lower mount is held, and the lower directory may be
+ * locked.
+ * Return: as dxs_switch(). If dax= gives all files one mode, only the flag changes.
  */
 int dxs_switch_born(struct dxs_switch *sw)
 {
@@ -452,7 +461,7 @@ int dxs_switch_born(struct dxs_switch *sw)
 	return dxs_switch_end(sw);
 }
 
-/* The file is not switched: is its flag stored all the same? */
+/* Is the flag stored although the file is not switched? */
 static bool dxs_is_deferred(const struct dxs_switch *sw)
 {
 	return sw->reason == DAXSTACK_REASON_NEVER ||
@@ -461,12 +470,12 @@ static bool dxs_is_deferred(const struct dxs_switch *sw)
 
 /**
  * dxs_switch() - switch a file to a mode
- * @sw: the request, see dxs_switch_of(); what came of it is filled in
+ * @sw: the request, see dxs_switch_of(); its result is filled in
  *
- * Context: sleeps, for as long as the request allows and dirty pages take to
- * be written; interruptible by signals. No lock of the VFS is held (H46).
- * Return: 0 if the file is in mode @sw->to now, or was deferred; else the
- * errno of @sw->reason: nothing has changed.
+ * Context: sleeps for as long as the request allows and dirty pages take to be written; a
+ * signal ends it. No lock of the VFS is held (H46).
+ * Return: 0 if the file is in mode @sw->to now or the flag was deferred; else the errno of
+ * @sw->reason: nothing has changed.
  */
 int dxs_switch(struct dxs_switch *sw)
 {
@@ -478,12 +487,12 @@ int dxs_switch(struct dxs_switch *sw)
 		sw->reason = DAXSTACK_REASON_NOT_OWNER;
 		return dxs_switch_end(sw);
 	}
-	/* Before the lower s_writers: it takes them, then a lock of its own. */
+	/* Before the lower s_writers: it takes them, and then a lock of its own. */
 	if (dxs_mode(sw->inode) != sw->to)
 		dxs_learn_personalities(sbi);
 
 	dxs_try(sw);
-	/* From now: a long flush must not use it up. */
+	/* From now: a long writeback must not use the time up. */
 	sw->since = jiffies;
 	while (sw->reason && dxs_wait_a_little(sw))
 		dxs_try_again(sw);
@@ -496,7 +505,7 @@ int dxs_switch(struct dxs_switch *sw)
 }
 
 /**
- * dxs_store() - store attributes, the flag among them, and switch nothing
+ * dxs_store() - store attributes, the flag among them, without a switch
  * @sw: the request, see dxs_switch_of(), with @sw->fa
  *
  * Context: as dxs_switch(); waits for data calls up to DXS_STORE_PATIENCE.

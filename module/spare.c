@@ -1,33 +1,34 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Folios that reclaim has to spare, because a switch unmaps them (H34).
+ * Spare: keep reclaim away from folios that a switch unmaps (H34).
  *
- * Direct I/O into a mapping holds folios in a way that reclaim does not heed
- * (FOLL_GET): unmapped and clean they lose their buffers, and ext4 what is still to
- * be read into them. What is mapped by a VMA that is locked in memory is safe from
- * that, until a switch to dax unmaps it, to see that it is held and be refused.
+ * Direct I/O into a mapping may hold folios by plain references (FOLL_GET), which
+ * reclaim ignores: unmapped clean folios lose their buffers, and ext4 loses data that
+ * is still to be read into them. A folio that is mapped by a locked VMA is safe from
+ * reclaim, until a switch to dax unmaps it to find out whether it is held, and is
+ * refused.
  *
- * So before a zap every folio that is locked in memory gets a reference to its
- * first buffer: reclaim finds the buffers busy, and leaves them. After the zap
- * those are let go that nobody holds; the others when they are let go, looked up
- * every second.
+ * So before a zap every mlocked folio gets a reference to its first buffer: reclaim
+ * finds the buffers busy and leaves them. After the zap the folios that no task holds
+ * are released; the others are checked every second and released when they are free.
  *
- * H43: nothing else is touched. Reclaim could not have these before either, they
- * count against their owners' RLIMIT_MEMLOCK, and a file without locked mappings
- * has none. What is locked in memory in the moment between the look and the zap, and
- * held in that moment, too, is not found.
+ * H43: no other folios are spared. Reclaim could not take these before either, they
+ * count against RLIMIT_MEMLOCK of their owners, and a file without locked VMAs has
+ * none. A folio that is both mlocked and held by direct I/O between the scan and the
+ * zap is missed.
  */
 #include <linux/buffer_head.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "mapping.h"
 
 /**
- * struct dxs_spared - a file with spared folios
- * @list: in ->spared, under ->spare_lock, while no switch has it
- * @lower: the lower inode, a reference
+ * struct dxs_spared - the spared folios of a file
+ * @list: in ->spared, protected by ->spare_lock, while no switch uses it
+ * @lower: the lower inode, referenced
  * @folios: the folios, by index, with a reference to each and to its first buffer
  */
 struct dxs_spared {
@@ -36,13 +37,13 @@ struct dxs_spared {
 	struct xarray folios;
 };
 
-/* XFS finds the blocks of a folio by its index. */
+/* XFS does not attach buffers: it looks blocks up by the folio's index. */
 static bool dxs_goes_by_buffers(const struct inode *lower)
 {
 	return !strcmp(lower->i_sb->s_type->name, "ext4");
 }
 
-/* Has anybody locked a mapping of it in memory? */
+/* Is a VMA of the file locked in memory? */
 static bool dxs_locked_in_memory(struct address_space *mapping)
 {
 	const struct vm_area_struct *vma;
@@ -64,7 +65,7 @@ static void dxs_spare_folio(struct dxs_spared *spared, struct folio *folio)
 	if (!folio_test_mlocked(folio) ||
 	    xa_load(&spared->folios, folio->index) == folio)
 		return;
-	/* Keeps the buffers, and the folio in the mapping. */
+	/* The folio lock keeps the buffers, and keeps the folio in the mapping. */
 	folio_lock(folio);
 	if (folio->mapping == spared->lower->i_mapping &&
 	    folio_buffers(folio) &&
@@ -77,16 +78,19 @@ static void dxs_spare_folio(struct dxs_spared *spared, struct folio *folio)
 }
 
 /*
- * Does anybody refer to a folio but the page cache, its buffers, page tables, and
- * we? A batch of the LRU may be taken for that.
+ * Are there references to a folio other than those of the page cache, its buffers,
+ * page tables, and struct dxs_spared? An LRU batch counts as such a reference.
  *
- * Context: the folio is locked, so that no page table gets it meanwhile.
+ * Context: the folio is locked, so that no page table starts to map it.
  */
 static bool dxs_folio_held(struct folio *folio)
 {
 	int refs = folio_ref_count(folio);
 
-	/* Unmapped in between, it looks as if it were held. */
+	/*
+	 * Read the references first: an unmap in between then makes it look held, not
+	 * free.
+	 */
 	smp_rmb();
 	return refs > folio_nr_pages(folio) + 1 + folio_has_private(folio) +
 		      folio_mapcount(folio);
@@ -95,12 +99,12 @@ static bool dxs_folio_held(struct folio *folio)
 static void dxs_let_go(struct folio *folio)
 {
 	put_bh(folio_buffers(folio));
-	/* Truncated meanwhile, it kept them for us alone. */
+	/* Truncated: only the reference put above kept the buffers. */
 	if (!folio->mapping)
 		try_to_free_buffers(folio);
 }
 
-/* Lets those go that nobody holds, or all. Return: whether there were any. */
+/* Releases the folios that no task holds, or all. Return: true if any was released. */
 static bool dxs_let_go_free(struct dxs_spared *spared, bool all)
 {
 	struct folio *folio;
@@ -130,13 +134,19 @@ static void dxs_spared_free(struct dxs_spared *spared)
 	kfree(spared);
 }
 
-/* That of an earlier switch, or none. */
+/*
+ * Takes the folios spared by an earlier attempt off the list. Return: NULL if there
+ * are none.
+ */
 static struct dxs_spared *dxs_spared_of(struct dxs_sb *sbi,
 					const struct inode *lower)
 {
 	struct dxs_spared *spared, *found = NULL;
 
-	/* What an attempt adds is there before the next begins. */
+	/*
+	 * Unlocked check: an attempt adds to the list under the switch lock, before
+	 * the next begins.
+	 */
 	if (list_empty_careful(&sbi->spared))
 		return NULL;
 	mutex_lock(&sbi->spare_lock);
@@ -150,80 +160,81 @@ static struct dxs_spared *dxs_spared_of(struct dxs_sb *sbi,
 }
 
 /**
- * dxs_spare_begin() - an attempt to switch begins
- * @sw: the request
+ * dxs_spare_begin() - begin an attempt to switch a file
+ * @sbi: the mount
+ * @lower: the lower inode
  *
- * What an earlier one had spared and nobody holds any more must not be in the way.
+ * Folios that an earlier attempt spared and that are no longer held must not make
+ * this one fail.
  *
  * Context: sleeps. The switch lock is held, until after dxs_spare_end().
+ * Return: the folios that are still spared, or NULL.
  */
-void dxs_spare_begin(struct dxs_switch *sw)
+struct dxs_spared *dxs_spare_begin(struct dxs_sb *sbi, const struct inode *lower)
 {
-	sw->spared = dxs_spared_of(DXS_SB(sw->inode->i_sb),
-				   dxs_switch_lower(sw));
-	dxs_spare_held(sw);
+	struct dxs_spared *spared = dxs_spared_of(sbi, lower);
+
+	dxs_spare_held(spared);
+	return spared;
 }
 
 /**
- * dxs_spare_locked() - have reclaim spare what is locked in memory
- * @sw: the request; a zap follows
+ * dxs_spare_locked() - have reclaim spare the folios that are locked in memory
+ * @spared: folios spared so far, or NULL
+ * @lower: the lower inode; a zap follows
  *
  * Context: sleeps.
+ * Return: the spared folios, or NULL.
  */
-void dxs_spare_locked(struct dxs_switch *sw)
+struct dxs_spared *dxs_spare_locked(struct dxs_spared *spared, struct inode *lower)
 {
-	struct inode *lower = dxs_switch_lower(sw);
 	struct folio_batch batch;
 	pgoff_t next = 0;
 	unsigned int i;
 
-	if (sw->to != DAXSTACK_DAX || !dxs_goes_by_buffers(lower) ||
+	if (!dxs_goes_by_buffers(lower) ||
 	    !dxs_locked_in_memory(lower->i_mapping))
-		return;
-	if (!sw->spared) {
-		sw->spared = kmalloc_obj(*sw->spared, GFP_NOFS | __GFP_NOFAIL);
+		return spared;
+	if (!spared) {
+		spared = kmalloc_obj(*spared, GFP_NOFS | __GFP_NOFAIL);
 		ihold(lower);
-		sw->spared->lower = lower;
-		xa_init(&sw->spared->folios);
+		spared->lower = lower;
+		xa_init(&spared->folios);
 	}
 	folio_batch_init(&batch);
 	while (filemap_get_folios(lower->i_mapping, &next, ULONG_MAX, &batch)) {
 		for (i = 0; i < folio_batch_count(&batch); i++)
-			dxs_spare_folio(sw->spared, batch.folios[i]);
+			dxs_spare_folio(spared, batch.folios[i]);
 		folio_batch_release(&batch);
 		cond_resched();
 	}
+	return spared;
 }
 
 /**
- * dxs_spare_held() - spare only what somebody holds
- * @sw: the request; a zap is over
+ * dxs_spare_held() - spare only the folios that another task holds a reference to
+ * @spared: spared folios, or NULL; a zap is over
  *
  * Context: sleeps.
- * Return: whether others were let go.
+ * Return: whether other folios were released.
  */
-bool dxs_spare_held(struct dxs_switch *sw)
+bool dxs_spare_held(struct dxs_spared *spared)
 {
-	return sw->spared && dxs_let_go_free(sw->spared, false);
+	return spared && dxs_let_go_free(spared, false);
 }
 
 /**
- * dxs_spare_end() - an attempt to switch ends
- * @sw: the request
+ * dxs_spare_end() - end an attempt to switch a file
+ * @sbi: the mount
+ * @spared: spared folios
  *
  * Context: sleeps. The switch lock is held.
  */
-void dxs_spare_end(struct dxs_switch *sw)
+void dxs_spare_end(struct dxs_sb *sbi, struct dxs_spared *spared)
 {
-	struct dxs_sb *sbi = DXS_SB(sw->inode->i_sb);
-	struct dxs_spared *spared = sw->spared;
-
-	if (!spared)
-		return;
-	sw->spared = NULL;
 	dxs_let_go_free(spared, false);
 	if (xa_empty(&spared->folios)) {
-		/* Not the last reference. */
+		/* Not the last reference: the request keeps the inode. */
 		iput(spared->lower);
 		kfree(spared);
 		return;
@@ -235,12 +246,12 @@ void dxs_spare_end(struct dxs_switch *sw)
 }
 
 /**
- * dxs_spare_look() - let those go that nobody holds any more
+ * dxs_spare_look() - release spared folios that are no longer held
  * @sbi: the mount
- * @all: ... and the others
+ * @all: release the others, too
  *
  * Context: sleeps.
- * Return: whether there are any left.
+ * Return: true if spared folios are left.
  */
 bool dxs_spare_look(struct dxs_sb *sbi, bool all)
 {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mounts: options, the superblock, and the module itself.
  */
@@ -11,9 +11,15 @@
 #include <linux/seq_file.h>
 #include <linux/statfs.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "lower.h"
+#include "mapping.h"
+#include "pace.h"
+#include "report.h"
+#include "super.h"
+#include "vfs.h"
 
-/* What the options say; -1: nothing. */
+/* Parsed options; -1: not given. */
 struct dxs_opts {
 	char *lower;
 	int policy;
@@ -22,62 +28,15 @@ struct dxs_opts {
 	struct dxs_passed passed;
 };
 
-static const struct constant_table dxs_policies[] = {
-	{ "never",	DXS_SWITCH_NEVER },
-	{ "empty",	DXS_SWITCH_EMPTY },
-	{ "unmapped",	DXS_SWITCH_UNMAPPED },
-	{ "live",	DXS_SWITCH_LIVE },
-	{}
-};
-
-static const struct constant_table dxs_inherits[] = {
-	{ "none",	DXS_INHERIT_NONE },
-	{ "create",	DXS_INHERIT_CREATE },
-	{ "move",	DXS_INHERIT_MOVE },
-	{}
-};
-
-static const struct constant_table dxs_daxes[] = {
-	{ "inode",	DXS_DAX_INODE },
-	{ "always",	DXS_DAX_ALWAYS },
-	{ "never",	DXS_DAX_NEVER },
-	{}
-};
-
 static const struct fs_parameter_spec dxs_params[] = {
 	fsparam_string("lower",		DXS_OPT_LOWER),
 	fsparam_enum("switch",		DXS_OPT_SWITCH, dxs_policies),
 	fsparam_enum("inherit",		DXS_OPT_INHERIT, dxs_inherits),
 	fsparam_enum("dax",		DXS_OPT_DAX, dxs_daxes),
-	/* As ext4 and XFS: alone it means always. */
+	/* As in ext4 and XFS: without a value it means always. */
 	fsparam_flag("dax",		DXS_OPT_DAX_FLAG),
 	{}
 };
-
-static const char *dxs_option_name(const struct constant_table *table,
-				   int value)
-{
-	while (table->value != value)
-		table++;
-	return table->name;
-}
-
-/**
- * dxs_option() - an option as it is now
- * @sbi: the mount
- * @opt: which: %DXS_OPT_SWITCH, %DXS_OPT_INHERIT or %DXS_OPT_DAX
- */
-const char *dxs_option(const struct dxs_sb *sbi, enum dxs_opt opt)
-{
-	switch (opt) {
-	case DXS_OPT_SWITCH:
-		return dxs_option_name(dxs_policies, READ_ONCE(sbi->policy));
-	case DXS_OPT_INHERIT:
-		return dxs_option_name(dxs_inherits, READ_ONCE(sbi->inherit));
-	default:
-		return dxs_option_name(dxs_daxes, READ_ONCE(sbi->dax));
-	}
-}
 
 static int dxs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 {
@@ -117,8 +76,8 @@ static int dxs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 }
 
 /*
- * syncfs(2) tells each opener once of an error in writeback, going by the
- * superblock of the open file.
+ * syncfs(2) reports a writeback error once to each open file, by s_wb_err of the
+ * file's superblock. So errors of the lower superblock are passed on to the stack's.
  */
 static void dxs_pass_wb_error(struct super_block *sb)
 {
@@ -138,7 +97,7 @@ static int dxs_sync_fs(struct super_block *sb, int wait)
 	struct super_block *lower = dxs_lower_mnt(sb)->mnt_sb;
 	int err;
 
-	/* sync(2) visits the lower superblock by itself. */
+	/* sync(2) syncs the lower superblock as well. */
 	if (!wait)
 		return 0;
 
@@ -150,8 +109,9 @@ static int dxs_sync_fs(struct super_block *sb, int wait)
 }
 
 /*
- * After the stack is at rest. What the lower filesystem's flusher still does,
- * and a switch, which is refused then, go by the lower one's state.
+ * Called when the stack has no writers any more. Freezing the lower superblock stops
+ * its flusher, too, and has switches refused (FROZEN): both check the state of the
+ * lower superblock.
  */
 static int dxs_freeze_fs(struct super_block *sb)
 {
@@ -164,7 +124,7 @@ static int dxs_unfreeze_fs(struct super_block *sb)
 	int err = thaw_super(dxs_lower_mnt(sb)->mnt_sb,
 			     FREEZE_HOLDER_KERNEL | FREEZE_MAY_NEST, NULL);
 
-	/* Somebody who has it mounted elsewhere was quicker. */
+	/* -EINVAL: it was thawed through another mount already. */
 	return err == -EINVAL ? 0 : err;
 }
 
@@ -197,7 +157,7 @@ static int dxs_show_options(struct seq_file *m, struct dentry *root)
 	return 0;
 }
 
-/* Nothing of the lower filesystem is in use any more. */
+/* Releases the lower filesystem, which the stack no longer uses. */
 static void dxs_put_lower(struct dxs_sb *sbi)
 {
 	dxs_linger_end(sbi);
@@ -223,28 +183,32 @@ static void dxs_free_sbi(struct dxs_sb *sbi)
 	kfree(sbi);
 }
 
-/* Until it is off the list of superblocks, dxs_test_super() looks at it. */
+/*
+ * dxs_test_super() reads DXS_SB(sb) until kill_anon_super() has removed @sb from the
+ * list of superblocks, so it is freed after that.
+ */
 static void dxs_kill_sb(struct super_block *sb)
 {
 	struct dxs_sb *sbi = DXS_SB(sb);
 	struct device *dev = sb->s_root ? dxs_lower_device(sbi) : NULL;
 
+	dxs_heat_del(sbi);
 	dxs_sysfs_del(sbi);
-	/* H77: the number that is given back is the one that was taken. */
+	/* H77: kill_anon_super() has to free the anonymous number, not the lower one. */
 	if (sbi->anon_dev)
 		sb->s_dev = sbi->anon_dev;
 	kill_anon_super(sb);
-	/* Not by dxs_put_super() if the mount failed. */
+	/* Still set if the mount failed: then dxs_put_super() was not called. */
 	if (sbi->lower_mnt)
 		dxs_put_lower(sbi);
 	dxs_lower_announce(dev);
 	dxs_free_sbi(sbi);
 }
 
-const struct super_operations dxs_super_ops = {
+static const struct super_operations dxs_super_ops = {
 	.alloc_inode	= dxs_alloc_inode,
 	.free_inode	= dxs_free_inode,
-	/* Made anew at little cost; kept, it would keep the lower one. */
+	/* Cheap to allocate again; a cached inode would keep the lower one in memory. */
 	.drop_inode	= inode_just_drop,
 	.evict_inode	= dxs_evict_inode,
 	.put_super	= dxs_put_super,
@@ -257,19 +221,7 @@ const struct super_operations dxs_super_ops = {
 	.show_stats	= dxs_show_stats,
 };
 
-/**
- * dxs_lower_shared() - has the lower filesystem been mounted by others?
- * @sbi: the mount
- *
- * Then its options are theirs.
- */
-bool dxs_lower_shared(const struct dxs_sb *sbi)
-{
-	return sbi->from_dir ||
-	       atomic_read(&sbi->lower_mnt->mnt_sb->s_active) != 1;
-}
-
-/* Is what is given to others' mount of the lower filesystem what it has already? */
+/* Options of a lower filesystem that is mounted elsewhere must be in force there already. */
 static int dxs_accept_lower(struct dxs_sb *sbi, struct fs_context *fc)
 {
 	const struct dxs_opts *opts = fc->fs_private;
@@ -285,12 +237,12 @@ static int dxs_accept_lower(struct dxs_sb *sbi, struct fs_context *fc)
 		name = "sync, lazytime";
 	if (!name)
 		return 0;
-	errorfc(fc, "%s is mounted already: %s is for its own mount to say",
+	errorfc(fc, "%s is already mounted: set %s on that mount",
 		fc->source, name);
 	return -EBUSY;
 }
 
-/* Makes the lower mount that the source, found at @path, names. */
+/* Sets up the lower mount for the source, which was found at @path. */
 static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc,
 			 const struct path *path)
 {
@@ -305,12 +257,12 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc,
 		if (!IS_ERR(sbi->lower_mnt))
 			sbi->lower_root = dget(sbi->lower_mnt->mnt_root);
 		else
-			errorfc(fc, "%s: cannot be mounted as %s: %ld",
+			errorfc(fc, "%s: could not be mounted as %s: %ld",
 				fc->source, opts->lower ?: "ext4 or xfs",
 				PTR_ERR(sbi->lower_mnt));
 	} else if (opts->dax >= 0 || !dxs_passed_empty(&opts->passed)) {
 		sbi->lower_mnt = ERR_PTR(-EINVAL);
-		errorfc(fc, "%s is mounted already: %s is for its own mount to say",
+		errorfc(fc, "%s is already mounted: set %s on that mount",
 			fc->source, opts->dax >= 0 ? "dax=" :
 				    dxs_passed_first(&opts->passed));
 	} else {
@@ -318,18 +270,21 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc,
 		if (!IS_ERR(sbi->lower_mnt))
 			sbi->lower_root = dget(path->dentry);
 		else
-			errorfc(fc, "%s: its mount cannot be cloned: %ld",
+			errorfc(fc, "%s: could not clone its mount: %ld",
 				fc->source, PTR_ERR(sbi->lower_mnt));
 	}
 	if (IS_ERR(sbi->lower_mnt))
 		return PTR_ERR(sbi->lower_mnt);
 
-	/* The source was looked up once more: it may be another one now (H50). */
+	/*
+	 * Mounting looked the source up again: it may lead to another device now
+	 * (H50).
+	 */
 	if (sbi->lower_mnt->mnt_sb->s_dev != sbi->lower_dev) {
-		errorfc(fc, "%s: it has changed", fc->source);
+		errorfc(fc, "%s: the source changed during the mount", fc->source);
 		return -ESTALE;
 	}
-	/* Then it has the options of its first mount, whatever we give. */
+	/* A lower filesystem that was mounted already keeps the options it has. */
 	err = dxs_accept_lower(sbi, fc);
 	if (err)
 		return err;
@@ -343,7 +298,7 @@ static int dxs_get_lower(struct dxs_sb *sbi, struct fs_context *fc,
 	return err;
 }
 
-/* What is not given stays as it is. */
+/* Applies options; those not given keep their values. */
 static void dxs_apply_opts(struct dxs_sb *sbi, struct dxs_opts *opts)
 {
 	if (opts->policy >= 0)
@@ -366,7 +321,11 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 	mutex_init(&sbi->walk_lock);
 	spin_lock_init(&sbi->wb_lock);
 	dxs_linger_init(sbi);
-	/* H39: not the mounter's, whom a security module may have restricted. */
+	dxs_heats_init(&sbi->heats);
+	/*
+	 * H39: not the mounter's credentials, which a security module may have
+	 * restricted.
+	 */
 	sbi->cred = prepare_kernel_cred(&init_task);
 	if (!sbi->cred) {
 		kfree(sbi);
@@ -383,11 +342,11 @@ static struct dxs_sb *dxs_alloc_sbi(const struct dxs_opts *opts)
 }
 
 /*
- * H77: st_dev of a file and the device in /proc/PID/maps have to be the same, or
- * nobody finds out who maps a file. The kernel takes that device from the lower inode
- * (6.1) or from ours (later). So the superblock of the stack has the device number of
- * the lower one, as the two are one filesystem. Its own, anonymous one stays
- * reserved until it is unmounted.
+ * H77: the device number in /proc/PID/maps has to equal st_dev, otherwise tools
+ * cannot find the processes that map a file. The kernel takes the number for maps
+ * from the lower inode (6.1) or from the stack's (later). So the stack's superblock
+ * takes the device number of the lower superblock. Its own anonymous number stays
+ * allocated until unmount.
  */
 static void dxs_take_dev(struct super_block *sb)
 {
@@ -409,7 +368,10 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_magic = DAXSTACK_SUPER_MAGIC;
 	sb->s_op = &dxs_super_ops;
 	sb->s_xattr = dxs_xattr_handlers;
-	/* A handle does not tell what lies below the root of the stack. */
+	/*
+	 * A handle does not say whether a file is in the tree below the root of the
+	 * stack.
+	 */
 	if (IS_ROOT(sbi->lower_root))
 		sb->s_export_op = dxs_export_ops_for(lower);
 	dxs_quota_init(sb);
@@ -447,7 +409,7 @@ static int dxs_fill_super(struct super_block *sb, struct fs_context *fc)
 	return 0;
 }
 
-/* Does @sb stand on the lower filesystem that @fc names? Under sb_lock. */
+/* Is @sb the stack on the lower filesystem of @fc? Context: sb_lock is held. */
 static int dxs_test_super(struct super_block *sb, struct fs_context *fc)
 {
 	const struct dxs_sb *new = fc->s_fs_info;
@@ -456,12 +418,12 @@ static int dxs_test_super(struct super_block *sb, struct fs_context *fc)
 }
 
 /*
- * H50: two superblocks on one lower filesystem would have two inodes of one
- * file, with locks, leases and notifications of their own. Hard links lead from
- * any directory to any other, so that one superblock has to do for all of it.
+ * H50: two stacks on one lower filesystem would have two inodes for one file, each
+ * with its own locks, leases and notifications. Hard links can connect any two
+ * directories, so all of the lower filesystem needs a single stack superblock.
  *
- * So the same source once more is the same superblock, as of any filesystem;
- * all that is asked for has to be as it is there.
+ * Mounting the same source again returns the same superblock, as in any filesystem.
+ * All options given have to equal those in force.
  */
 static int dxs_share_super(struct fs_context *fc, const struct super_block *sb,
 			   const struct path *path, bool from_dir)
@@ -484,38 +446,38 @@ static int dxs_share_super(struct fs_context *fc, const struct super_block *sb,
 	    (opts->inherit >= 0 && opts->inherit != READ_ONCE(sbi->inherit)) ||
 	    (opts->dax >= 0 && opts->dax != sbi->dax) ||
 	    fc->sb_flags & DXS_WHEN_FLAGS & ~sb->s_flags) {
-		errorfc(fc, "%s: daxstack is mounted on it with other options: remount that",
+		errorfc(fc, "%s: daxstack is already mounted on it with other options: remount it",
 			fc->source);
 		return -EBUSY;
 	}
 	name = dxs_passed_missing(&opts->passed, lower->s_root, &sbi->passed);
 	if (name) {
-		errorfc(fc, "%s: daxstack is mounted on it with another %s: remount that",
+		errorfc(fc, "%s: daxstack is already mounted on it with another %s: remount it",
 			fc->source, name);
 		return -EBUSY;
 	}
 	if (from_dir)
 		ro = ro || sb_rdonly(lower) || __mnt_is_readonly(path->mnt);
 	if (ro != sb_rdonly(sb)) {
-		errorfc(fc, "%s: daxstack is mounted on it, %s", fc->source,
+		errorfc(fc, "%s: daxstack is already mounted on it, %s", fc->source,
 			ro ? "writable" : "read-only");
 		return -EBUSY;
 	}
 	return 0;
 }
 
-/* For sget_fc(): do not make one. */
+/* For sget_fc(): find a superblock, do not create one. */
 static int dxs_set_none(struct super_block *sb, struct fs_context *fc)
 {
 	return -ENOENT;
 }
 
 /*
- * The stack's superblock on the lower filesystem that fc->s_fs_info names: there is
- * one, or it is made, and fc->s_fs_info taken.
+ * Finds the stack's superblock on the lower filesystem that fc->s_fs_info names, or
+ * creates it, which consumes fc->s_fs_info.
  *
- * H77: the kernel finds superblocks by device (quotactl(2)), and takes the one that was
- * made first. That has to be the lower one: so it is mounted before ours is made.
+ * H77: lookups by device (quotactl(2)) return the oldest superblock with the number.
+ * That has to be the lower one, so it is mounted before the stack's is created.
  */
 static struct super_block *dxs_get_super(struct fs_context *fc,
 					 const struct path *path)
@@ -543,7 +505,10 @@ static int dxs_get_tree_of(struct fs_context *fc, const struct path *path)
 			fc->source);
 		return -ENOTBLK;
 	}
-	/* One of the stack's has the device number of what is below it (H77). */
+	/*
+	 * A directory of a daxstack mount has the lower device number (H77): check
+	 * its type.
+	 */
 	if (from_dir && !dxs_lower_supported(source->i_sb))
 		return invalfc(fc, "%s: lower filesystem %s is neither ext4 nor xfs",
 			       fc->source, source->i_sb->s_type->name);
@@ -560,7 +525,7 @@ static int dxs_get_tree_of(struct fs_context *fc, const struct path *path)
 	fc->s_fs_info = sbi;
 	sb = dxs_get_super(fc, path);
 	dxs_unclaim(&claim);
-	/* It was taken, or is not needed. */
+	/* Still set: an existing superblock was found, or an error occurred. */
 	if (fc->s_fs_info) {
 		dxs_put_lower(sbi);
 		dxs_free_sbi(sbi);
@@ -591,12 +556,12 @@ static int dxs_get_tree(struct fs_context *fc)
 	struct path path;
 	int err;
 
-	/* An empty path would be found: it is the working directory. */
+	/* kern_path() would resolve an empty path to the working directory. */
 	if (!fc->source || !*fc->source)
 		return invalfc(fc, "no source given");
 	err = kern_path(fc->source, LOOKUP_FOLLOW, &path);
 	if (err) {
-		errorfc(fc, "%s: cannot be found: %d", fc->source, err);
+		errorfc(fc, "%s: lookup failed: %d", fc->source, err);
 		return err;
 	}
 	err = dxs_get_tree_of(fc, &path);
@@ -605,8 +570,8 @@ static int dxs_get_tree(struct fs_context *fc)
 }
 
 /*
- * Remount. Type and dax= are fixed at mount. What the lower filesystem may refuse
- * comes first, so that nothing is changed by half.
+ * Remount. Type and dax= are fixed at mount. The lower filesystem is remounted first:
+ * if it refuses, nothing has changed yet.
  */
 static int dxs_reconfigure(struct fs_context *fc)
 {
@@ -671,30 +636,30 @@ static struct file_system_type dxs_fs_type = {
 	.init_fs_context = dxs_init_fs_context,
 	.parameters	= dxs_params,
 	.kill_sb	= dxs_kill_sb,
-	/* What is asked of and told by ids has its mount's idmap (H70). */
+	/* Ids are checked and reported by the idmap of the caller's mount (H70). */
 	.fs_flags	= FS_ALLOW_IDMAP,
 };
 MODULE_ALIAS_FS("daxstack");
-
-/* For what has to be done by nobody in particular. */
-struct workqueue_struct *dxs_wq;
 
 static int __init dxs_init(void)
 {
 	int err;
 
-	dxs_wq = alloc_workqueue("daxstack", WQ_UNBOUND, 0);
-	if (!dxs_wq)
-		return -ENOMEM;
+	err = dxs_init_work();
+	if (err)
+		return err;
 	err = dxs_init_inodecache();
 	if (err)
 		goto out_wq;
 	err = dxs_init_filecache();
 	if (err)
 		goto out_inodes;
-	err = dxs_init_sysfs();
+	err = dxs_init_own();
 	if (err)
 		goto out_files;
+	err = dxs_init_sysfs();
+	if (err)
+		goto out_own;
 	err = register_filesystem(&dxs_fs_type);
 	if (err)
 		goto out_sysfs;
@@ -702,23 +667,27 @@ static int __init dxs_init(void)
 
 out_sysfs:
 	dxs_exit_sysfs();
+out_own:
+	dxs_destroy_own();
 out_files:
 	dxs_destroy_filecache();
 out_inodes:
 	dxs_destroy_inodecache();
 out_wq:
-	destroy_workqueue(dxs_wq);
+	dxs_destroy_work();
 	return err;
 }
 
 static void __exit dxs_exit(void)
 {
 	unregister_filesystem(&dxs_fs_type);
-	destroy_workqueue(dxs_wq);
+	dxs_destroy_work();
 	/* A fault may have left its gate, but not yet our code (H4). */
 	synchronize_rcu_tasks();
 	dxs_pace_end();
+	dxs_heat_exit();
 	dxs_exit_sysfs();
+	dxs_destroy_own();
 	dxs_destroy_filecache();
 	dxs_destroy_inodecache();
 }

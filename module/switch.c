@@ -1,11 +1,25 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The switch: the only place where S_DAX or a_ops of a lower inode changes.
+ * One attempt to switch a file. This is the only file that changes S_DAX or a_ops of a
+ * lower inode.
  *
- * An invariant to hold on to: a mapping changes its nature only while it is
- * empty, unmapped and unreachable.
+ * Invariant: a mapping changes its nature only while it is empty, unmapped and
+ * unreachable.
  *
- * For the lock order see daxstack.h.
+ * The nine steps of dxs_attempt():
+ *
+ * 1. May the file be switched? Only looks (policy.c).
+ * 2. With both gates open: write back, zap, and drop clean pages, so that little is left
+ *    for the later steps.
+ * 3. Close the I/O gate. Trim XFS blocks beyond EOF. Take the lower s_umount and i_rwsem.
+ * 4. Wait for direct I/O, close the fault gate, take the invalidate_lock, zap.
+ * 5. Write back again, and wait.
+ * 6. Look for pages that another task holds: they end the attempt.
+ * 7. Empty the mapping.
+ * 8. Store FS_XFLAG_DAX in the lower inode, then change S_DAX and a_ops.
+ * 9. Open the gates in reverse order.
+ *
+ * For the lock order see entry.h.
  */
 #include <linux/blkdev.h>
 #include <linux/fiemap.h>
@@ -13,31 +27,37 @@
 #include <linux/sched/mm.h>
 #include <linux/writeback.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "gates.h"
+#include "lower.h"
+#include "mapping.h"
+#include "pace.h"
+#include "report.h"
+#include "switch.h"
+#include "xflag.h"
 
 /*
- * How long those who are inside a gate may take to leave before the attempt
- * is given up: for so long newcomers wait outside at the most, though the
- * switch may come to nothing.
+ * Time that tasks inside a gate have to leave it before the attempt is given up. It
+ * bounds how long other tasks wait outside for a switch that may not happen.
  */
 #define DXS_DRAIN	msecs_to_jiffies(200)
 
-/* Did a writeback fail, and has no fsync told of it yet? */
+/* Did writeback fail, with an error that no fsync has reported yet? */
 static bool dxs_has_errors(const struct address_space *mapping)
 {
 	return mapping->flags & (BIT(AS_EIO) | BIT(AS_ENOSPC));
 }
 
 /*
- * In steps 2 and 5: write back and wait. fsync reports an error as well: it goes
- * by the mapping's errseq, which nobody here advances (H19).
+ * Steps 2 and 5: write back and wait. fsync reports an error as well: it reads the
+ * errseq of the mapping, which is not advanced here (H19).
  */
 static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
 {
 	struct address_space *mapping = dxs_switch_lower(sw)->i_mapping;
 	int err;
 
-	/* To look for pages all the same costs untouched files a tenth of all. */
+	/* Looking for pages would be a tenth of the cost of a switch of an untouched file. */
 	if (mapping_empty(mapping) && !dxs_has_errors(mapping))
 		return DAXSTACK_REASON_NONE;
 	sw->pages += dxs_dirty_pages(mapping);
@@ -54,10 +74,10 @@ static enum daxstack_reason dxs_flush(struct dxs_switch *sw)
 }
 
 /*
- * Steps 2, 6 and 7 on the way to dax: drop the folios that nobody else refers
- * to; a folio that somebody may still write to (direct I/O or RDMA into a
- * mapping, vmsplice) must not go (H7), and keeps the mapping from being empty.
- * Shadow entries, which a DAX mapping would take for its own, go too (H12).
+ * Steps 2, 6 and 7 on the way to dax: drop the folios that have no other references. A
+ * folio that another task may still write to (direct I/O or RDMA into a mapping, vmsplice)
+ * must stay (H7), and keeps the mapping from being empty. Shadow entries go as well: a
+ * DAX mapping would take them for its own (H12).
  */
 static bool dxs_drop_folios(struct dxs_switch *sw,
 			    struct address_space *mapping)
@@ -67,18 +87,36 @@ static bool dxs_drop_folios(struct dxs_switch *sw,
 	invalidate_mapping_pages(mapping, 0, -1);
 	if (mapping_empty(mapping))
 		return true;
-	/* LRU batches of any CPU may hold some (H48), and so may we (H34). */
+	/* LRU batches of any CPU may hold some (H48), and so may spare.c (H34). */
 	drained = sw->drain && dxs_drain(sw->drain, DXS_DRAIN);
-	if (dxs_spare_held(sw) || drained)
+	if (dxs_spare_held(sw->spared) || drained)
 		invalidate_mapping_pages(mapping, 0, -1);
 	return mapping_empty(mapping);
 }
 
 /*
- * Step 2: what can be done with everything open, so that the gates are shut for
- * a short time only, however much is dirty, cached or mapped (H47). The later
- * steps do it all again, for what has come back meanwhile. A later attempt only
- * flushes: those who use the file would fetch the same pages time and again.
+ * Does it pay to zap the whole file before its pages are dropped? dxs_drop_entries()
+ * unmaps DAX entries itself, piece by piece: for a file of one piece an extra zap would
+ * only flush TLB entries twice.
+ */
+static bool dxs_zap_pays(const struct dxs_switch *sw)
+{
+	return sw->to == DAXSTACK_DAX ||
+		i_size_read(dxs_switch_lower(sw)) > DXS_DROP * PAGE_SIZE;
+}
+
+/* H34: have reclaim spare the folios that are locked in memory. A zap follows. */
+static void dxs_spare(struct dxs_switch *sw)
+{
+	if (sw->to == DAXSTACK_DAX)
+		sw->spared = dxs_spare_locked(sw->spared, dxs_switch_lower(sw));
+}
+
+/*
+ * Step 2: all that takes long, with both gates open, so that they are closed only for a
+ * short time, however much is dirty, cached or mapped (H47). The later steps repeat it
+ * for pages that have come back. A later attempt only writes back: dropping pages again
+ * would make the tasks that use the file read the same pages time and again.
  */
 static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 {
@@ -87,10 +125,10 @@ static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 
 	if (reason || sw->attempts || mapping_empty(mapping))
 		return reason;
-	if (dxs_mapped(mapping)) {
-		dxs_spare_locked(sw);
+	if (dxs_zap_pays(sw) && dxs_mapped(mapping)) {
+		dxs_spare(sw);
 		unmap_mapping_range(mapping, 0, 0, 0);
-		dxs_spare_held(sw);
+		dxs_spare_held(sw->spared);
 	}
 	if (sw->to == DAXSTACK_DAX)
 		dxs_drop_folios(sw, mapping);
@@ -99,7 +137,7 @@ static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 	return reason;
 }
 
-/* Step 3, first half: no data call is inside, and none comes. */
+/* Steps 3 and 4: keep new readers out of a gate, and wait for those inside. */
 static enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate)
 {
 	switch (dxs_gate_shut(gate, DXS_DRAIN)) {
@@ -113,13 +151,13 @@ static enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate)
 }
 
 /*
- * Step 3, second half: the lower superblock is ours and at rest, and stays so.
+ * Step 3: make sure that the lower superblock is not used by anyone else, and stays so.
  *
- * s_umount held for writing keeps the flusher and sync(2) out of the old a_ops
- * (H13), and new mounts of the lower filesystem away. It is only tried: who
- * waited for it here would have everyone wait at the I/O gate for a sync(2)
- * that may take seconds; who took it before the gate would wait for a writer
- * that is throttled until the flusher, which needs it, gets on (H23).
+ * s_umount held for writing keeps the flusher and sync(2) out of the old a_ops (H13), and
+ * keeps new mounts of the lower filesystem away. It is only tried. Waiting for it here
+ * would make every data call wait at the I/O gate for a sync(2) that may take seconds.
+ * Taking it before the gate would deadlock: the gate waits for a throttled writer, that
+ * writer for the flusher, and the flusher for s_umount (H23).
  */
 static enum daxstack_reason dxs_own_lower(struct super_block *lower)
 {
@@ -134,13 +172,11 @@ static enum daxstack_reason dxs_own_lower(struct super_block *lower)
 }
 
 /*
- * H42: takes the lower i_rwsem, within the time that those inside a gate have,
- * or says why not.
+ * H42: take the lower i_rwsem, for at most the time that tasks inside a gate have.
  *
- * A data call may hold it for ever: of one that is to fill memory whose page
- * fault nobody answers, even a signal to its task does not make it let go. Who
- * queued for it would wait as long, and could not be killed; and new readers
- * queue behind a writer.
+ * A data call may hold the lock for ever: a read that fills memory whose page fault is
+ * never answered does not end even when its task is killed. A task that queued for the
+ * lock would wait as long and could not be killed, and new readers queue behind a writer.
  */
 static enum daxstack_reason dxs_lock_lower(struct inode *lower)
 {
@@ -157,14 +193,14 @@ static enum daxstack_reason dxs_lock_lower(struct inode *lower)
 }
 
 /*
- * H47: XFS frees two extents in a transaction, and their number is the owner's to
- * choose: more than so many are not trimmed.
+ * H47: XFS frees two extents per transaction, and the owner of the file chooses their
+ * number: files with more extents beyond EOF are not trimmed.
  */
 #define DXS_TRIM_MAX	1024
 
 /*
- * How many extents, delayed ones too, does the lower inode have beyond its size?
- * One, if the lower filesystem does not tell.
+ * Number of extents, delayed ones included, that the lower inode has beyond its size; 1
+ * if the lower filesystem returns an error.
  */
 static unsigned int dxs_beyond_eof(struct inode *lower)
 {
@@ -175,12 +211,12 @@ static unsigned int dxs_beyond_eof(struct inode *lower)
 
 	if (start >= end)
 		return 0;
-	/* As fiemap_prep() has it: what is asked for beyond is looked up, too. */
+	/* As fiemap_prep() does: extents beyond the range asked for are looked up as well. */
 	err = lower->i_op->fiemap(lower, &count, start, end - start);
 	return count.fi_extents_mapped ?: !!err;
 }
 
-/* Setting the size to what it is frees what is beyond, as close(2) does. */
+/* Free the blocks beyond EOF, as close(2) does: set the size to its current value. */
 static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
 {
 	struct inode *lower = dxs_switch_lower(sw);
@@ -194,17 +230,22 @@ static enum daxstack_reason dxs_trim_eof(struct dxs_switch *sw)
 }
 
 /*
- * H11: XFS keeps delayed allocations beyond EOF, made in advance of further
- * appends, over a flush. In dax mode a write there would meet blocks without
- * an address, so they are trimmed.
+ * Step 3, on XFS: blocks beyond EOF.
  *
- * In dax mode it allocates beyond EOF as well, and fills that with zeroes at once.
- * When the file grows over such blocks in cached mode, later kernels warn. So they
- * are trimmed on the way to cached, too, but only when the mapping is empty: before,
- * XFS waits without an end for whoever has a page of it, and drops entries that are
- * dirty (dax_break_layout()).
+ * H11: XFS keeps delayed allocations beyond EOF, made ahead of further appends, over a
+ * flush. A write in dax mode would find blocks without an address there. So they are
+ * trimmed on the way to dax.
  *
- * Context: the I/O gate is shut, so that none are made. Nothing else is held (H47).
+ * In dax mode XFS allocates beyond EOF as well, and zeroes those blocks at once. When the
+ * file grows over such blocks in cached mode, later kernels warn. So they are trimmed on
+ * the way to cached too, but only once the mapping is empty: before that, XFS waits
+ * without a limit for pages that another task holds, and drops dirty entries
+ * (dax_break_layout(), H73).
+ *
+ * H73: from Linux 6.15 on that wait cannot be killed.
+ *
+ * Context: the I/O gate is closed, so that no such block appears. No lower s_umount,
+ * i_rwsem or invalidate_lock is held (H47).
  */
 static enum daxstack_reason dxs_look_beyond_eof(struct dxs_switch *sw)
 {
@@ -237,8 +278,8 @@ static enum daxstack_reason dxs_look_beyond_eof(struct dxs_switch *sw)
 }
 
 /*
- * Step 7, of a file that leaves dax mode: see dxs_look_beyond_eof(). XFS takes the
- * invalidate_lock itself; without it the shut fault gate keeps faults out.
+ * Step 7 on the way to cached: see dxs_look_beyond_eof(). XFS takes the invalidate_lock
+ * itself; while it is dropped here the closed fault gate keeps faults out.
  */
 static enum daxstack_reason dxs_trim_emptied(struct dxs_switch *sw)
 {
@@ -256,20 +297,22 @@ static enum daxstack_reason dxs_trim_emptied(struct dxs_switch *sw)
 }
 
 /*
- * Step 4, second half: nobody can reach a page, with the fault gate shut.
+ * Step 4: unmap the file. With the fault gate closed, no task can then reach a page.
  *
- * H25: munmap and exit clear a huge entry and then ask whether the VMA is DAX,
- * all under a page table lock which the zap does not take where it finds the
- * entry cleared. GUP-fast takes a reference and then looks again, with
- * interrupts off. A grace period waits for both.
+ * H25: munmap and exit clear a huge entry and then ask whether the VMA is DAX, both under
+ * a page table lock that the zap does not take where it finds the entry cleared already.
+ * GUP-fast takes a reference and then checks the entry again, with interrupts off. A
+ * grace period waits for both. The way to dax needs none: until the question is answered
+ * the folio counts as mapped, and a reference of GUP-fast counts as well; either keeps
+ * the folio from being dropped, and the file from being switched.
  *
- * H33: processors may know a huge entry that page tables have no more.
+ * H33: TLBs may still have a huge entry that is no longer in the page tables.
  *
- * H57: so they may any entry of a VMA that is no longer there. munmap clears its
- * entries, takes it out of the i_mmap, frees page tables, and only then tells the
- * processors. In cached mode a folio is held for as long (H7); DAX pages are not.
+ * H57: so they may have any entry of a VMA that is gone. munmap clears the entries,
+ * takes the VMA out of the i_mmap, frees page tables, and flushes TLBs last. In cached
+ * mode folios are held for as long (H7); DAX pages are not.
  *
- * H34: what somebody holds must not be reclaimed when it is unmapped.
+ * H34: reclaim must not take the unmapped folios that another task holds.
  */
 static void dxs_zap(struct dxs_switch *sw)
 {
@@ -278,28 +321,29 @@ static void dxs_zap(struct dxs_switch *sw)
 	bool dax = IS_DAX(mapping->host);
 
 	if (dxs_mapped(mapping)) {
-		dxs_spare_locked(sw);
+		dxs_spare(sw);
 		unmap_mapping_range(mapping, 0, 0, 0);
 	} else if (!dax || !READ_ONCE(di->dax_mapped)) {
 		return;
 	}
-	if (dax)
+	if (dax) {
 		dxs_flush_tlbs();
-	synchronize_rcu_expedited();
-	dxs_spare_held(sw);
+		synchronize_rcu_expedited();
+	}
+	dxs_spare_held(sw->spared);
 }
 
-/* Steps 6 and 7: nobody holds a page, and the mapping is empty. */
+/* Steps 6 and 7: check that no other task holds a page, and empty the mapping. */
 static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 {
 	struct address_space *mapping = dxs_switch_lower(sw)->i_mapping;
 
-	/* That of an earlier attempt may have been left behind. */
+	/* The worker of an earlier attempt may still run. */
 	if (sw->to == DAXSTACK_DAX && dxs_drains(mapping))
 		return DAXSTACK_REASON_PINNED;
 	if (mapping_empty(mapping))
 		return DAXSTACK_REASON_NONE;
-	/* Given up, the worker may be at it still, though nothing is left. */
+	/* The wait for the drain worker may have timed out: it may still be running. */
 	if (sw->to == DAXSTACK_DAX)
 		return dxs_drop_folios(sw, mapping) && !dxs_drains(mapping) ?
 			DAXSTACK_REASON_NONE : DAXSTACK_REASON_PINNED;
@@ -311,9 +355,32 @@ static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 }
 
 /*
- * Why does the lower filesystem refuse the flag? It does not tell; but all else that
- * XFS has against the DAX bit, dxs_can_be_dax() has asked for: what is left are
- * blocks that the file shares, or did share. Linux 6.1 has no DAX for those.
+ * Which attributes would the request change: the DAX bit, any other? Leaves the
+ * attributes of the lower inode in @sw->now if @sw->knows_now.
+ *
+ * Context: sleeps; needs no lock of the lower inode. The answer holds while the switch
+ * lock is held and no other task can reach the lower inode.
+ */
+static void dxs_compare_request(struct dxs_switch *sw, bool *flag, bool *rest)
+{
+	struct file_kattr *now = &sw->now;
+
+	*rest = false;
+	*flag = true;
+	*now = (struct file_kattr){};
+	sw->knows_now = !dxs_fileattr_lower(sw->lower, now);
+	/* dxs_fileattr_store() reports the error. */
+	if (!sw->knows_now)
+		return;
+	*flag = !(now->fsx_xflags & FS_XFLAG_DAX) == (sw->to == DAXSTACK_DAX);
+	if (sw->fa)
+		*rest = dxs_fileattr_changes(sw->fa, now);
+}
+
+/*
+ * The lower filesystem does not say why it refuses the flag. dxs_can_be_dax() has checked
+ * all other reasons of XFS: what is left are blocks that the file shares or did share,
+ * for which Linux 6.1 has no DAX.
  */
 static enum daxstack_reason dxs_lowers_reason(const struct dxs_switch *sw,
 					      int err, bool rest)
@@ -327,10 +394,10 @@ static enum daxstack_reason dxs_lowers_reason(const struct dxs_switch *sw,
 }
 
 /*
- * Step 8, first half: store the flag, so that a later mount, with or without
- * us, finds the mode that was chosen, and with it all that the same call asks
- * for (H55). This is the last thing that can fail: a flag that is stored is
- * followed by the flip, and needs no undoing (H20).
+ * Step 8: store the flag, so that a later mount, with or without the stack, finds the
+ * chosen mode, and store all that the same call asks for (H55). This is the last
+ * operation that can fail: the flip follows a stored flag, so that no flag needs to be
+ * restored (H20).
  *
  * Context: the lower i_rwsem is held for writing.
  */
@@ -339,37 +406,37 @@ static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
 	bool flag, rest;
 	int err;
 
-	/* The file may have changed hands while the request waited. */
+	/* The owner may have changed while the request waited. */
 	if (sw->cause == DXS_ASKED &&
 	    !inode_owner_or_capable(sw->idmap, dxs_switch_lower(sw)))
 		return DAXSTACK_REASON_NOT_OWNER;
 	err = dxs_fileattr_store(sw->idmap, sw->lower, sw->to, sw->fa,
 				 !dxs_only_stores(sw->inode->i_sb));
 	/*
-	 * H16: ext4 has set the size of folios anew if data journalling changed, and
-	 * khugepaged may have begun to work on a file that is mapped.
+	 * H16: when data journalling changes, ext4 sets the folio size again, and khugepaged may
+	 * have begun to work on a mapped file.
 	 */
 	if (dxs_limit_folios(dxs_switch_lower(sw)->i_mapping) &&
 	    dxs_gates(sw->inode))
 		WRITE_ONCE(DXS_I(sw->inode)->gates.fault.bypassed, true);
 	if (!err)
 		return DAXSTACK_REASON_NONE;
-	/* What it has against other attributes, only its own errno can tell. */
-	dxs_fileattr_changes(sw, &flag, &rest);
+	/* Only the errno tells why other attributes were refused. */
+	dxs_compare_request(sw, &flag, &rest);
 	if (rest || (sw->fa && sw->stores))
 		sw->err = err;
 	if (err == -EINVAL || err == -EOPNOTSUPP)
 		return dxs_lowers_reason(sw, err, rest);
 	sw->err = err;
-	/* ext4 lets no other flag of such a file be changed; XFS does. */
+	/* ext4 refuses to change any other flag of such a file; XFS does not. */
 	if (err == -EPERM && IS_IMMUTABLE(d_inode(sw->lower)))
 		return DAXSTACK_REASON_IMMUTABLE;
 	return DAXSTACK_REASON_PERSIST;
 }
 
 /*
- * Step 8, second half. Nothing can go wrong here, but for a file just made,
- * while it is being written: see dxs_attempt_born().
+ * Step 8: the flip. It can fail only for a new file that is being written back: see
+ * dxs_attempt_born().
  */
 static bool dxs_flip(struct dxs_switch *sw)
 {
@@ -386,7 +453,7 @@ static bool dxs_flip(struct dxs_switch *sw)
 	inode_set_flags(lower, sw->to == DAXSTACK_DAX ? S_DAX : 0, S_DAX);
 	lower->i_mapping->a_ops = sbi->personality[sw->to].a_ops;
 	xa_unlock_irq(&lower->i_mapping->i_pages);
-	/* For the flag to act, the lower filesystem thought. It has. */
+	/* The lower filesystem set it for the flag to act at the next load: it acts now. */
 	inode_state_clear(lower, I_DONTCACHE);
 	if (sw->to == DAXSTACK_DAX)
 		di->dax_turns++;
@@ -398,42 +465,47 @@ static bool dxs_flip(struct dxs_switch *sw)
 	return true;
 }
 
-/* Steps 5 to 8: everything is shut and locked. */
+/* Steps 5 to 8: both gates are closed, and all locks are held. */
 static enum daxstack_reason dxs_change(struct dxs_switch *sw)
 {
 	enum daxstack_reason reason;
 
+	/* Step 5. */
 	reason = dxs_flush(sw);
+	/* Steps 6 and 7. */
 	if (!reason)
 		reason = dxs_empty(sw);
 	if (!reason)
 		reason = dxs_trim_emptied(sw);
+	/* Step 8. */
 	if (!reason)
 		reason = dxs_persist(sw);
-	if (!reason)
-		dxs_flip(sw);
-	return reason;
+	if (reason)
+		return reason;
+	dxs_flip(sw);
+	dxs_heat_switched(sw->inode);
+	return DAXSTACK_REASON_NONE;
 }
 
-/* Steps 4 to 8, with data calls kept out. */
+/* Steps 4 to 8, with the I/O gate closed. */
 static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 					     struct dxs_gates *gates)
 {
 	struct inode *lower = dxs_switch_lower(sw);
 	enum daxstack_reason reason;
 
-	/* H17: asynchronous direct I/O outlives i_rwsem. */
+	/* Step 4. H17: asynchronous direct I/O goes on after i_rwsem was released. */
 	inode_dio_wait(lower);
 	if (gates) {
 		reason = dxs_shut_gate(&gates->fault);
 		if (reason)
 			return reason;
 	}
-	/* What calls may have changed since step 1; now none is under way. */
+	/* Calls may have changed this since step 1; none is in progress now. */
 	reason = dxs_veto(sw);
 	if (!reason) {
 		filemap_invalidate_lock(lower->i_mapping);
-		/* Without gates nobody has mapped it (H21). */
+		/* Without gates the file was never mapped through the stack (H21). */
 		if (gates || mapping_mapped(lower->i_mapping))
 			dxs_zap(sw);
 		reason = dxs_change(sw);
@@ -441,11 +513,13 @@ static enum daxstack_reason dxs_with_io_shut(struct dxs_switch *sw,
 	}
 	if (gates) {
 		/*
-		 * Without gates, whoever makes them does it. Who goes by cached mode
-		 * looks for folios, and finds no DAX entry to be one.
+		 * H31: wait for tasks that still act on dax mode. Without gates,
+		 * dxs_make_gates() waits for them. The way to dax needs no wait: a task
+		 * that acts on cached mode looks for folios, and takes no DAX entry for one.
 		 */
 		if (sw->switched && sw->to == DAXSTACK_CACHED)
 			synchronize_rcu_expedited();
+		/* Step 9. */
 		dxs_gate_open(&gates->fault);
 	}
 	return reason;
@@ -461,16 +535,15 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 	unsigned int nofs;
 
 	if (gates) {
-		/* Touched since dxs_hold_memory(): try again. */
+		/* Data was touched for the first time since dxs_slow_gates(): try again. */
 		reason = DAXSTACK_REASON_IO;
-		if (!sw->holds_memory)
+		if (!sw->slowed)
 			goto out;
-		dxs_pace_spend();
 		reason = dxs_shut_gate(&gates->io);
 		if (reason)
 			goto out;
 	}
-	/* H24: reclaim must not enter a filesystem from here. */
+	/* H24: reclaim must not enter the filesystem from here. */
 	nofs = memalloc_nofs_save();
 	reason = dxs_look_beyond_eof(sw) ?: dxs_own_lower(lower->i_sb);
 	if (!reason) {
@@ -493,33 +566,37 @@ out:
 }
 
 /*
- * H16: normally done with the gates. It fails while the lower file is executed
- * by someone who reached it around us.
+ * H16: normally dxs_make_gates() has done this. It fails while a task executes the lower
+ * file through another mount.
  */
 static bool dxs_keep_khugepaged_out(struct inode *inode)
 {
 	struct dxs_inode *di = DXS_I(inode);
 
 	spin_lock(&inode->i_lock);
-	/* A mapping that was made without it, khugepaged may be busy with. */
+	/* khugepaged may work on a mapping that was made before. */
 	if (!di->write_held && !mapping_mapped(di->lower->i_mapping))
 		di->write_held = !get_write_access(di->lower);
 	spin_unlock(&inode->i_lock);
 	return di->write_held;
 }
 
-/* With data calls kept out, which hold the lower i_rwsem for long (H42). */
+/* Store attributes with the I/O gate closed: data calls hold the lower i_rwsem for long (H42). */
 static enum daxstack_reason dxs_persist_gated(struct dxs_switch *sw)
 {
 	struct inode *lower = dxs_switch_lower(sw);
 	struct dxs_gates *gates = dxs_switching_begin(sw->inode);
 	enum daxstack_reason reason = DAXSTACK_REASON_NONE;
-	u64 start = ktime_get_ns();
+	u64 start;
 
 	if (gates) {
+		dxs_gate_slow(&gates->io);
 		dxs_pace_spend();
-		reason = dxs_shut_gate(&gates->io);
+		synchronize_rcu_expedited();
 	}
+	start = ktime_get_ns();
+	if (gates)
+		reason = dxs_shut_gate(&gates->io);
 	if (!reason) {
 		reason = dxs_lock_lower(lower);
 		if (!reason) {
@@ -529,25 +606,27 @@ static enum daxstack_reason dxs_persist_gated(struct dxs_switch *sw)
 		if (gates)
 			dxs_gate_open(&gates->io);
 	}
+	sw->shut_ns = ktime_get_ns() - start;
+	if (gates) {
+		dxs_gate_fast(&gates->io);
+		dxs_count_shut(sw->inode->i_sb, sw->shut_ns);
+	}
 	dxs_switching_end(sw->inode);
 	sw->attempts++;
-	sw->shut_ns = ktime_get_ns() - start;
-	if (gates)
-		dxs_count_shut(sw->inode->i_sb, sw->shut_ns);
 	return reason;
 }
 
 /**
- * dxs_persist_alone() - store the flag, and what else was asked for, only
- * @sw: the request; the file may be in the mode wanted already, or not yet
+ * dxs_persist_alone() - store the flag and other attributes, but do not switch
+ * @sw: the request; the file may have the wanted mode or the other one
  *
- * Where flag and mode are as wanted no lock is waited for (H42): a call for
- * attributes that are set already brings a new ctime, as it does without the
- * stack, only if that costs no waiting.
+ * If the flag and the mode are as wanted, no lock is waited for (H42): a call that sets
+ * attributes to their current values updates ctime, as without the stack, only if that
+ * needs no waiting.
  *
- * Context: sleeps, for a time that is bounded. The switch lock is held, with
- * write access to the lower mount.
- * Return: DAXSTACK_REASON_NONE, or why it is not stored.
+ * Context: sleeps, for a bounded time. The switch lock is held, with write access to the
+ * lower mount.
+ * Return: DAXSTACK_REASON_NONE, or why nothing was stored.
  */
 enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw)
 {
@@ -555,7 +634,7 @@ enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw)
 	enum daxstack_reason reason;
 	bool flag, rest, stored;
 
-	dxs_fileattr_changes(sw, &flag, &rest);
+	dxs_compare_request(sw, &flag, &rest);
 	stored = !flag && !rest && dxs_mode(sw->inode) == sw->to;
 	if (stored && !sw->fa)
 		return DAXSTACK_REASON_NONE;
@@ -567,26 +646,26 @@ enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw)
 	return stored ? DAXSTACK_REASON_NONE : dxs_persist_gated(sw);
 }
 
-/* Is there nothing to switch, but something to store? */
+/* Are attributes to be stored while the mode stays? */
 static bool dxs_is_for_storing(struct dxs_switch *sw)
 {
 	bool flag, rest;
 
-	/* What an earlier attempt was told is old. */
+	/* The answer to an earlier attempt is out of date. */
 	sw->knows_now = false;
 	if (dxs_mode(sw->inode) == sw->to)
 		return true;
 	if (!sw->fa)
 		return false;
-	/* A change of other attributes leaves the mode alone. */
-	dxs_fileattr_changes(sw, &flag, &rest);
+	/* A call that changes other attributes leaves the mode alone. */
+	dxs_compare_request(sw, &flag, &rest);
 	return rest && !flag;
 }
 
 /*
- * The device's driver may be unbound under the mounted filesystem, and its memory
- * gone with it. From now on it stays until dxs_release_memory(). A file that
- * nobody has touched has no pages that could be looked at.
+ * The driver of the device may be unbound under the mounted filesystem, and the device's
+ * memory goes with it. Keep the memory until dxs_release_memory(). A file that was never
+ * touched has no pages to look at.
  */
 static bool dxs_hold_memory(struct dxs_switch *sw)
 {
@@ -600,19 +679,46 @@ static bool dxs_hold_memory(struct dxs_switch *sw)
 
 static void dxs_release_memory(struct dxs_switch *sw)
 {
-	if (sw->holds_memory)
-		dxs_memory_release(sw->memory);
+	dxs_memory_release(sw->memory);
 	sw->holds_memory = false;
 }
 
+/*
+ * Both gates need a grace period before they can be closed. It passes here, with both
+ * open, before step 2: from then on they can be closed at once.
+ */
+static void dxs_slow_gates(struct dxs_switch *sw)
+{
+	struct dxs_gates *gates = dxs_gates(sw->inode);
+
+	if (!gates)
+		return;
+	dxs_gate_slow(&gates->io);
+	dxs_gate_slow(&gates->fault);
+	sw->slowed = true;
+	dxs_pace_spend();
+	synchronize_rcu_expedited();
+}
+
+static void dxs_fast_gates(struct dxs_switch *sw)
+{
+	struct dxs_gates *gates = dxs_gates(sw->inode);
+
+	if (!sw->slowed)
+		return;
+	dxs_gate_fast(&gates->fault);
+	dxs_gate_fast(&gates->io);
+	sw->slowed = false;
+}
+
 /**
- * dxs_attempt() - try once to switch: steps 1 to 9
- * @sw: the request; what came of it is filled in
+ * dxs_attempt() - try once to switch a file: steps 1 to 9
+ * @sw: the request; its result is filled in
  *
- * Context: sleeps, while dirty pages are written; ends early by a signal. The
- * switch lock is held, with write access to the lower mount.
- * Return: DAXSTACK_REASON_NONE if the file is in mode @sw->to now, else why not:
- * then nothing has changed.
+ * Context: sleeps while dirty pages are written; a signal ends it early. The switch lock
+ * is held, with write access to the lower mount.
+ * Return: DAXSTACK_REASON_NONE if the file is in mode @sw->to now. Else the reason:
+ * nothing has changed.
  */
 enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 {
@@ -620,6 +726,7 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	struct dxs_inode *di = DXS_I(sw->inode);
 	enum daxstack_reason reason;
 
+	/* Step 1. */
 	sw->policy = READ_ONCE(sbi->policy);
 	sw->stores = dxs_is_for_storing(sw);
 	if (sw->stores)
@@ -627,26 +734,37 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	reason = dxs_may_switch(sw);
 	if (reason)
 		return reason;
-	/* Whoever has s_umount, see dxs_own_lower(): nothing is shut for that. */
+	if (!sw->attempts)
+		dxs_heat_switching(sw->inode);
+	/* Do not close the gates only to find s_umount taken: see dxs_own_lower(). */
 	if (rwsem_is_locked(&di->lower->i_sb->s_umount) || !dxs_wb_hold(di))
 		return DAXSTACK_REASON_WRITEBACK;
 	if (!dxs_keep_khugepaged_out(sw->inode))
 		return DAXSTACK_REASON_LOWER_SHARED;
 	if (!dxs_hold_memory(sw))
 		return DAXSTACK_REASON_DEVICE_GONE;
-	if (sw->holds_memory)
-		dxs_spare_begin(sw);
+	if (sw->holds_memory) {
+		sw->spared = dxs_spare_begin(sbi, di->lower);
+		dxs_slow_gates(sw);
+	}
+	/* Step 2. */
 	reason = dxs_prepare(sw);
+	/* Steps 3 to 9. */
 	if (!reason)
 		reason = dxs_shut_and_change(sw);
-	dxs_spare_end(sw);
-	dxs_release_memory(sw);
+	if (sw->spared)
+		dxs_spare_end(sbi, sw->spared);
+	sw->spared = NULL;
+	if (sw->holds_memory) {
+		dxs_fast_gates(sw);
+		dxs_release_memory(sw);
+	}
 	if (!reason)
 		di->switches++;
 	return reason;
 }
 
-/* The locked part of dxs_attempt_born(). */
+/* Step 8 for a new file, under its i_rwsem. */
 static enum daxstack_reason dxs_change_born(struct dxs_switch *sw)
 {
 	struct inode *lower = dxs_switch_lower(sw);
@@ -657,22 +775,24 @@ static enum daxstack_reason dxs_change_born(struct dxs_switch *sw)
 		reason = dxs_persist(sw);
 	if (!reason && !dxs_flip(sw))
 		reason = DAXSTACK_REASON_WRITEBACK;
+	if (!reason)
+		dxs_heat_switched(sw->inode);
 	inode_unlock(lower);
 	return reason;
 }
 
 /**
- * dxs_attempt_born() - try once to switch a file that was just made (H56)
- * @sw: the request, of %DXS_BORN; what came of it is filled in
+ * dxs_attempt_born() - try once to switch a new file (H56)
+ * @sw: the request, of %DXS_BORN; its result is filled in
  *
- * Nobody has touched the file: there is nothing to write back, to zap or to
- * drop. The flusher and sync(2) may have the inode, and are in its a_ops only
- * while they hold I_SYNC, which dxs_flip() looks at under the same lock; so
- * s_umount, which keeps new mounts away, is shared with them, and a sync(2) that
- * takes long keeps no file from being made.
+ * No task has touched the file: there is nothing to write back, to zap or to drop. The
+ * flusher and sync(2) may have the inode, and use its a_ops only while they hold I_SYNC,
+ * which dxs_flip() checks under the same lock. So it is enough to hold s_umount, which
+ * keeps new mounts away, for reading, and a long sync(2) does not delay the creation of
+ * files.
  *
- * The flag may be stored before an attempt fails (H20): it has the mode that the
- * file is to have, and the file goes if it does not get it.
+ * An attempt may fail after the flag was stored (H20): the flag has the wanted value, and
+ * the file is removed if it does not get that mode.
  *
  * Context: sleeps. The switch lock is held, with write access to the lower mount.
  * Return: as dxs_attempt().
@@ -695,7 +815,7 @@ enum daxstack_reason dxs_attempt_born(struct dxs_switch *sw)
 	gates = dxs_switching_begin(sw->inode);
 	reason = DAXSTACK_REASON_WRITEBACK;
 	if (gates) {
-		/* Somebody was quicker, by a file handle. */
+		/* A task has opened the file by a handle, and touched its data. */
 		reason = DAXSTACK_REASON_IO;
 	} else if (down_read_trylock(&lower->s_umount)) {
 		reason = dxs_others(lower) ?: dxs_change_born(sw);

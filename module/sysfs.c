@@ -1,25 +1,30 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/fs/daxstack/DEV/: what a mount is, and what came of switches on it; see
+ * /sys/fs/daxstack/DEV/: properties of a mount and statistics of its switches; see
  * docs/ABI/sysfs-fs-daxstack.
  *
- * Everybody can read it, so it holds sums: who uses which file is told by
- * DAXSTACK_IOC_STATE alone, to those who may know.
+ * All users can read it, so it has sums only. The use of a single file is reported by
+ * DAXSTACK_IOC_STATE to its owner, CAP_FOWNER, and tasks that may write to it.
  */
 #include <linux/completion.h>
 #include <linux/kobject.h>
 #include <linux/sched/signal.h>
 #include <linux/sysfs.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "lower.h"
+#include "mapping.h"
+#include "super.h"
+#include "switch.h"
 
 static struct kset *dxs_kset;
 
 /**
- * struct dxs_attr - a file of a mount's directory
+ * struct dxs_attr - a file in the directory of a mount
  * @attr: for sysfs
  * @show: prints the value
- * @arg: for @show: a mode, a reason, or where in struct dxs_stats
+ * @arg: argument of @show: a mode, a reason, an option, or an offset in struct
+ *	dxs_stats
  */
 struct dxs_attr {
 	struct attribute attr;
@@ -66,22 +71,25 @@ static ssize_t dxs_show_kernel_tested(struct dxs_sb *sbi, int arg, char *buf)
 	return sysfs_emit(buf, "%d\n", dxs_kernel_is_tested());
 }
 
-/* --- Its files. */
+/* --- Loaded files. */
 
-/* How many inodes are looked at with their list locked, in one piece. */
+/* Number of inodes visited per section under s_inode_list_lock. */
 #define DXS_WALK_PIECE	64
 
 /**
- * struct dxs_loaded - the regular files whose inodes the stack has loaded
- * @files: by mode
- * @cached: what those in cached mode have in the page cache, in pages
+ * struct dxs_loaded - sums over the regular files with an inode in memory
+ * @files: number of files, by mode
+ * @cached: size of the page cache of files in cached mode, in pages
  */
 struct dxs_loaded {
 	u64 files[2];
 	u64 cached;
 };
 
-/* An inode that is on the list has its lower one, see evict() of the VFS. */
+/*
+ * An inode on s_inodes still has its lower inode: evict() removes it from the list
+ * before ->evict_inode.
+ */
 static void dxs_add_loaded(struct dxs_loaded *sum, const struct inode *inode)
 {
 	const struct inode *lower = dxs_lower_inode(inode);
@@ -95,8 +103,8 @@ static void dxs_add_loaded(struct dxs_loaded *sum, const struct inode *inode)
 }
 
 /*
- * Whoever unmounts waits for all readers (H78), and there may be thousands of them,
- * of anybody, each with a walk over all inodes before it.
+ * Unmounting waits for all readers (H78). Any user may start readers, and each of
+ * them may have a walk over all inodes ahead of it: all walks end early on unmount.
  */
 static int dxs_walk_ends(const struct dxs_sb *sbi)
 {
@@ -106,10 +114,11 @@ static int dxs_walk_ends(const struct dxs_sb *sbi)
 }
 
 /*
- * Nothing is counted where files are opened or cached: the reader has the work.
- * There may be many readers, and whoever makes a file needs the list, too: so one
- * reader at a time, and in pieces. Between these an inode is held for its place
- * in the list; that has to be over when the superblock goes (H78).
+ * Opening and caching files update no counters; the reader pays for the sums instead.
+ * Many readers may come, and creating a file needs s_inode_list_lock as well. So one
+ * reader walks at a time, and drops the lock every DXS_WALK_PIECE inodes, holding a
+ * reference to an inode to keep its place. The reference has to be dropped before the
+ * superblock goes away (H78).
  */
 static int dxs_sum_loaded(struct dxs_sb *sbi, struct dxs_loaded *sum)
 {
@@ -162,7 +171,7 @@ static ssize_t dxs_show_bytes_cached(struct dxs_sb *sbi, int arg, char *buf)
 	return err ?: sysfs_emit(buf, "%llu\n", sum.cached << PAGE_SHIFT);
 }
 
-/* --- What came of switches. */
+/* --- Statistics of switches. */
 
 static ssize_t dxs_show_count(struct dxs_sb *sbi, int offset, char *buf)
 {
@@ -187,46 +196,9 @@ static ssize_t dxs_show_refusals_total(struct dxs_sb *sbi, int arg, char *buf)
 	return sysfs_emit(buf, "%llu\n", sum);
 }
 
-/**
- * dxs_count() - a request to switch has ended
- * @sw: the request
- * @refused: it counts as a refusal
- *
- * Context: does not sleep.
- */
-void dxs_count(const struct dxs_switch *sw, bool refused)
-{
-	struct dxs_stats *stats = &DXS_SB(sw->inode->i_sb)->stats;
-
-	if (sw->pages)
-		atomic64_add(sw->pages, &stats->pages);
-	if (sw->switched)
-		atomic64_inc(&stats->switches[sw->to]);
-	if (sw->deferred)
-		atomic64_inc(&stats->deferred);
-	if (refused)
-		atomic64_inc(&stats->refusals[sw->reason]);
-}
-
-/**
- * dxs_count_shut() - the gates of a file were shut
- * @sb: of the stack
- * @ns: for how long
- *
- * Context: does not sleep.
- */
-void dxs_count_shut(const struct super_block *sb, u64 ns)
-{
-	atomic64_t *most = &DXS_SB(sb)->stats.shut_max_ns;
-	s64 old = atomic64_read(most);
-
-	while (ns > old && !atomic64_try_cmpxchg(most, &old, ns))
-		;
-}
-
 /* --- The directory. */
 
-/* By number. There are none without a reason. */
+/* Indexed by reason. The entry for NONE only provides its name. */
 #define DXS_REFUSALS(_name, err, text)				\
 	{							\
 		.attr = { .name = #_name, .mode = 0444 },	\
@@ -237,7 +209,7 @@ static struct dxs_attr dxs_refusals[] = {
 	DAXSTACK_REASONS(DXS_REFUSALS)
 };
 
-/* Why is no file of the mount switched just now? */
+/* The reason why no file of the mount can be switched at the moment. */
 static ssize_t dxs_show_no_switch(struct dxs_sb *sbi, int arg, char *buf)
 {
 	const struct super_block *lower = sbi->lower_mnt->mnt_sb;
@@ -245,7 +217,7 @@ static ssize_t dxs_show_no_switch(struct dxs_sb *sbi, int arg, char *buf)
 
 	reason = dxs_no_switch(sbi->sb, READ_ONCE(sbi->policy)) ?:
 		dxs_others(lower);
-	/* An attempt would find out. */
+	/* dxs_no_switch() does not check this; an attempt would. */
 	if (!reason && !dxs_has_memory(lower))
 		reason = DAXSTACK_REASON_DEVICE_GONE;
 	return sysfs_emit(buf, "%s\n", dxs_refusals[reason].attr.name);
@@ -292,7 +264,7 @@ static struct attribute *dxs_attrs[] = {
 	NULL
 };
 
-/* The total, and each reason: in place of NONE the NULL at the end. */
+/* One file for each reason, and the total in the slot of NONE; NULL at the end. */
 static struct attribute *dxs_refusal_attrs[DAXSTACK_REASON_COUNT + 1];
 
 static const struct attribute_group dxs_group = {
@@ -335,11 +307,11 @@ static const struct kobj_type dxs_ktype = {
 
 /**
  * dxs_sysfs_add() - show a mount in /sys/fs/daxstack
- * @sbi: the mount, which is complete
+ * @sbi: the mount, complete
  *
- * The directory has the name of the lower superblock, as its own in /sys/fs/ext4 or
- * /sys/fs/xfs: of one lower filesystem there is one stack (H50). A mount that cannot
- * be shown works all the same.
+ * The directory has the name of the lower superblock's directory in /sys/fs/ext4 or
+ * /sys/fs/xfs; it is unique because a lower filesystem has one stack only (H50). If
+ * it cannot be created, the mount still works.
  *
  * Context: sleeps.
  */
@@ -352,17 +324,17 @@ void dxs_sysfs_add(struct dxs_sb *sbi)
 	sbi->kobj.kset = dxs_kset;
 	err = kobject_init_and_add(&sbi->kobj, &dxs_ktype, NULL, "%s", id);
 	if (err)
-		pr_warn("%s: not shown in /sys/fs/daxstack: %d\n", id, err);
+		pr_warn("%s: no directory in /sys/fs/daxstack: %d\n", id, err);
 	else
 		kobject_uevent(&sbi->kobj, KOBJ_ADD);
 }
 
 /**
- * dxs_sysfs_del() - end what dxs_sysfs_add() began, if it was called
- * @sbi: the mount, which is still complete
+ * dxs_sysfs_del() - undo dxs_sysfs_add(), if it was called
+ * @sbi: the mount, still complete
  *
- * H78: whoever reads a file there just now uses the lower superblock and holds
- * inodes; he is waited for, and nobody comes after him.
+ * H78: readers of the files use the lower superblock and hold inodes. This waits for
+ * readers under way, and admits no new ones.
  *
  * Context: sleeps.
  */
@@ -371,7 +343,7 @@ void dxs_sysfs_del(struct dxs_sb *sbi)
 	if (!sbi->kobj.state_initialized)
 		return;
 	WRITE_ONCE(sbi->walks_end, true);
-	/* If it could not be shown, there is nothing that could be removed. */
+	/* If kobject_init_and_add() failed, there is no directory to remove. */
 	if (sbi->kobj.state_in_sysfs)
 		kobject_del(&sbi->kobj);
 	kobject_put(&sbi->kobj);

@@ -1,17 +1,18 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How the module comes to its tracepoints (trace.h).
+ * Wrappers for the tracepoints (trace.h).
  *
- * What they tell takes some work, such as finding a name. It is done in trace.c, and
- * only while somebody listens: otherwise each of these is a branch that is patched
- * out.
+ * Collecting the fields takes some work, such as finding a name. trace.c does it, and
+ * only while the tracepoint is enabled; otherwise each wrapper is a static branch
+ * that is patched out.
  */
 #ifndef DXS_TELL_H
 #define DXS_TELL_H
 
+#include <linux/jump_label_ratelimit.h>
 #include <linux/tracepoint-defs.h>
 
-#include "daxstack.h"
+#include "entry.h"
 
 DECLARE_TRACEPOINT(daxstack_switch_begin);
 DECLARE_TRACEPOINT(daxstack_switch_end);
@@ -26,28 +27,28 @@ void __dxs_trace_gate_wait(struct dxs_gate *gate, u64 start, int err);
 void __dxs_trace_fault(struct inode *inode, const struct vm_fault *vmf,
 		       int mode);
 
-/* Before anything is tried. */
+/* Called before the first attempt. */
 static inline void dxs_trace_switch_begin(const struct dxs_switch *sw)
 {
 	if (tracepoint_enabled(daxstack_switch_begin))
 		__dxs_trace_switch_begin(sw);
 }
 
-/* @err: what the caller gets */
+/* @err: what the request returns */
 static inline void dxs_trace_switch_end(const struct dxs_switch *sw, int err)
 {
 	if (tracepoint_enabled(daxstack_switch_end))
 		__dxs_trace_switch_end(sw, err);
 }
 
-/* The caller keeps the gate's inode. */
+/* The caller keeps the inode of @gate alive. */
 static inline void dxs_trace_gate_wait_begin(struct dxs_gate *gate)
 {
 	if (tracepoint_enabled(daxstack_gate_wait_begin))
 		__dxs_trace_gate_wait_begin(gate);
 }
 
-/* @start: when the wait began, by ktime_get_ns(); @err: 0, or -EINTR */
+/* @start: ktime_get_ns() when the wait began; @err: 0 or -EINTR */
 static inline void dxs_trace_gate_wait(struct dxs_gate *gate, u64 start,
 				       int err)
 {
@@ -55,12 +56,36 @@ static inline void dxs_trace_gate_wait(struct dxs_gate *gate, u64 start,
 		__dxs_trace_gate_wait(gate, start, err);
 }
 
-/* A fault goes to the lower handler for @mode. Context: RCU, in some kernels. */
+/*
+ * Enabled while faults are traced or counted (heat.h). The common path of the
+ * handlers tests this key only. Like dxs_heat_key it stays enabled for a second
+ * longer.
+ */
+extern struct static_key_false_deferred dxs_faults_key;
+
+static __always_inline bool dxs_faults_watched(void)
+{
+	return static_branch_unlikely(&dxs_faults_key.key);
+}
+
+int dxs_watch_faults(void);
+void dxs_unwatch_faults(void);
+
+/* Is the tracepoint for faults enabled? */
+static __always_inline bool dxs_traces_faults(void)
+{
+	return tracepoint_enabled(daxstack_fault);
+}
+
+/*
+ * Called before the lower handler for @mode. Context: in some kernels an RCU read
+ * section.
+ */
 static __always_inline void dxs_trace_fault(struct inode *inode,
 					    const struct vm_fault *vmf,
 					    int mode)
 {
-	if (tracepoint_enabled(daxstack_fault))
+	if (dxs_traces_faults())
 		__dxs_trace_fault(inode, vmf, mode);
 }
 

@@ -1,15 +1,29 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * What the tracepoints are given: see tell.h.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* Collects what the tracepoints record: see tell.h. */
 #include <linux/ktime.h>
 #include <linux/mm.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "report.h"
 #include "tell.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
+
+DEFINE_STATIC_KEY_DEFERRED_FALSE(dxs_faults_key, HZ);
+
+/* Tracing or counting of faults begins. Context: sleeps. */
+int dxs_watch_faults(void)
+{
+	static_branch_deferred_inc(&dxs_faults_key);
+	return 0;
+}
+
+/* Tracing or counting of faults ends. Context: sleeps. */
+void dxs_unwatch_faults(void)
+{
+	static_branch_slow_dec_deferred(&dxs_faults_key);
+}
 
 void __dxs_trace_switch_begin(const struct dxs_switch *sw)
 {

@@ -1,15 +1,15 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Tracepoints: daxstack:*
  *
- * In each: dev and ino are those of the stack's inode, name is the path of the file
- * below the root of the mount, escaped (name.c). Times are nanoseconds; pgoff is the
- * file offset in pages; reason is as in the ioctls; errno is positive, 0 where
- * nothing went wrong. docs/tracing.md describes each field, with examples.
+ * Common fields: dev and ino are those of the stack's inode; name is the path of the
+ * file relative to the root of the mount, escaped (name.c). Times are in nanoseconds;
+ * pgoff is the file offset in pages; reason is as in the ioctls; errno is positive,
+ * or 0 for success. docs/tracing.md describes each field, with examples.
  *
- * Words are fields of their own and not only put in by the text, which bpftrace and
- * filters do not see. They have a fixed size, and are padded: what bpftrace 0.23 makes
- * of __string() is empty.
+ * Strings such as modes and results are fields, not only part of the printed text, so
+ * that bpftrace and filters can use them. They are arrays of fixed size, padded with
+ * zeros: bpftrace 0.23 reads a __string() as empty.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM daxstack
@@ -20,11 +20,12 @@
 #include <linux/string.h>
 #include <linux/tracepoint.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "tell.h"
 
 /*
- * The names of the reasons, all that there are, for the kernel and, by the format
- * files, for those who read its binary records.
+ * The names of all reasons, for the kernel's text output and, through the format
+ * files, for readers of binary records.
  */
 #define DXS_DEFINE_REASON(name, err, text) \
 	TRACE_DEFINE_ENUM(DAXSTACK_REASON_##name);
@@ -37,7 +38,7 @@ TRACE_DEFINE_ENUM(DAXSTACK_REASON_COUNT);
 	__print_symbolic(reason, DAXSTACK_REASONS(DXS_SHOW_REASON) \
 			 { DAXSTACK_REASON_COUNT, "?" })
 
-/* Those of the reasons, and what lower filesystems and signals bring. */
+/* The errnos of the reasons, and those that lower filesystems and signals cause. */
 #define dxs_show_errno(err) \
 	__print_symbolic(err, { 0, "ok" }, \
 			 { EPERM, "EPERM" }, { ENOENT, "ENOENT" }, \
@@ -84,8 +85,8 @@ TRACE_EVENT(daxstack_switch_begin,
 );
 
 /*
- * Of each request that has begun, once. result: "switched"; "unchanged", there was
- * nothing to switch; "deferred", only the flag was stored; or "refused".
+ * Once for each request that has begun. result: "switched"; "unchanged", the file was
+ * in the mode already; "deferred", only the flag was stored; or "refused".
  */
 TRACE_EVENT(daxstack_switch_end,
 	TP_PROTO(const struct dxs_switch *sw, int err, const char *result,
@@ -126,7 +127,7 @@ TRACE_EVENT(daxstack_switch_end,
 		  __entry->shut_ns, __entry->name)
 );
 
-/* A call (gate "io") or a fault (gate "fault") waits for a switch of the file ... */
+/* A data call (gate "io") or a fault (gate "fault") begins to wait for a switch. */
 TRACE_EVENT(daxstack_gate_wait_begin,
 	TP_PROTO(const struct inode *inode, const char *gate, const char *name),
 	TP_ARGS(inode, gate, name),
@@ -147,7 +148,7 @@ TRACE_EVENT(daxstack_gate_wait_begin,
 		  __entry->gate, __entry->name)
 );
 
-/* ... and has waited for so long. errno EINTR: it was killed. */
+/* The wait ends after wait_ns. errno EINTR: the waiter was killed. */
 TRACE_EVENT(daxstack_gate_wait,
 	TP_PROTO(const struct inode *inode, const char *gate, u64 wait_ns,
 		 int err, const char *name),
@@ -175,7 +176,7 @@ TRACE_EVENT(daxstack_gate_wait,
 		  __entry->name)
 );
 
-TRACE_EVENT(daxstack_fault,
+TRACE_EVENT_FN(daxstack_fault,
 	TP_PROTO(const struct inode *inode, pgoff_t pgoff, const char *mode,
 		 bool write, const char *name),
 	TP_ARGS(inode, pgoff, mode, write, name),
@@ -198,7 +199,8 @@ TRACE_EVENT(daxstack_fault,
 	TP_printk("dev %d:%d ino 0x%llx pgoff 0x%lx mode %s %s name %s",
 		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->ino,
 		  __entry->pgoff, __entry->mode,
-		  __entry->write ? "write" : "read", __entry->name)
+		  __entry->write ? "write" : "read", __entry->name),
+	dxs_watch_faults, dxs_unwatch_faults
 );
 
 #endif /* DXS_TRACE_H */

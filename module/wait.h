@@ -1,10 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Waits that end by a signal or after a time.
+ * Waits that end on a signal or after a timeout.
  *
- * io_uring and tracers queue work for a task, which runs when the task returns to
- * user mode. Until then that ends every interruptible sleep at once, as a signal
- * does, but it is none: the waits here go on.
+ * io_uring and tracers queue work for a task that runs when the task returns to user
+ * mode (TIF_NOTIFY_SIGNAL). Until then the queued work ends every interruptible sleep
+ * at once, like a signal. It is not a signal, so the waits here continue.
  */
 #ifndef DXS_WAIT_H
 #define DXS_WAIT_H
@@ -13,7 +13,7 @@
 #include <linux/sched/signal.h>
 #include <linux/wait_bit.h>
 
-/* How to sleep: interruptible sleeps would end at once if work is queued. */
+/* Task state to sleep in: with work queued, an interruptible sleep would end at once. */
 static inline unsigned int dxs_wait_state(void)
 {
 	return signal_pending(current) && !task_sigpending(current) ?
@@ -27,12 +27,12 @@ static inline long dxs_time_left(unsigned long until)
 
 /**
  * dxs_wait_var_timeout() - wait until a condition holds
- * @var: what those who change it give to wake_up_var()
- * @condition: looked at more than once
+ * @var: the address that tasks which change the condition give to wake_up_var()
+ * @condition: evaluated more than once
  * @timeout: in jiffies
  *
- * Return: as wait_event_interruptible_timeout(): what is left, 0, or a negative
- * errno if a signal came.
+ * Return: as wait_event_interruptible_timeout(): jiffies left, 0 after the timeout,
+ * or a negative errno on a signal.
  */
 #define dxs_wait_var_timeout(var, condition, timeout)			\
 ({									\

@@ -1,22 +1,23 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Cgroup writeback and a file in dax mode (H14).
+ * Cgroup writeback and files in dax mode (H14).
  *
- * Moving an inode between cgroups tests IS_DAX() without a lock and later
- * walks the mapping, taking every tagged entry for a folio. The two are
- * serialised by I_WB_SWITCH: while it is set nobody else moves the inode. So
- * we set it before a file goes to dax and keep it for as long as it is in
- * dax mode. In that mode the kernel itself does not move the inode; to all
- * others the bit only means that they take the mapping's xarray lock.
+ * The kernel moves an inode between cgroups in two steps: it tests IS_DAX() without a
+ * lock, and later walks the mapping and takes every tagged entry for a folio. I_WB_SWITCH
+ * serializes these moves: while it is set, the inode is not moved. So the stack sets it
+ * before a file goes to dax and keeps it set in dax mode, in which the kernel itself does
+ * not move the inode. For all other code the bit only means that the mapping is accessed
+ * under its xarray lock.
  */
-#include "daxstack.h"
+#include "entry.h"
+#include "mapping.h"
 
 /**
- * dxs_wb_hold() - keep an inode in its cgroup
+ * dxs_wb_hold() - keep a lower inode in its cgroup
  * @di: inode of the stack
  *
  * Context: the switch lock is held.
- * Return: false if the kernel is moving it just now: try again later.
+ * Return: false if the kernel is moving the inode: try again later.
  */
 bool dxs_wb_hold(struct dxs_inode *di)
 {
@@ -25,7 +26,7 @@ bool dxs_wb_hold(struct dxs_inode *di)
 	if (di->wb_held)
 		return true;
 	spin_lock(&lower->i_lock);
-	/* See dxs_wb_evict(); the kernel itself does not set it in dax mode. */
+	/* See dxs_wb_evict(); in dax mode the kernel itself does not set it. */
 	if (IS_DAX(lower) || !(inode_state_read(lower) & I_WB_SWITCH)) {
 		inode_state_set(lower, I_WB_SWITCH);
 		di->wb_held = true;
@@ -38,7 +39,7 @@ bool dxs_wb_hold(struct dxs_inode *di)
  * dxs_wb_release() - undo dxs_wb_hold()
  * @di: inode of the stack
  *
- * Context: the switch lock is held, or nobody else has the inode.
+ * Context: the switch lock is held, or no other task has the inode.
  */
 void dxs_wb_release(struct dxs_inode *di)
 {
@@ -47,7 +48,7 @@ void dxs_wb_release(struct dxs_inode *di)
 	if (!di->wb_held)
 		return;
 	spin_lock(&lower->i_lock);
-	/* As inode_do_switch_wbs() does, for unlocked_inode_to_wb_begin(). */
+	/* As inode_do_switch_wbs(), for unlocked_inode_to_wb_begin(). */
 	smp_wmb();
 	inode_state_clear(lower, I_WB_SWITCH);
 	spin_unlock(&lower->i_lock);
@@ -55,15 +56,15 @@ void dxs_wb_release(struct dxs_inode *di)
 }
 
 /**
- * dxs_wb_evict() - the inode goes away
- * @di: inode of the stack, which nobody else has
+ * dxs_wb_evict() - the inode of the stack is being evicted
+ * @di: inode of the stack; no other task has it
  *
- * Those who move inodes look at the mode without an RCU section, so that no grace
- * period waits for them. The bit stays set if the lower inode stays in dax mode: it
- * may outlive ours, and who looked at it in cached mode must not move it now.
- * dxs_wb_hold() of a later inode of ours takes it over.
+ * The test of IS_DAX() is not in an RCU section, so that no grace period waits for it. The
+ * bit stays set if the lower inode stays in dax mode: the lower inode may outlive the
+ * stack's, and a task that tested it in cached mode must not move it now. dxs_wb_hold() of
+ * a later inode of the stack takes the bit over.
  *
- * Context: sleeps not.
+ * Context: does not sleep.
  */
 void dxs_wb_evict(struct dxs_inode *di)
 {

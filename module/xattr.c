@@ -1,25 +1,27 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Extended attributes: the lower inode's, as they are stored.
+ * Extended attributes: passed through from the lower inode as they are stored.
  *
- * H38: the VFS asks who may, and translates, on the stack's inode: posix ACLs and
- * the root of security.capability from and to the caller's user namespace. The
- * handler is below that, and is also called by those who want what is stored
- * (execve(2), for one) or who need not ask (chown(2) that takes capabilities
- * away, security modules). So nothing here asks or translates once more: with
- * vfs_getxattr() of the lower inode a program's capabilities, stored for the root
- * of some namespace, would be told execve(2) as if they were the initial one's.
+ * H38: the VFS checks permissions and translates on the stack's inode: POSIX ACLs and
+ * the root of security.capability, from and to the caller's user namespace. The
+ * handlers run below that. They are also called for the stored value (by execve(2),
+ * for one), and by callers that need no permission (chown(2) removing capabilities,
+ * security modules). So the handlers neither check nor translate again: with
+ * vfs_getxattr() on the lower inode, execve(2) would see capabilities that are stored
+ * for the root of some user namespace as those of the initial one.
  *
- * By the idmap of the mount the VFS has translated security.capability, too. Before
- * Linux 6.2 an ACL is an attribute as others, whose ids the lower handler translates
- * from the mount's, and who may set it is asked there: so the handlers get the idmap
- * (H70). All others ignore it. What is read comes as it is stored.
+ * The VFS has also translated security.capability by the idmap of the mount. Before
+ * Linux 6.2 an ACL is an ordinary attribute: the lower handler checks who may set it
+ * and translates its ids by the idmap, so the idmap is passed down (H70). All other
+ * handlers ignore the idmap. Reads return what is stored.
  */
 #include <linux/fsnotify.h>
 #include <linux/security.h>
 #include <linux/xattr.h>
 
-#include "daxstack.h"
+#include "entry.h"
+#include "copies.h"
+#include "vfs.h"
 
 ssize_t dxs_listxattr(struct dentry *dentry, char *list, size_t size)
 {
@@ -37,9 +39,9 @@ static int dxs_xattr_get(const struct xattr_handler *handler,
 }
 
 /*
- * The VFS has decided by copies that were not what the lower inode says (H37). Then
- * it is decided once more, and about the owner of a sticky directory or of a
- * file with capabilities as well.
+ * Repeats the VFS's permission check on the lower inode, for the case that the copies
+ * the VFS checked were out of date (H37). Includes the owner check for sticky
+ * directories and for file capabilities.
  *
  * Context: the lower i_rwsem is held.
  */
@@ -73,7 +75,7 @@ static int dxs_xattr_store(struct mnt_idmap *idmap, struct dentry *lower,
 	if (!strncmp(name, XATTR_SECURITY_PREFIX, XATTR_SECURITY_PREFIX_LEN))
 		inode->i_flags &= ~S_NOSEC;
 	err = __vfs_setxattr(idmap, lower, inode, name, value, size, flags);
-	/* What security modules keep of a label they keep for each inode. */
+	/* Security modules cache the label in the lower inode. */
 	if (!err &&
 	    !strncmp(name, XATTR_SECURITY_PREFIX, XATTR_SECURITY_PREFIX_LEN) &&
 	    security_ismaclabel(name + XATTR_SECURITY_PREFIX_LEN))

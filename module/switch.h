@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One attempt to switch a file, and what decides about it.
+ */
+#ifndef DXS_SWITCH_H
+#define DXS_SWITCH_H
+
+#include "entry.h"
+
+/* policy.c */
+enum daxstack_reason dxs_may_switch(const struct dxs_switch *sw);
+enum daxstack_reason dxs_no_switch(const struct super_block *sb,
+				   enum dxs_policy policy);
+enum daxstack_reason dxs_veto(const struct dxs_switch *sw);
+bool dxs_only_stores(const struct super_block *sb);
+
+/* switch.c */
+enum daxstack_reason dxs_attempt(struct dxs_switch *sw);
+enum daxstack_reason dxs_attempt_born(struct dxs_switch *sw);
+enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw);
+
+#endif /* DXS_SWITCH_H */
