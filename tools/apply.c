@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack set: one file or directory, and what there is to say of it.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack set: switch one file, or set the flag of one directory, and print the result. */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +16,14 @@
 #include "set.h"
 #include "tool.h"
 
-/* How often one who holds a lease is looked after, in milliseconds. */
+/* Interval between attempts to open a file under a lease, in milliseconds. */
 #define LEASE_PERIOD_MS	20
 
 /**
- * struct attempt - one file, and how long it may take
+ * struct attempt - one file and its time limit
  * @opt: the command line
- * @path: how to call the file in messages
- * @deadline_ms: monotonic, LLONG_MAX without a limit
+ * @path: name of the file in messages
+ * @deadline_ms: CLOCK_MONOTONIC; LLONG_MAX: no limit
  */
 struct attempt {
 	const struct set_options *opt;
@@ -33,7 +31,7 @@ struct attempt {
 	long long deadline_ms;
 };
 
-/* EBUSY, EINTR and a lease may pass; daxstack gives lasting reasons other errnos. */
+/* EBUSY, EINTR and EWOULDBLOCK (a lease) may pass; permanent reasons have other errnos. */
 static int status_of(int error)
 {
 	return error == EBUSY || error == EINTR || error == EWOULDBLOCK ?
@@ -41,10 +39,10 @@ static int status_of(int error)
 }
 
 /**
- * apply_refused - tell that a file is not switched
+ * apply_refused - report that a file is not switched
  * @opt: the command line
- * @path: its name
- * @text: why, in words; NULL if @error says it
+ * @path: name of the file
+ * @text: the reason in words; NULL: print @error
  * @error: an errno
  */
 struct set_result apply_refused(const struct set_options *opt,
@@ -72,8 +70,8 @@ struct set_result apply_refused(const struct set_options *opt,
 }
 
 /*
- * What to do about it. Of a tree it would be told many times, and whoever sent a
- * signal knows.
+ * Print the remedy. Not for a tree, where it would repeat for each file, and not after
+ * a signal, whose sender knows.
  */
 static void say_remedy(const struct set_options *opt, unsigned int reason)
 {
@@ -102,7 +100,7 @@ static long long now_ms(void)
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* What is left, as in struct daxstack_switch. */
+/* Time left, as struct daxstack_switch takes it: -1 is no limit. */
 static int timeout_ms(const struct attempt *attempt)
 {
 	long long left;
@@ -113,14 +111,14 @@ static int timeout_ms(const struct attempt *attempt)
 	return left < 0 ? 0 : left;
 }
 
-/* What the reason alone does not tell. Of a tree it would be told many times. */
+/* Print where the lower filesystem is mounted. Not for a tree, where it would repeat. */
 static void say_where(const struct set_options *opt, int fd)
 {
 	char *places;
 
 	if (opt->quiet || opt->recursive)
 		return;
-	places = elsewhere(fd);
+	places = lower_mounts_of(fd);
 	if (places)
 		warnx("the lower filesystem is mounted on %s",
 		      name_shown(places));
@@ -133,7 +131,7 @@ static void say_switched(const char *path, const struct daxstack_switch *sw,
 	progress_hide(stdout);
 	fputs(name_shown(path), stdout);
 	if (sw->deferred) {
-		printf(": flag set for %s, acts when the file is next loaded: %s\n",
+		printf(": flag set for %s, effective when the file is next loaded: %s\n",
 		       mode_name(sw->mode), reason_text(sw->reason));
 		return;
 	}
@@ -153,8 +151,8 @@ static void say_switched(const char *path, const struct daxstack_switch *sw,
 }
 
 /*
- * A signal ends the call, also one that does not end this program: when it is
- * stopped and continued, for instance. Then what is left of the timeout counts.
+ * Repeat the ioctl while signals interrupt it that do not end this program, such as
+ * SIGSTOP and SIGCONT. The deadline still counts.
  *
  * Return: 0 or an errno.
  */
@@ -186,11 +184,12 @@ static void start_clock(struct attempt *attempt)
 }
 
 /*
- * Gives the file blocks of its own where it shares some, or, if the lower
- * filesystem @refuses it, takes for shared what looks like its own. The timeout
- * is for what is in the way of the switch: it counts from here.
+ * Give the file blocks of its own if it shares some. With @refuses, the lower
+ * filesystem refuses dax mode because of shared blocks: go on even if none is found,
+ * because unshare_blocks() then makes XFS clear a stale reflink flag. The timeout
+ * limits the switch alone, so the clock is started again here.
  *
- * Return: true, or false with what is to be told in @result.
+ * Return: true, or false with the failure in @result.
  */
 static bool unshare_file(struct attempt *attempt, int fd,
 			 const struct file_id *id, bool refuses,
@@ -228,7 +227,7 @@ static bool unshare_file(struct attempt *attempt, int fd,
 	return !error;
 }
 
-/* Is it worth it? What else is in the way is found out first. */
+/* Unshare only if no other reason would refuse the switch. */
 static bool wants_unshare(const struct attempt *attempt, int fd)
 {
 	struct daxstack_state state;
@@ -287,10 +286,10 @@ static struct set_result set_file(struct attempt *attempt, int fd,
 }
 
 /**
- * apply_refused_directory - tell that the flag of a directory is not changed
+ * apply_refused_directory - report that the flag of a directory is not changed
  * @opt: the command line
- * @path: its name
- * @text: why, in words; NULL if @error says it
+ * @path: name of the directory
+ * @text: the reason in words; NULL: print @error
  * @error: an errno
  */
 struct set_result apply_refused_directory(const struct set_options *opt,
@@ -321,7 +320,7 @@ static struct set_result directory_failed(const struct attempt *attempt,
 {
 	const char *text = NULL;
 
-	/* The errno says as much. */
+	/* The text of the errno is sufficient. */
 	if (reason != DAXSTACK_REASON_NOT_OWNER &&
 	    reason != DAXSTACK_REASON_READ_ONLY)
 		text = reason_text(reason);
@@ -337,7 +336,7 @@ static void say_directory(const struct attempt *attempt, bool changed)
 	       attempt->opt->mode == DAXSTACK_DAX ? "set" : "cleared");
 }
 
-/* A directory has no mode of its own, only the flag that files inherit. */
+/* A directory has no mode, only the flag that new files inherit. */
 static struct set_result set_directory(const struct attempt *attempt, int fd)
 {
 	struct daxstack_switch sw;
@@ -361,8 +360,8 @@ static void pause_ms(int ms)
 }
 
 /*
- * To open a file breaks a lease on it, as any program's open does. Who holds it
- * is given the time that the command line allows.
+ * Opening a file breaks a lease on it. Retry until the holder has released the lease or
+ * the timeout of the command line has passed.
  */
 static int open_in_time(const struct attempt *attempt, int look,
 			const struct file_id *id)
@@ -398,13 +397,13 @@ static struct set_result not_opened(const struct attempt *attempt, int error)
 /**
  * apply - switch a file, or set the flag of a directory
  * @opt: the mode, the timeout, what to print
- * @path: how to call it in messages
+ * @path: name of the file in messages
  * @look: descriptor of file_look(), on a daxstack mount
- * @id: what that told
- * @opened: if not NULL, set to a descriptor for the caller to close, of the
- *	file opened for reading; or to -1 if it could not be opened
+ * @id: filled in by file_look()
+ * @opened: if not NULL, set to a descriptor of the file, open for reading, that the
+ *   caller closes; or to -1 if the file could not be opened
  *
- * May take as long as the timeout allows. A refusal is told on stderr.
+ * Blocks for up to the timeout. A refusal is reported on stderr.
  */
 struct set_result apply(const struct set_options *opt, const char *path,
 			int look, const struct file_id *id, int *opened)
@@ -435,11 +434,11 @@ struct set_result apply(const struct set_options *opt, const char *path,
 }
 
 /**
- * apply_failed - tell that a file could not be tried
+ * apply_failed - report that a switch could not be attempted
  * @opt: whether to print
- * @path: its name
- * @why: in words
- * @error: an errno, or 0 if there is none for it
+ * @path: name of the file
+ * @why: the reason in words
+ * @error: an errno, or 0 if there is none
  */
 struct set_result apply_failed(const struct set_options *opt, const char *path,
 			       const char *why, int error)
@@ -459,7 +458,7 @@ struct set_result apply_failed(const struct set_options *opt, const char *path,
 /**
  * apply_named - switch a file by its name, or set the flag of a directory
  * @opt: the command line
- * @path: a symbolic link is followed
+ * @path: the name; a symbolic link is followed
  */
 struct set_result apply_named(const struct set_options *opt, const char *path)
 {

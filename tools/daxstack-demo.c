@@ -1,12 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack-demo FILE: a busy program for the demonstration.
+ * daxstack-demo FILE: the workload of the demonstration.
  *
- * Maps FILE (8 MiB), and stores to it from two threads until SIGTERM comes.
- * Each thread owns half of the 8-byte slots of every page, and remembers what
- * it stored there last. At the end every slot is compared, in the mapping and
- * by read(2). Prints how many stores were done and how many were lost; exit
- * status 0 if none was.
+ * Maps FILE (8 MiB) and stores to it from two threads until SIGTERM. Each thread owns
+ * half of the 8-byte slots of every page and remembers its last store to each. At the
+ * end every slot is compared, in the mapping and by read(2). Prints the number of
+ * stores and of lost stores; exit status 0 if no store was lost.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -28,7 +27,7 @@ static uint64_t *last;
 static atomic_bool stop;
 static uint64_t stores[THREADS];
 
-/* Any generator does, as long as it reaches all pages soon (xorshift64). */
+/* xorshift64; any generator will do that soon reaches all pages. */
 static uint64_t next_random(uint64_t *x)
 {
 	*x ^= *x << 13;

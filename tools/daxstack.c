@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack: switch files of a daxstack mount between DAX and page cache, and
- * show their modes. Here: which subcommand, help, and the exit.
+ * daxstack: switch files of a daxstack mount between DAX and the page cache, and show
+ * their modes. This file: dispatch of subcommands, help, exit.
  */
 #include <err.h>
 #include <errno.h>
@@ -25,6 +25,11 @@ static const struct tool_command *const commands[] = {
 	&who_command,
 	&list_command,
 	&why_command,
+	&calibrate_command,
+	&top_command,
+	&record_command,
+	&simulate_command,
+	&auto_command,
 	&help_command,
 	NULL
 };
@@ -34,21 +39,21 @@ static const char usage[] =
 "       daxstack --help | --version\n"
 "\n"
 "Switch files of a daxstack mount between DAX and the page cache while they are\n"
-"in use, and see what is in which mode, and why.\n"
+"in use, and show which file is in which mode, and why.\n"
 "\n"
 "Commands:\n";
 
 static const char after_commands[] =
 "\n"
-"'daxstack COMMAND --help' tells the options, their units, and the exit statuses;\n"
+"'daxstack COMMAND --help' shows the options, their units, and the exit statuses;\n"
 "'daxstack help COMMAND' shows the manual page.\n"
 "\n"
 "Example:\n"
 "  daxstack set -v dax /mnt/x/log && daxstack status /mnt/x/log\n";
 
 /**
- * tool_try_help - after a usage error, say where help is
- * @title: the command that was used wrongly
+ * tool_try_help - after a usage error, print where to find help
+ * @title: name of the command
  *
  * Return: the exit status.
  */
@@ -59,8 +64,8 @@ int tool_try_help(const char *title)
 }
 
 /**
- * tool_usage_error - say what is wrong with the command line
- * @title: the command that was used wrongly
+ * tool_usage_error - report an error in the command line
+ * @title: name of the command
  * @fmt: as for printf, without a newline
  *
  * Return: the exit status.
@@ -77,17 +82,17 @@ int tool_usage_error(const char *title, const char *fmt, ...)
 	return tool_try_help(title);
 }
 
-/* Is the option that getopt_long() does not take a long one? */
+/* Is the option that getopt_long() rejected a long one? */
 static bool is_long(char **argv)
 {
 	const char *rest = argv[optind];
 
-	/* Of one that it does not know, nothing is left in optopt. */
+	/* getopt_long() leaves optopt 0 for an unknown long option. */
 	if (!optopt)
 		return true;
 	if (strncmp(argv[optind - 1], "--", 2))
 		return false;
-	/* It is still at "-xR" after it has told of the x. */
+	/* After it has rejected the x of "-xR", optind is still at that word. */
 	if (rest && rest[0] == '-' && rest[1] != '-')
 		rest = strchr(rest, optopt);
 	else
@@ -96,11 +101,11 @@ static bool is_long(char **argv)
 }
 
 /**
- * tool_bad_option - say that an option is none, after getopt_long() returned ?
- * @title: the command
+ * tool_bad_option - report an invalid option after getopt_long() returned '?'
+ * @title: name of the command
  * @argv: its arguments
  *
- * Instead of getopt_long(), which prints them as they are (opterr).
+ * getopt_long() itself (opterr) would print the option unescaped.
  *
  * Return: the exit status.
  */
@@ -109,14 +114,14 @@ int tool_bad_option(const char *title, char **argv)
 	const char short_name[] = { optopt, 0 };
 
 	if (is_long(argv))
-		return tool_usage_error(title, "'%s' is no option, or lacks its value",
+		return tool_usage_error(title, "'%s' is not an option, or lacks its value",
 					name_shown(argv[optind - 1]));
-	return tool_usage_error(title, "'-%s' is no option, or lacks its value",
+	return tool_usage_error(title, "'-%s' is not an option, or lacks its value",
 				name_shown(short_name));
 }
 
 /**
- * tool_help - answer --help of a subcommand
+ * tool_help - print the --help text of a subcommand
  * @cmd: the subcommand
  *
  * Return: the exit status.
@@ -128,7 +133,7 @@ int tool_help(const struct tool_command *cmd)
 }
 
 /**
- * tool_general_help - what commands there are
+ * tool_general_help - list the commands
  *
  * Return: the exit status.
  */
@@ -138,15 +143,15 @@ int tool_general_help(void)
 
 	fputs(usage, stdout);
 	for (cmd = commands; *cmd; cmd++)
-		printf("  %-8s %s\n", (*cmd)->name,
+		printf("  %-9s %s\n", (*cmd)->name,
 		       (*cmd)->summary ?: "");
 	fputs(after_commands, stdout);
 	return TOOL_OK;
 }
 
 /**
- * tool_find - a subcommand by its name
- * @name: what was typed
+ * tool_find - find a subcommand by its name
+ * @name: from the command line
  *
  * Return: NULL if there is none.
  */
@@ -177,13 +182,13 @@ static int run(int argc, char **argv)
 		argv[1] = cmd->title;
 		return cmd->run(argc - 1, argv + 1);
 	}
-	return tool_usage_error(title, "'%s' is no %s", name_shown(argv[1]),
-				*argv[1] == '-' ? "option" : "command");
+	return tool_usage_error(title, "'%s' is not %s", name_shown(argv[1]),
+				*argv[1] == '-' ? "an option" : "a command");
 }
 
 /*
- * A full disk is noticed only here, when the last buffer is written. A stdout
- * that was closed from the start is no error if nothing was to be written.
+ * A full disk shows only when the last buffer is written. A stdout that was closed from
+ * the start is no error if there is nothing to write.
  */
 static int close_stdout(int status)
 {

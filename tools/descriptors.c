@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * Standard input, output and error that the caller has closed.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* Keep descriptors 0 to 2 occupied when the caller has closed them. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,11 +7,11 @@
 #include "tool.h"
 
 /**
- * descriptors_keep - have no file that is opened later take their numbers
+ * descriptors_keep - prevent files opened later from getting descriptor 0, 1 or 2
  *
- * Else what is printed might end in that file. What stands in for them cannot be
- * read or written, so that it is an error as before; and programs that are started
- * find them closed, as the caller wanted it.
+ * Otherwise output might end up in such a file. /dev/null is opened in the wrong
+ * direction, so that use remains an error, and close-on-exec, so that programs started
+ * from here find the descriptors closed, as the caller left them.
  */
 void descriptors_keep(void)
 {

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices that daxstack is mounted from: what is on them, by libblkid; what they
- * are, by sysfs; and who has them, by libmount.
+ * Devices that daxstack is mounted from: their content (libblkid), their kind (sysfs)
+ * and their other users (libmount).
  */
 #include <blkid.h>
 #include <dirent.h>
@@ -20,10 +20,10 @@
 
 #include "device.h"
 
-/* ext4: struct ext4_super_block is there, and in it the logarithm of size / 1024. */
+/* Offset of struct ext4_super_block, and in it of log2(block size / 1024). */
 #define EXT4_SUPER	1024
 #define EXT4_LOG_BLOCK	24
-/* XFS: in struct xfs_dsb. */
+/* Offsets in struct xfs_dsb. */
 #define XFS_BLOCK	4
 #define XFS_VERSION	100
 #define XFS_VERSION_MASK	0xf
@@ -52,7 +52,7 @@ static void look_xfs(int fd, struct device_content *content)
 static void look_type(int fd, const char *type, struct device_content *content)
 {
 	snprintf(content->type, sizeof(content->type), "%s", type);
-	/* One driver has them all. */
+	/* The ext4 driver mounts all three. */
 	if (!strcmp(type, "ext4") || !strcmp(type, "ext3") ||
 	    !strcmp(type, "ext2")) {
 		content->lower = "ext4";
@@ -101,9 +101,9 @@ static void look_fd(int fd, struct device_content *content)
 }
 
 /**
- * device_look - what is on a device?
- * @path: of a block device or an image of one
- * @content: the answer
+ * device_look - probe the content of a device
+ * @path: of a block device or an image
+ * @content: filled in
  */
 void device_look(const char *path, struct device_content *content)
 {
@@ -118,7 +118,7 @@ void device_look(const char *path, struct device_content *content)
 	close(fd);
 }
 
-/* The directory of a device in sysfs, without links. */
+/* Return: the directory of a device in sysfs, with links resolved. */
 static char *sysfs_of(dev_t dev, bool block)
 {
 	char path[64];
@@ -141,9 +141,9 @@ static bool read_line(const char *path, char *line, size_t size)
 }
 
 /*
- * .../namespace0.0/block/pmem0 is raw, .../pfn0.1/block/pmem0 is fsdax,
- * .../btt0.0/block/pmem0s is sector, .../dax0.0/dax/dax0.0 is devdax. What is on top
- * of a namespace names it in its file "namespace".
+ * Device paths: .../namespace0.0/block/pmem0 is raw, .../pfn0.1/block/pmem0 is fsdax,
+ * .../btt0.0/block/pmem0s is sector, .../dax0.0/dax/dax0.0 is devdax. The attribute
+ * "namespace" of the latter three names the namespace below.
  */
 static const struct {
 	const char *prefix;
@@ -188,10 +188,10 @@ static void memory_in(const char *dir, struct device_memory *memory)
 }
 
 /**
- * device_memory - what persistent memory is a device?
- * @dev: its number
- * @block: it is a block device, else a character device
- * @memory: the answer
+ * device_memory - find the persistent memory behind a device
+ * @dev: device number
+ * @block: a block device, else a character device
+ * @memory: filled in
  */
 void device_memory(dev_t dev, bool block, struct device_memory *memory)
 {
@@ -213,7 +213,7 @@ void device_memory(dev_t dev, bool block, struct device_memory *memory)
 }
 
 /**
- * device_mode_name - a mode as ndctl names it
+ * device_mode_name - name of a namespace mode, as in ndctl
  * @mode: the mode
  */
 const char *device_mode_name(enum device_mode mode)
@@ -230,9 +230,9 @@ const char *device_mode_name(enum device_mode mode)
 }
 
 /**
- * device_kernel_name - how the kernel names a block device: pmem0, dm-1
- * @dev: its number
- * @name: the answer
+ * device_kernel_name - name of a block device in the kernel: pmem0, dm-1
+ * @dev: device number
+ * @name: filled in
  * @size: of @name
  */
 bool device_kernel_name(dev_t dev, char *name, size_t size)
@@ -247,9 +247,9 @@ bool device_kernel_name(dev_t dev, char *name, size_t size)
 }
 
 /**
- * device_holder - which device is made of this one?
+ * device_holder - find a device that is stacked on this one
  * @dev: number of a block device
- * @name: of one that is, as the kernel names it
+ * @name: set to the kernel's name of the holder
  * @size: of @name
  */
 bool device_holder(dev_t dev, char *name, size_t size)
@@ -274,7 +274,7 @@ bool device_holder(dev_t dev, char *name, size_t size)
 	return found;
 }
 
-/* A mount of daxstack has a number of its own; its source tells. */
+/* A daxstack mount has a device number of its own; compare its source. */
 static bool is_on(struct libmnt_fs *fs, dev_t dev)
 {
 	const char *source = mnt_fs_get_srcpath(fs);
@@ -289,11 +289,11 @@ static bool is_on(struct libmnt_fs *fs, dev_t dev)
 }
 
 /**
- * device_mounted - where is a device mounted, as this process sees it?
+ * device_mounted - find a mount of a device in the mount namespace of this process
  * @dev: number of a block device
- * @type: by this filesystem; by another than daxstack, if NULL
- * @except: not there, or NULL
- * @mount: the answer; the strings live as long as the program
+ * @type: filesystem type; NULL: any but daxstack
+ * @except: mount point to ignore, or NULL
+ * @mount: filled in; the strings are never freed
  */
 bool device_mounted(dev_t dev, const char *type, const char *except,
 		    struct device_mount *mount)

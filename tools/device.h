@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Devices and directories that daxstack is mounted from: what is on them, what they
- * are, and who has them. For mount.daxstack and fsck.daxstack.
+ * Devices and directories that daxstack is mounted from: their content, their kind and
+ * their other users. For mount.daxstack and fsck.daxstack.
  */
 #ifndef DEVICE_H
 #define DEVICE_H
@@ -11,17 +11,17 @@
 
 enum device_holds {
 	DEVICE_UNREAD,		/* could not be read */
-	DEVICE_NOTHING,		/* nothing that libblkid knows */
-	DEVICE_SEVERAL,		/* marks of more than one thing */
+	DEVICE_NOTHING,		/* nothing that libblkid recognises */
+	DEVICE_SEVERAL,		/* signatures of more than one type */
 	DEVICE_SOMETHING,	/* see type */
 };
 
 /**
  * struct device_content - what is on a device
- * @holds: whether anything is there
+ * @holds: what was found
  * @err: errno, if it could not be read
- * @type: as libblkid calls it
- * @lower: "ext4" or "xfs", if daxstack can be mounted on it, else NULL
+ * @type: name by libblkid
+ * @lower: "ext4" or "xfs" if daxstack can be mounted on it, else NULL
  * @block_size: of ext4 or XFS, in bytes
  * @version: of XFS
  */
@@ -36,7 +36,7 @@ struct device_content {
 
 /* Modes of a namespace of persistent memory, as ndctl names them. */
 enum device_mode {
-	DEVICE_NO_MEMORY,	/* no persistent memory, or behind device-mapper */
+	DEVICE_NO_MEMORY,	/* not persistent memory, or behind device-mapper */
 	DEVICE_RAW,
 	DEVICE_SECTOR,
 	DEVICE_FSDAX,
@@ -44,10 +44,10 @@ enum device_mode {
 };
 
 /**
- * struct device_memory - the persistent memory that a device is
- * @mode: in which mode it is
- * @name: of the namespace, "namespace0.0"
- * @partition: the device is a part of it
+ * struct device_memory - the persistent memory behind a device
+ * @mode: mode of the namespace
+ * @name: of the namespace, as in "namespace0.0"
+ * @partition: the device is a partition
  */
 struct device_memory {
 	enum device_mode mode;
@@ -56,9 +56,9 @@ struct device_memory {
 };
 
 /**
- * struct device_mount - where a device is mounted
- * @target: the mount point
- * @type: by which filesystem
+ * struct device_mount - a mount of a device
+ * @target: mount point
+ * @type: filesystem type
  */
 struct device_mount {
 	char *target;

@@ -1,13 +1,12 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files that belong to others: looked at without being opened, then opened
- * again as the very objects that were looked at.
+ * Files under control of other users: look them up without opening, then open exactly
+ * the object that was looked up.
  *
- * Opening a fifo takes what its writer writes, opening a device is a call of
- * its driver, and a name may stand for another file from one moment to the
- * next. So a name is only resolved to an O_PATH descriptor, which opens
- * nothing. What it refers to decides whether the file is opened; and that is
- * done by way of the descriptor, not by the name.
+ * Opening a fifo consumes what its writer wrote, opening a device calls its driver, and
+ * the name may refer to another file from one moment to the next. So a name is first
+ * resolved to an O_PATH descriptor, which opens nothing. The type of the file decides
+ * whether it is opened, and it is opened through that descriptor, not by its name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +23,7 @@
 #include "daxstack.h"
 #include "file.h"
 
-/* Linux 6.1's: older headers lack them. */
+/* Defined by Linux 6.1; older headers lack them. */
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID	0x1000U
 #endif
@@ -33,7 +32,7 @@
 #endif
 
 /**
- * file_identify - what file a descriptor refers to
+ * file_identify - identify the file of a descriptor
  * @fd: open, or O_PATH
  * @id: filled in
  *
@@ -60,13 +59,14 @@ int file_identify(int fd, struct file_id *id)
 }
 
 /**
- * file_look - find out what a name stands for, without opening it
- * @dir: where the name is looked up, or AT_FDCWD
+ * file_look - look up a name without opening the file
+ * @dir: directory to look it up in, or AT_FDCWD
  * @name: a path
- * @flags: O_NOFOLLOW if a symbolic link is itself meant
+ * @flags: O_NOFOLLOW to look up a symbolic link itself
  * @id: filled in
  *
- * Nothing is mounted on the way, and nobody is told: no lease is broken.
+ * Triggers no automount, sends no notification and breaks no lease.
+ *
  * Return: an O_PATH descriptor for the caller to close, or a negative errno.
  */
 int file_look(int dir, const char *name, int flags, struct file_id *id)
@@ -84,9 +84,37 @@ int file_look(int dir, const char *name, int flags, struct file_id *id)
 }
 
 /**
- * file_is_same - whether it was the same file both times
- * @a: of the first look
- * @b: of the second
+ * file_look_beneath - look up a path below a directory
+ * @dir: the directory
+ * @path: relative path; no symbolic link is followed and no mount point crossed
+ * @id: filled in
+ *
+ * Return: as file_look(); -ELOOP or -EXDEV if the path has a link or leaves the
+ * directory.
+ */
+int file_look_beneath(int dir, const char *path, struct file_id *id)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+			RESOLVE_NO_XDEV,
+	};
+	int look = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	int err;
+
+	if (look < 0)
+		return -errno;
+	err = file_identify(look, id);
+	if (!err)
+		return look;
+	close(look);
+	return err;
+}
+
+/**
+ * file_is_same - whether two lookups found the same file
+ * @a: the first
+ * @b: the second
  */
 bool file_is_same(const struct file_id *a, const struct file_id *b)
 {
@@ -95,10 +123,10 @@ bool file_is_same(const struct file_id *a, const struct file_id *b)
 }
 
 /**
- * file_has_ioctls - whether there is an ioctl for a file of this type
+ * file_has_ioctls - whether a file may be opened for ioctls
  * @id: of the file
  *
- * Others are never opened: an ioctl on a device node goes to the driver,
+ * Only regular files and directories: an ioctl on a device node goes to its driver,
  * whatever the filesystem.
  */
 bool file_has_ioctls(const struct file_id *id)
@@ -107,16 +135,18 @@ bool file_has_ioctls(const struct file_id *id)
 }
 
 /**
- * file_foreign - whether a file is not daxstack's
+ * file_foreign - check that a file is on a daxstack mount
  * @look: descriptor of the file, also O_PATH
- * @id: of it
+ * @id: of the file
  *
- * Return: NULL if it is on a daxstack mount, else what to tell the user; valid
- * until the next strerror().
+ * Return: NULL if it is, else a message for the user; valid until the next strerror().
  */
 const char *file_foreign(int look, const struct file_id *id)
 {
-	/* Of many files in a row, most are on the same. The lower one has its number. */
+	/*
+	 * Cache the last mount. Compare the mount ID too: the lower filesystem has the
+	 * same device number.
+	 */
 	static struct file_id known;
 	struct statfs fs;
 
@@ -124,7 +154,7 @@ const char *file_foreign(int look, const struct file_id *id)
 		return NULL;
 	if (fstatfs(look, &fs) < 0)
 		return strerror(errno);
-	/* It passes no ioctls on, but FS_IOC_SETFLAGS. */
+	/* overlayfs passes on no ioctls except FS_IOC_SETFLAGS and its kin. */
 	if (fs.f_type == OVERLAYFS_SUPER_MAGIC)
 		return "on overlayfs: name the file of its layer, or use chattr";
 	if (fs.f_type != DAXSTACK_SUPER_MAGIC)
@@ -133,7 +163,10 @@ const char *file_foreign(int look, const struct file_id *id)
 	return NULL;
 }
 
-/* The kernel's own /proc/self/fd, or -ENOSYS: what else is there may lead astray. */
+/*
+ * Return: /proc/self/fd, or -ENOSYS. Verify that it is procfs: another mount there
+ * could redirect opens.
+ */
 static int descriptors(void)
 {
 	static int fds = -1;
@@ -152,17 +185,16 @@ static int descriptors(void)
 }
 
 /**
- * file_open_as - open a file that was looked at
- * @look: descriptor of file_look(), or any other of it; stays open
- * @id: of it; file_has_ioctls()
+ * file_open_as - open a file that was looked up
+ * @look: descriptor of file_look(), or another one of the file; stays open
+ * @id: of the file, with file_has_ioctls()
  * @flags: O_RDONLY or O_RDWR, and more
  *
- * The file is opened by its descriptor, so that it is that file, whatever its
- * name stands for by now.
+ * Opens by descriptor, so that the name is not resolved again.
  *
- * Return: a descriptor for the caller to close, or a negative errno:
- * -EWOULDBLOCK if somebody holds a lease on it, who was asked to give it up by
- * this call; -ENOSYS without /proc.
+ * Return: a descriptor for the caller to close, or a negative errno: -EWOULDBLOCK if
+ * another process holds a lease, which this call has begun to break; -ENOSYS without
+ * /proc.
  */
 int file_open_as(int look, const struct file_id *id, int flags)
 {
@@ -180,7 +212,7 @@ int file_open_as(int look, const struct file_id *id, int flags)
 }
 
 /**
- * file_open - open a file that was looked at, for ioctls
+ * file_open - open a file that was looked up, for ioctls
  * @look: as for file_open_as()
  * @id: likewise
  *
@@ -193,11 +225,11 @@ int file_open(int look, const struct file_id *id)
 
 /**
  * file_open_plain - open a file by its name, for ioctls, in a single call
- * @dir: the directory that it is in, which walk_may_trust()
- * @name: its name there, that of a regular file
+ * @dir: its directory, with walk_may_trust()
+ * @name: name of a regular file in @dir
  *
- * Return: a descriptor for the caller to close, or a negative errno. Among others
- * if it is a symbolic link, or something is mounted there.
+ * Return: a descriptor for the caller to close, or a negative errno, for instance if
+ * @name is a symbolic link or a mount point.
  */
 int file_open_plain(int dir, const char *name)
 {

@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Files that belong to others: looked at without being opened, then opened
- * again as the very objects that were looked at.
+ * Files under control of other users: look them up without opening, then open exactly
+ * the object that was looked up.
  */
 #ifndef FILE_H
 #define FILE_H
@@ -11,14 +11,14 @@
 #include <sys/types.h>
 
 /**
- * struct file_id - what a look at a file told
- * @mode: its type and permissions
- * @dax: it is in dax mode (STATX_ATTR_DAX)
- * @dev: its filesystem
- * @ino: which inode of that
- * @mnt: the mount that it was reached by, 0 where the kernel does not tell
- * @uid: its owner
- * @links: how many names it has
+ * struct file_id - result of a lookup
+ * @mode: type and permissions
+ * @dax: the file is in dax mode (STATX_ATTR_DAX)
+ * @dev: filesystem
+ * @ino: inode number
+ * @mnt: mount that the lookup ended on; 0 if the kernel does not report it
+ * @uid: owner
+ * @links: number of hard links
  */
 struct file_id {
 	mode_t mode;
@@ -31,6 +31,7 @@ struct file_id {
 };
 
 int file_look(int dir, const char *name, int flags, struct file_id *id);
+int file_look_beneath(int dir, const char *path, struct file_id *id);
 int file_identify(int fd, struct file_id *id);
 bool file_is_same(const struct file_id *a, const struct file_id *b);
 bool file_has_ioctls(const struct file_id *id);

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * fsck.daxstack: what fsck(8) calls for the type daxstack, as for a line of fstab
- * with pass 2. daxstack has nothing on the device: the checker of the lower
- * filesystem is run in place of this.
+ * fsck.daxstack: called by fsck(8) for the type daxstack, as for a line of fstab with
+ * pass 2. daxstack has no on-disk format, so this executes the checker of the lower
+ * filesystem.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include "device.h"
 #include "tool.h"
 
-/* As of fsck(8). */
+/* Exit statuses of fsck(8). */
 #define FSCK_OK		0
 #define FSCK_ERROR	8
 #define FSCK_USAGE	16
@@ -26,15 +26,14 @@
 static const char help[] =
 "Usage: fsck.daxstack [OPTION]... DEVICE\n"
 "\n"
-"Check the filesystem below daxstack: run fsck.ext4 or fsck.xfs, whichever is for\n"
-"what DEVICE holds, with all OPTIONs as they are. fsck(8) calls this for the type\n"
-"daxstack.\n"
+"Check the filesystem below daxstack: run fsck.ext4 or fsck.xfs, by the content\n"
+"of DEVICE, and pass on all OPTIONs. fsck(8) calls this for the type daxstack.\n"
 "\n"
-"DEVICE comes last: a path, or UUID=, LABEL=, PARTUUID= or PARTLABEL=. It must not be\n"
-"mounted. fsck.xfs does nothing, as for XFS alone: it needs no check at boot, and\n"
-"xfs_repair is for damage.\n"
+"DEVICE is the last argument: a path, or UUID=, LABEL=, PARTUUID= or PARTLABEL=.\n"
+"It must not be mounted. fsck.xfs does nothing, as for XFS alone: XFS needs no\n"
+"check at boot, and xfs_repair repairs damage.\n"
 "\n"
-"Exit status: as of that program; 8 if it could not be run.\n"
+"Exit status: that of the checker; 8 if it could not be run.\n"
 "\n"
 "Example:\n"
 "  umount /srv/db && fsck.daxstack -f LABEL=db\n";
@@ -53,7 +52,7 @@ static void complain(const char *fmt, ...)
 	putc('\n', stderr);
 }
 
-/* Is the device free? A filesystem that has it, keeps others out (O_EXCL). */
+/* O_EXCL fails while a filesystem has the device mounted. */
 static bool is_free(const char *path, dev_t dev)
 {
 	int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
@@ -63,7 +62,7 @@ static bool is_free(const char *path, dev_t dev)
 		close(fd);
 		return true;
 	}
-	/* Another error is for the checker to tell. */
+	/* The checker reports other errors. */
 	if (errno != EBUSY)
 		return true;
 	if (device_mounted(dev, "daxstack", NULL, &mount) ||
@@ -75,7 +74,7 @@ static bool is_free(const char *path, dev_t dev)
 	return false;
 }
 
-/* Runs the checker. Return: only if it cannot be run. */
+/* Execute the checker. Returns only on failure. */
 static int run(const char *lower, const char *path, int argc, char **argv)
 {
 	char program[32];
@@ -83,7 +82,7 @@ static int run(const char *lower, const char *path, int argc, char **argv)
 	snprintf(program, sizeof(program), "fsck.%s", lower);
 	argv[0] = program;
 	argv[argc - 1] = (char *)path;
-	/* As fsck(8) sets it; where it is not set, as at boot, too. */
+	/* The path that fsck(8) sets; at boot it may be unset. */
 	setenv("PATH", "/sbin:/usr/sbin:/bin:/usr/bin", 1);
 	execvp(program, argv);
 	complain("%s: %s", program, strerror(errno));
@@ -100,7 +99,7 @@ static int check(const char *path, int argc, char **argv)
 		return FSCK_ERROR;
 	}
 	if (S_ISDIR(st.st_mode)) {
-		complain("%s is a directory: its own mount is what can be checked",
+		complain("%s is a directory: check the device that it is mounted from",
 			 name_shown(path));
 		return FSCK_OK;
 	}
@@ -111,18 +110,18 @@ static int check(const char *path, int argc, char **argv)
 	case DEVICE_SOMETHING:
 		if (content.lower)
 			return run(content.lower, path, argc, argv);
-		complain("%s holds %s: daxstack works on ext4 and XFS",
+		complain("%s holds %s: daxstack supports ext4 and XFS only",
 			 name_shown(path), content.type);
 		break;
 	case DEVICE_UNREAD:
 		complain("%s: %s", name_shown(path), strerror(content.err));
 		break;
 	case DEVICE_SEVERAL:
-		complain("%s has marks of more than one filesystem, see wipefs(8)",
+		complain("%s has signatures of more than one filesystem, see wipefs(8)",
 			 name_shown(path));
 		break;
 	case DEVICE_NOTHING:
-		complain("%s: no filesystem there", name_shown(path));
+		complain("%s: no filesystem found", name_shown(path));
 		break;
 	}
 	return FSCK_ERROR;
@@ -151,7 +150,7 @@ int main(int argc, char **argv)
 	}
 	path = mnt_resolve_spec(spec, NULL);
 	if (!path) {
-		complain("%s: there is no such device", name_shown(spec));
+		complain("%s: no such device", name_shown(spec));
 		return FSCK_ERROR;
 	}
 	return check(path, argc, argv);

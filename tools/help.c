@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack help: manual pages.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack help: show a manual page. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -18,21 +16,21 @@ extern char **environ;
 static const char help_help[] =
 "Usage: daxstack help [COMMAND]\n"
 "\n"
-"Show the manual page of a command, daxstack-COMMAND(1); or, where there is no\n"
-"man or no such page, the answer to --help. Without COMMAND, list the commands.\n"
+"Show the manual page of a command, daxstack-COMMAND(1). If man or the page is\n"
+"missing, print what --help prints. Without COMMAND, list the commands.\n"
 "\n"
 "  -h, --help  show this\n"
 "\n"
 "Exit status:\n"
-"  0   it was shown\n"
-"  64  wrong usage: there is no such COMMAND, for instance\n"
+"  0   success\n"
+"  64  wrong usage, for instance an unknown COMMAND\n"
 "  74  writing to standard output failed\n"
 "Otherwise, that of man(1).\n"
 "\n"
 "Example:\n"
 "  daxstack help set\n";
 
-/* Asked beforehand, for man complains of a page that it does not find. */
+/* Check in advance, because man prints an error if the page is missing. */
 static bool has_page(const char *page)
 {
 	const char *const argv[] = { "man", "-w", "1", page, NULL };
@@ -63,7 +61,7 @@ static int show(const struct tool_command *cmd)
 	snprintf(page, sizeof(page), "daxstack-%s", cmd->name);
 	if (has_page(page))
 		execlp("man", "man", "1", page, NULL);
-	/* Scan from the beginning, once more. */
+	/* Make getopt_long() start over. */
 	optind = 0;
 	return cmd->run(2, argv);
 }
@@ -86,10 +84,10 @@ static int help_run(int argc, char **argv)
 	if (optind == argc)
 		return tool_general_help();
 	if (optind + 1 < argc)
-		return tool_usage_error(argv[0], "one COMMAND at a time");
+		return tool_usage_error(argv[0], "more than one COMMAND");
 	cmd = tool_find(argv[optind]);
 	if (!cmd)
-		return tool_usage_error(argv[0], "'%s' is no command",
+		return tool_usage_error(argv[0], "'%s' is not a command",
 					name_shown(argv[optind]));
 	return show(cmd);
 }

@@ -1,10 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Processes that hold files: open, mapped, as directory or program.
+ * Find processes that hold files: open, mapped, as a directory or as their program.
  *
- * Files are told by device and inode. Names, of files and of processes, are chosen by
- * those who are looked at: they are shown, and nothing else is made of them. Nothing is
- * opened but what the kernel makes in /proc, and no attribute is asked of a server.
+ * Files are identified by device and inode. The names of files and processes are under
+ * control of the processes examined: they are only printed. Nothing is opened except
+ * files that the kernel provides in /proc, and no attributes are requested from a
+ * server.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -30,12 +31,12 @@
 #endif
 
 /**
- * struct scan - a process that is looked at
- * @who: where to add it
- * @first: the first of its holders there
- * @pid: its number
- * @proc: its directory
- * @denied: something of it could not be looked at
+ * struct scan - a process being examined
+ * @who: the result
+ * @first: index of its first holder in @who
+ * @pid: process ID
+ * @proc: descriptor of its directory in /proc
+ * @denied: permission was denied for a part
  */
 struct scan {
 	struct who *who;
@@ -98,7 +99,7 @@ static void note_stat(struct scan *scan, struct holder *holder,
 		holder->holds |= HOLD_BELOW;
 }
 
-/* What a link of a process leads to, if that was asked about. */
+/* Check the file that a link in /proc refers to, and record it if it was asked for. */
 static struct holder *look_at_link(struct scan *scan, int dir, const char *link,
 				   unsigned int holds)
 {
@@ -123,7 +124,7 @@ static struct holder *look_at_link(struct scan *scan, int dir, const char *link,
 
 /* --- Descriptors. */
 
-/* The kernel tells in fdinfo which locks and leases belong to a descriptor. */
+/* fdinfo lists the locks and leases of a descriptor. */
 static void look_at_locks(struct holder *holder, int thread, const char *fd)
 {
 	char path[300], *text, *line;
@@ -194,13 +195,13 @@ static void look_at_directories(struct scan *scan, int thread)
 /* --- Mappings. */
 
 /**
- * struct mapping - a line of maps, or the first one of a mapping in smaps
- * @start: its first address
- * @end: behind its last
+ * struct mapping - a line of maps, or the first line of a mapping in smaps
+ * @start: first address
+ * @end: address after the last
  * @private: MAP_PRIVATE
- * @dev: of the file
- * @ino: of the file
- * @name: of the file: where in the line it begins
+ * @dev: device of the file
+ * @ino: inode of the file
+ * @name: offset of the file's name in the line
  */
 struct mapping {
 	unsigned long start;
@@ -211,7 +212,7 @@ struct mapping {
 	int name;
 };
 
-/* The kernel escapes line ends in names: each mapping has a line. */
+/* The kernel escapes newlines in names, so each mapping has one line. */
 static bool parse_mapping(const char *line, struct mapping *map)
 {
 	unsigned int major, minor;
@@ -251,7 +252,7 @@ static void add_mapping(struct scan *scan, int thread,
 	char link[80];
 
 	holder->holds |= HOLD_MAPPED | (map->private ? HOLD_PRIVATE : 0);
-	/* The link tells the mount; it is for CAP_SYS_ADMIN to follow. */
+	/* The target of the link tells the mount. Following it needs CAP_SYS_ADMIN. */
 	snprintf(link, sizeof(link), "map_files/%lx-%lx", map->start, map->end);
 	if (!statx(thread, link, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
 		   STATX_TYPE | STATX_INO | STATX_NLINK | STATX_MNT_ID, &stx) &&
@@ -298,7 +299,7 @@ static unsigned int parse_flags(const char *flags)
 		(strstr(flags, " lo") ? HOLD_MLOCKED : 0);
 }
 
-/* It takes long to read, as the kernel counts pages for it. */
+/* smaps is slow to read, because the kernel counts pages: only if there was a match. */
 static void look_at_smaps(struct scan *scan, int thread)
 {
 	FILE *smaps = open_text(scan, thread, "smaps");
@@ -321,7 +322,7 @@ static void look_at_smaps(struct scan *scan, int thread)
 		fclose(smaps);
 }
 
-/* Of a process whose first thread has ended, another one has the mappings. */
+/* If the first thread of a process has exited, another thread shows the mappings. */
 static bool look_at_memory(struct scan *scan, int thread)
 {
 	bool found = false;
@@ -368,7 +369,7 @@ static void look_at_threads(struct scan *scan, bool memory)
 		closedir(tasks);
 }
 
-/* Who it is, of all that was found of it. */
+/* Set user and command in the holders of the process. */
 static void name_process(struct scan *scan)
 {
 	struct who *who = scan->who;
@@ -387,12 +388,12 @@ static void name_process(struct scan *scan)
 	free(command);
 }
 
-/* The kernel's own threads hold nothing, and are nobody's to look at. */
+/* Kernel threads hold no files, and cannot be examined. */
 static bool is_kernel_thread(int proc)
 {
 	const unsigned int pf_kthread = 0x200000;
 	char *text = process_read(proc, "stat");
-	/* The name may have parentheses in it. */
+	/* The name may contain parentheses. */
 	const char *rest = text ? strrchr(text, ')') : NULL;
 	unsigned int flags = 0;
 
@@ -426,8 +427,8 @@ static void look_at_process(struct who *who, const char *pid)
 }
 
 /**
- * holders_find - look at all processes
- * @who: @targets and mounts are filled in
+ * holders_find - examine all processes
+ * @who: with targets and mounts filled in
  */
 void holders_find(struct who *who)
 {

@@ -1,17 +1,17 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * JSON, as all subcommands print it: an object with an array of objects.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* JSON output, as all subcommands print it: an object with an array of objects. */
+#include <ctype.h>
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "json.h"
 #include "tool.h"
 
 /**
- * json_new - a value that is there, or the end
- * @value: just made
+ * json_new - check an allocation
+ * @value: a new value; NULL ends the program
  */
 json_t *json_new(json_t *value)
 {
@@ -22,9 +22,9 @@ json_t *json_new(json_t *value)
 
 /**
  * put_json - add a member to an object
- * @object: to this
- * @key: its name
- * @value: its value, which is taken
+ * @object: the object
+ * @key: name of the member
+ * @value: consumed
  */
 void put_json(json_t *object, const char *key, json_t *value)
 {
@@ -33,10 +33,10 @@ void put_json(json_t *object, const char *key, json_t *value)
 }
 
 /**
- * json_text - a string
+ * json_text - create a string
  * @text: the string, or NULL for null
  *
- * JSON is UTF-8; words of the C library are in the character set of the locale.
+ * JSON is UTF-8; messages of the C library are in the character set of the locale.
  */
 json_t *json_text(const char *text)
 {
@@ -53,8 +53,8 @@ json_t *json_text(const char *text)
 }
 
 /**
- * json_number - a number
- * @known: else null
+ * json_number - create a number
+ * @known: false: null
  * @number: the number
  */
 json_t *json_number(bool known, uint64_t number)
@@ -63,12 +63,13 @@ json_t *json_number(bool known, uint64_t number)
 }
 
 /**
- * put_json_name - add a name that somebody else chose
- * @object: to this
- * @key: its name; with _hex appended, that of all bytes in hexadecimal
+ * put_json_name - add a name that another user chose
+ * @object: the object
+ * @key: name of the member; the member @key with _hex appended has all bytes in
+ *   hexadecimal
  * @name: the name; NULL for null
  *
- * JSON is UTF-8, names of files need not be.
+ * JSON is UTF-8; names of files need not be.
  */
 void put_json_name(json_t *object, const char *key, const char *name)
 {
@@ -84,11 +85,51 @@ void put_json_name(json_t *object, const char *key, const char *name)
 	free(hex);
 }
 
+/* Return: the value of two hexadecimal digits, -1 if they are none. */
+static int hex_byte(const char *hex)
+{
+	unsigned int byte;
+
+	if (!isxdigit((unsigned char)hex[0]) || !isxdigit((unsigned char)hex[1]) ||
+	    sscanf(hex, "%2x", &byte) != 1)
+		return -1;
+	return (int)byte;
+}
+
 /**
- * add_json_object - add an object to an array
- * @array: to this
+ * json_name - get a name added by put_json_name()
+ * @object: the object
+ * @key: name of the member
  *
- * Return: the object, which is the array's.
+ * Return: allocated; NULL if it is missing or not a name.
+ */
+char *json_name(const json_t *object, const char *key)
+{
+	const char *text, *hex;
+	char key_hex[32], *name, *to;
+	int byte;
+
+	snprintf(key_hex, sizeof(key_hex), "%s_hex", key);
+	text = json_string_value(json_object_get(object, key));
+	hex = json_string_value(json_object_get(object, key_hex));
+	name = text || hex ? strdup(hex ?: text) : NULL;
+	for (to = name; name && hex && *hex; hex += 2) {
+		byte = hex_byte(hex);
+		if (byte <= 0) {
+			free(name);
+			return NULL;
+		}
+		*to++ = (char)byte;
+		*to = 0;
+	}
+	return name;
+}
+
+/**
+ * add_json_object - append an object to an array
+ * @array: the array
+ *
+ * Return: the object, owned by the array.
  */
 json_t *add_json_object(json_t *array)
 {
@@ -104,9 +145,9 @@ json_t *add_json_object(json_t *array)
  * @key: name of the array
  * @array: the array
  *
- * In ASCII: names may have characters in them that a terminal obeys.
+ * In ASCII: names may contain control sequences for terminals.
  *
- * Return: true if that failed.
+ * Return: true on failure.
  */
 bool print_json(const char *key, json_t *array)
 {

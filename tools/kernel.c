@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * What holds files and is no process: loop devices, and the NFS server's exports.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* Holders of files within the kernel: loop devices, and exports of the NFS server. */
 #include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
@@ -29,7 +27,7 @@ static void add(struct who *who, dev_t dev, uint64_t ino, unsigned int holds,
 	holder->file = file;
 }
 
-/* The kernel's dev_t, as it hands it to user space in 64 bits. */
+/* Decode the kernel's dev_t, as encoded in 64 bits for user space. */
 static dev_t decode_dev(uint64_t dev)
 {
 	return makedev((dev >> 8) & 0xfff, (dev & 0xff) | ((dev >> 12) & 0xfff00));
@@ -75,7 +73,7 @@ static void find_loops(struct who *who)
 		closedir(blocks);
 }
 
-/* In place: the kernel escapes blanks and the like as \ooo. */
+/* Decode \ooo in place: the kernel escapes blanks and the like. */
 static void unescape(char *text)
 {
 	unsigned int c;
@@ -92,7 +90,7 @@ static void unescape(char *text)
 	*to = 0;
 }
 
-/* Lines of "PATH <tab> CLIENT(OPTIONS) ...". */
+/* Format: "PATH <tab> CLIENT(OPTIONS) ...". */
 static void find_exports(struct who *who)
 {
 	char *text = process_read(AT_FDCWD, "/proc/fs/nfsd/exports");
@@ -120,11 +118,11 @@ static void find_exports(struct who *who)
 }
 
 /**
- * kernel_find - look for what holds files in the kernel
- * @who: @targets is filled in
+ * kernel_find - find holders within the kernel
+ * @who: with targets filled in
  *
- * Files that are on their way through a socket or registered with io_uring, and
- * pinned pages, do not show anywhere.
+ * Files in transit through a socket or registered with io_uring, and pinned pages, are
+ * not visible from user space.
  */
 void kernel_find(struct who *who)
 {

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the kernel says while something is done: of daxstack, and of the lower
- * filesystem on a device.
+ * Read kernel messages logged during a mount: of daxstack, and of the lower filesystem
+ * on its device.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,14 +12,14 @@
 
 #include "kmsg.h"
 
-/* Of a priority the level; above this one nothing is wrong. */
+/* Bits of the priority with the level; less urgent messages are skipped. */
 #define LEVEL_MASK	7
 #define LEVEL_NOTICE	5
 
 /**
- * kmsg_begin - listen from now on
+ * kmsg_begin - start listening for kernel messages
  *
- * Return: for kmsg_next(); -1 if it is not allowed, then nothing is heard.
+ * Return: a descriptor for kmsg_next(); -1 if not permitted: no messages then.
  */
 int kmsg_begin(void)
 {
@@ -35,7 +35,7 @@ static int begins(const char *text, const char *with)
 	return !strncmp(text, with, strlen(with));
 }
 
-/* "EXT4-fs (pmem0): ...", "XFS (pmem0): ...", "daxstack: ..." */
+/* Prefixes: "EXT4-fs (pmem0): ...", "XFS (pmem0): ...", "daxstack: ..." */
 static int is_of(const char *text, const char *device)
 {
 	static const char *const prefixes[] = { "EXT4-fs (", "EXT4-fs error (device ",
@@ -55,12 +55,12 @@ static int is_of(const char *text, const char *device)
 }
 
 /**
- * kmsg_next - a line that the kernel has said since
+ * kmsg_next - read the next message
  * @fd: of kmsg_begin()
  * @device: the kernel's name for the device, "" if there is none
  *
- * Return: a line, to be freed, or NULL if there is no other. What is no printable
- * ASCII the kernel has escaped.
+ * Return: a line, to be freed, or NULL if there is none. The kernel has escaped all but
+ * printable ASCII.
  */
 char *kmsg_next(int fd, const char *device)
 {
@@ -70,12 +70,12 @@ char *kmsg_next(int fd, const char *device)
 
 	while (fd >= 0) {
 		len = read(fd, record, sizeof(record) - 1);
-		/* Overwritten before it was read. */
+		/* EPIPE: messages were overwritten before they were read. */
 		if (len < 0 && errno == EPIPE)
 			continue;
 		if (len <= 0)
 			break;
-		/* "PRIORITY,NUMBER,TIME,FLAGS;TEXT\n", and lines about devices */
+		/* Record: "PRIORITY,NUMBER,TIME,FLAGS;TEXT\n", then lines about the device. */
 		record[len] = 0;
 		text = strchr(record, ';');
 		if (!text || sscanf(record, "%u,", &priority) != 1 ||

@@ -1,8 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * Whether somebody holds a lease (fcntl(2), F_SETLEASE) that opening a file
- * would break, by /proc/locks.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* Check for leases (fcntl(2), F_SETLEASE) that opening a file would break, by /proc/locks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
@@ -11,9 +8,9 @@
 #include "file.h"
 
 /*
- * Reading the list stops everyone who takes a lock meanwhile, and the kernel waits
- * for a grace period of RCU before it begins. So it is not read for each file, but
- * after SHARE times what it took, within these limits.
+ * Reading /proc/locks blocks all tasks that take a lock, and waits for an RCU grace
+ * period. So the list is read at most once in SHARE times the duration of a read,
+ * within these limits.
  */
 #define SHARE		64
 #define PERIOD_MIN_US	100000
@@ -36,7 +33,7 @@ static void add_lease(const char *line)
 	unsigned long long ino;
 	struct file_id *more;
 
-	/* Opened for reading only, a file keeps leases for reading. */
+	/* Opening a file for reading does not break a read lease. */
 	if (sscanf(line, "%*u: %*5[EASLDG] ACTIVE WRITE %*d %x:%x:%llu ",
 		   &major, &minor, &ino) != 3)
 		return;
@@ -65,7 +62,7 @@ static void read_leases(void)
 	fclose(locks);
 }
 
-/* Return: when to read them again. */
+/* Return: the time when the list has to be read again. */
 static long long read_in_time(void)
 {
 	long long begin = now_us(CLOCK_MONOTONIC);
@@ -83,16 +80,16 @@ static long long read_in_time(void)
 
 /**
  * file_is_leased - whether opening a file for reading would break a lease
- * @id: of the file: its number and that of its filesystem
+ * @id: of the file: inode number and filesystem
  *
- * As of a second ago at most. Leases of other PID namespaces do not show.
+ * The answer is up to a second old. Leases in other PID namespaces are not visible.
  */
 bool file_is_leased(const struct file_id *id)
 {
 	static long long due_us;
 	size_t i;
 
-	/* This clock needs no system call, and is exact enough. */
+	/* The coarse clock needs no system call. */
 	if (now_us(CLOCK_MONOTONIC_COARSE) >= due_us)
 		due_us = read_in_time();
 	for (i = 0; i < nr_leased; i++)

@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack list: a table of mounts.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack list: print a table of mounts. */
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
@@ -24,19 +22,19 @@
 static const char list_help[] =
 "Usage: daxstack list [OPTION]... [MOUNTPOINT|FILE|DEVICE]...\n"
 "\n"
-"Show the daxstack mounts, or those of each operand: what is below, whether files\n"
-"can be switched, or why not and what to do about it, and what came of switches\n"
-"since the mount. A filesystem that is mounted in another mount namespace alone\n"
-"has no TARGET. It needs no privileges.\n"
+"Show the daxstack mounts, or those of each operand: the lower filesystem,\n"
+"whether files can be switched, or why not and what to do about it, and the\n"
+"results of switches since the mount. A filesystem that is only mounted in\n"
+"another mount namespace has no TARGET. No privileges are needed.\n"
 "\n"
-"Files and bytes are those of files whose inode is loaded: in use, or used\n"
-"lately. To count them all inodes in memory are visited.\n"
+"The numbers of files and bytes cover files whose inode is loaded: in use, or\n"
+"used lately. Counting them visits all inodes in memory.\n"
 "\n"
 "  -b, --bytes        print sizes in bytes, not with K, M, G, T (powers of 1024)\n"
 "  -J, --json         JSON: an array \"mounts\" of objects, with all columns unless\n"
-"                     --output says which, in lower case, \"_\" for \"-\"\n"
+"                     --output is given, in lower case, \"_\" for \"-\"\n"
 "  -n, --noheadings   leave out the headings\n"
-"  -o, --output LIST  which columns, separated by commas; +LIST: these as well\n"
+"  -o, --output LIST  columns, separated by commas; +LIST: add these\n"
 "  -h, --help         show this\n"
 "\n"
 "Columns (* by default):\n";
@@ -44,19 +42,19 @@ static const char list_help[] =
 static const char list_help_end[] =
 "\n"
 "Exit status:\n"
-"  0   the mounts were shown, or there are none\n"
+"  0   success, also if there are no mounts\n"
 "  2   an operand is not on a daxstack mount, or the mounts cannot be read\n"
 "  64  wrong usage\n"
 "  74  writing to standard output failed\n"
 "\n"
-"Examples: what keeps files from being switched; how much DRAM files use\n"
+"Examples: why files cannot be switched; the DRAM that files use\n"
 "  daxstack list -o TARGET,SWITCHABLE,REASON,REMEDY\n"
 "  daxstack list -J | jq '[.mounts[].bytes_cached] | add'\n";
 
 /**
- * struct row - what is shown of a mount
- * @fs: as mountinfo has it; NULL: not mounted in this namespace
- * @stack: as the module has it; NULL: not known
+ * struct row - a mount
+ * @fs: entry in mountinfo; NULL: not mounted in this namespace
+ * @stack: its directory in sysfs; NULL: unknown
  * @no_switch: of stack_no_switch(), read once for all columns
  */
 struct row {
@@ -68,11 +66,11 @@ struct row {
 enum kind { TEXT, NAME, NUMBER, SIZE, BOOL };
 
 /**
- * struct value - what is in a column
- * @known: else it is empty
+ * struct value - the value of a column
+ * @known: else the cell is empty
  * @number: of NUMBER, SIZE and BOOL
- * @text: of TEXT and NAME: points to what lasts, or to @buf
- * @buf: room
+ * @text: of TEXT and NAME: points to static text, or to @buf
+ * @buf: storage
  */
 struct value {
 	bool known;
@@ -81,7 +79,7 @@ struct value {
 	char buf[64];
 };
 
-/* --- Where the values come from. */
+/* --- Values. */
 
 static void get_target(const struct row *row, struct value *value)
 {
@@ -140,11 +138,11 @@ static void get_switches(const struct row *row, struct value *value)
 /**
  * struct column - a column
  * @name: the heading
- * @what: what is in it, for --help
+ * @what: description for --help
  * @kind: how it is printed
  * @by_default: shown without --output
- * @file: in /sys/fs/daxstack/DEV, or
- * @get: where it comes from
+ * @file: name in /sys/fs/daxstack/DEV, or
+ * @get: function that gets the value
  */
 static const struct column {
 	const char *name;
@@ -179,11 +177,11 @@ static const struct column {
 	  "deferred", NULL },
 	{ "WRITTEN", "pages that requests wrote back", NUMBER, false,
 	  "pages_written", NULL },
-	{ "SHUT-MAX", "longest time that a file was shut, in nanoseconds",
+	{ "SHUT-MAX", "longest time that a file's gates were closed, in ns",
 	  NUMBER, false, "gates_shut_max_ns", NULL },
 	{ "TESTED", "whether the kernel was tested, or allowed", BOOL, false,
 	  "kernel_tested", NULL },
-	{ "REASON-NAME", "as below, the name in daxstack.h", TEXT, false, NULL,
+	{ "REASON-NAME", "REASON as its name in daxstack.h", TEXT, false, NULL,
 	  get_reason_name },
 	{ "REASON", "why files cannot be switched", TEXT, true, NULL,
 	  get_reason },
@@ -206,7 +204,7 @@ static struct value get(const struct column *column, const struct row *row)
 	return value;
 }
 
-/* The buffer moves with the value, a pointer into it would not. */
+/* Recompute the pointer into the buffer: the value was copied. */
 static const char *text_of(const struct column *column,
 			   const struct value *value)
 {
@@ -218,14 +216,14 @@ static const char *text_of(const struct column *column,
 
 /**
  * struct list - the command
- * @json: an array; NULL: for people
- * @table: for people
- * @bytes: sizes in bytes
+ * @json: an array; NULL: print a table
+ * @table: the table
+ * @bytes: print sizes in bytes
  * @shown: the columns
- * @nr_shown: how many
- * @stacks: what the module knows
- * @nr_stacks: how many
- * @seen: which of these are mounted here
+ * @nr_shown: number of @shown
+ * @stacks: the stacks in sysfs
+ * @nr_stacks: number of @stacks
+ * @seen: which of @stacks are mounted in this namespace
  */
 struct list {
 	json_t *json;
@@ -238,7 +236,7 @@ struct list {
 	bool *seen;
 };
 
-/* As lsblk(8) does it: one digit after the point, if it is not 0. */
+/* As lsblk(8): one decimal unless it is 0. */
 static void put_size(char *text, size_t size, uint64_t bytes)
 {
 	static const char units[] = "BKMGTPE";
@@ -370,9 +368,9 @@ static bool is_stack(struct libmnt_fs *fs)
 }
 
 /**
- * struct wanted - which mounts
- * @any: all of them
- * @dev: those of this device number
+ * struct wanted - which mounts to show
+ * @any: all
+ * @dev: those with this device number
  * @found: there was one
  */
 struct wanted {
@@ -421,7 +419,7 @@ static int add_mounts(const struct list *list, struct wanted *wanted)
 	return TOOL_OK;
 }
 
-/* The stack on a block device, or that a file is on. */
+/* Return: device number of the stack on a block device, or of the stack that a file is on. */
 static dev_t dev_of(const struct list *list, const struct stat *st)
 {
 	char lower[32], device[32];
@@ -514,7 +512,7 @@ static const struct column *find_column(const char *name, size_t len)
 	return NULL;
 }
 
-/* Return: an exit status. */
+/* Return: enum tool_status. */
 static int parse_columns(struct list *list, const char *title,
 			 const char *names)
 {
@@ -529,7 +527,7 @@ static int parse_columns(struct list *list, const char *title,
 		len = strcspn(names, ",");
 		column = find_column(names, len);
 		if (!column)
-			return tool_usage_error(title, "'%s' is no column, see --help",
+			return tool_usage_error(title, "'%s' is not a column, see --help",
 						name_shown(names));
 		if (list->nr_shown == ARRAY_SIZE(list->shown))
 			return tool_usage_error(title, "too many columns");
@@ -590,7 +588,7 @@ static int list_run(int argc, char **argv)
 const struct tool_command list_command = {
 	.name = "list",
 	.title = "daxstack list",
-	.summary = "show the mounts, and what came of switches",
+	.summary = "show the mounts, and the results of switches",
 	.help = list_help,
 	.run = list_run,
 };

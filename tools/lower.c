@@ -1,9 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * daxstack lower: run a command that looks for ext4 or XFS by name.
  *
- * Here: the command line, and the command with all that it starts. What it
- * sees is made by lowermnt.c. The exit statuses are those of env(1).
+ * This file: the command line, and the processes of the command. lowermnt.c sets up its
+ * mount namespace. Exit statuses as of env(1).
  */
 #include <dirent.h>
 #include <err.h>
@@ -23,50 +23,50 @@
 #include "lowermnt.h"
 #include "tool.h"
 
-/* As env(1), chroot(1) and the like. */
+/* As of env(1), chroot(1) and the like. */
 enum {
-	LOWER_FAILED = 125,	/* the command was not run, or the mount is kept */
+	LOWER_FAILED = 125,	/* the command was not run, or the mount is still in use */
 	LOWER_CANNOT_RUN = 126,
 	LOWER_NOT_FOUND = 127,
 };
 
-/* What a process that was left behind has to end by itself after SIGTERM. */
+/* Seconds between SIGTERM and SIGKILL for processes left behind. */
 #define GRACE_S		5
 
 static const char lower_help[] =
 "Usage: daxstack lower [OPTION]... MOUNTPOINT -- COMMAND [ARG]...\n"
 "\n"
-"Run COMMAND with the lower filesystem, ext4 or XFS, mounted on MOUNTPOINT in place\n"
-"of daxstack: for COMMAND and what it starts, and until it ends. It is for programs\n"
-"that look for ext4 or XFS by name: resize2fs, xfs_growfs, repquota, xfs_quota,\n"
-"xfsdump, e4defrag, lvextend -r.\n"
+"Run COMMAND with the lower filesystem, ext4 or XFS, mounted on MOUNTPOINT\n"
+"instead of daxstack. Only COMMAND and its children see that mount, until COMMAND\n"
+"ends. This is for programs that look for ext4 or XFS by name: resize2fs,\n"
+"xfs_growfs, repquota, xfs_quota, xfsdump, e4defrag, lvextend -r.\n"
 "\n"
-"All others see daxstack on MOUNTPOINT as before, and go on using it. No file can be\n"
-"switched meanwhile: a switch is refused with \"lower filesystem is mounted\n"
-"elsewhere\", and one with a timeout waits. Processes that COMMAND leaves behind are\n"
-"ended with it.\n"
+"All other processes see daxstack on MOUNTPOINT as before and continue to use it.\n"
+"No file can be switched meanwhile: a switch is refused with \"lower filesystem is\n"
+"mounted elsewhere\"; with a timeout, it waits. Processes that COMMAND leaves\n"
+"behind are terminated.\n"
 "\n"
 "  -r, --read-only  mount it read-only for COMMAND\n"
 "  -h, --help       show this\n"
 "\n"
-"It needs CAP_SYS_ADMIN.\n"
+"Needs CAP_SYS_ADMIN.\n"
 "\n"
 "Exit status:\n"
 "  125  COMMAND was not run, or the lower filesystem is still in use after it\n"
 "  126  COMMAND was found and cannot be run\n"
 "  127  COMMAND was not found\n"
-"  else that of COMMAND; if a signal ended it, daxstack is ended by the same\n"
+"  else that of COMMAND; a signal that killed COMMAND kills daxstack as well\n"
 "\n"
-"Examples: grow XFS after its device; what users have of their quotas\n"
+"Examples: grow XFS after its device; report the use of quotas\n"
 "  daxstack lower /mnt -- xfs_growfs /mnt\n"
 "  daxstack lower -r /mnt -- repquota -u /mnt\n";
 
-/* In the child: never returns. */
+/* Runs in the child; does not return. */
 static void run_command(char **argv, pid_t parent, const sigset_t *mask)
 {
 	int status;
 
-	/* Whoever kills daxstack means the command. */
+	/* Kill the command if daxstack is killed. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(LOWER_FAILED);
@@ -78,8 +78,10 @@ static void run_command(char **argv, pid_t parent, const sigset_t *mask)
 }
 
 /*
- * Reaps those who ended. Return: whether @pid is among them, with its status in
- * @status. If it stopped, so does daxstack, for the shell to see.
+ * Reap children. If the command itself has stopped, stop daxstack as well, so that the
+ * shell notices.
+ *
+ * Return: whether @pid has ended, with its status in @status.
  */
 static bool reap(pid_t pid, int *status)
 {
@@ -102,10 +104,10 @@ static bool reap(pid_t pid, int *status)
 }
 
 /*
- * Waits for the command, and hands signals on to it: all that somebody sends to
- * daxstack. Those that a terminal sends come to both by themselves.
+ * Wait for the command, and forward signals that other processes send to daxstack. A
+ * terminal sends its signals to both.
  *
- * Return: its status, as of waitpid(2).
+ * Return: status of the command, as of waitpid(2).
  */
 static int wait_for(pid_t pid, const sigset_t *signals)
 {
@@ -124,7 +126,7 @@ static int wait_for(pid_t pid, const sigset_t *signals)
 	}
 }
 
-/* Return: how many children there are; each gets @sig. */
+/* Send @sig to all children. Return: their number. */
 static int signal_children(int sig)
 {
 	char path[64];
@@ -145,8 +147,9 @@ static int signal_children(int sig)
 }
 
 /*
- * Ends what the command left behind. They are our children, since we are their
- * subreaper; those of one that ends are so next.
+ * Terminate the processes that the command left behind. They are children of this
+ * process, because it is their subreaper; the children of one that exits become so as
+ * well.
  */
 static void end_rest(void)
 {
@@ -159,14 +162,14 @@ static void end_rest(void)
 			continue;
 		if (ticks == GRACE_S * 20)
 			sig = SIGKILL;
-		/* One that ends leaves children of its own: they are told, too. */
+		/* A process that exits may leave children: signal those, too. */
 		if (sig == SIGKILL || ticks % 20 == 0) {
 			int count = signal_children(sig);
 
 			if (count && !told++)
 				warnx("ending %d process%s left behind by the command",
 				      count, count == 1 ? "" : "es");
-			/* A stopped one cannot end by itself. */
+			/* A stopped process would not handle SIGTERM. */
 			signal_children(SIGCONT);
 		}
 		nanosleep(&tick, NULL);
@@ -174,7 +177,7 @@ static void end_rest(void)
 	}
 }
 
-/* Ends as the command did, for the caller to see. */
+/* End in the same way as the command did. */
 static int end_as(int status)
 {
 	const struct rlimit none = { 0 };
@@ -184,7 +187,7 @@ static int end_as(int status)
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	sig = WTERMSIG(status);
-	/* There is one dump already. */
+	/* The command has dumped core already. */
 	setrlimit(RLIMIT_CORE, &none);
 	fflush(NULL);
 	signal(sig, SIG_DFL);
@@ -205,18 +208,18 @@ static int run_with(const char *mountpoint, bool read_only, char **argv)
 		return LOWER_FAILED;
 
 	sigfillset(&signals);
-	/* These are our own faults. */
+	/* Leave signals of our own faults alone. */
 	sigdelset(&signals, SIGSEGV);
 	sigdelset(&signals, SIGBUS);
 	sigdelset(&signals, SIGILL);
 	sigdelset(&signals, SIGFPE);
 	sigdelset(&signals, SIGABRT);
 	sigprocmask(SIG_BLOCK, &signals, &mask);
-	/* A caller that ignores it would have children vanish. */
+	/* If the caller ignores SIGCHLD, children could not be waited for. */
 	signal(SIGCHLD, SIG_DFL);
 	self = getpid();
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1)) {
-		warn("cannot look after what the command starts");
+		warn("cannot become the subreaper of the command");
 		return LOWER_FAILED;
 	}
 	fflush(NULL);
@@ -245,7 +248,7 @@ static int lower_main(int argc, char **argv)
 	int opt;
 
 	opterr = 0;
-	/* "+": options of the command are none of ours. */
+	/* "+": do not parse the options of the command. */
 	while ((opt = getopt_long(argc, argv, "+rh", options, NULL)) >= 0) {
 		switch (opt) {
 		case 'r':
@@ -263,7 +266,7 @@ static int lower_main(int argc, char **argv)
 		tool_usage_error("daxstack lower", "mount point missing");
 		return LOWER_FAILED;
 	}
-	/* After the mount point "--" is for the reader. */
+	/* "--" after the mount point is optional. */
 	if (argv[1] && !strcmp(argv[1], "--")) {
 		argv[1] = argv[0];
 		argv++;

@@ -1,14 +1,13 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The lower filesystem in place of daxstack, in a mount namespace of our own.
+ * Mount the lower filesystem in place of daxstack, in a private mount namespace.
  *
- * A device that is mounted once more is the same superblock: what is read and
- * written through the new mount are the very inodes and pages that daxstack
- * uses. Only a switch could not stand that, and daxstack makes none while
- * anybody else has the lower filesystem.
+ * A second mount of a device has the same superblock, so it shows the very inodes and
+ * pages that daxstack uses. Only a switch could not cope with that, and daxstack
+ * refuses switches while the lower filesystem is mounted elsewhere.
  *
- * In the namespace daxstack is unmounted from the mount point, for programs take
- * the first line of /proc/mounts that has the device.
+ * In the namespace daxstack is unmounted from the mount point, because programs take
+ * the first line of /proc/mounts with the device.
  */
 #include <blkid.h>
 #include <err.h>
@@ -34,21 +33,21 @@
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
-/* Who mounts more on a mount point does so on purpose. */
+/* Limit for stacked mounts on a mount point. */
 #define UNMOUNTS_MAX	64
 
 /**
- * struct place - what is mounted, and where
+ * struct place - the mount of daxstack
  * @target: the mount point, without symbolic links
  * @dev: device number of its root directory
- * @ino: inode number of that directory, which is the lower one's as well
- * @mnt_id: of the mount
+ * @ino: inode number of the root directory, the same as in the lower filesystem
+ * @mnt_id: mount ID
  * @flags: of the mount, MOUNT_ATTR_*
  * @lower_dev: device number of the lower filesystem
- * @type: of the lower filesystem
- * @device: path of the device that it is on
- * @source: what daxstack was mounted from
- * @root: what of daxstack is mounted here, "/" for all of it
+ * @type: type of the lower filesystem
+ * @device: path of its device
+ * @source: source of the daxstack mount
+ * @root: directory of daxstack that is mounted here, "/" for the root
  */
 struct place {
 	char *target;
@@ -65,7 +64,7 @@ struct place {
 
 static struct place place;
 
-/* Like warn(), for what only root may do. */
+/* Like warn(), but explain EPERM. Return: false. */
 static bool refused(const char *what)
 {
 	if (errno == EPERM)
@@ -89,8 +88,8 @@ static bool look(int fd, struct statx *stx)
 }
 
 /*
- * A directory that leads to the mount point may be somebody else's, who would make a
- * symbolic link of it, for us to mount his files over those of the system.
+ * A parent directory of the mount point may belong to another user, who could replace
+ * it by a symbolic link to have us mount over system files: follow none.
  */
 static int open_directory(int dir, const char *path, unsigned int resolve)
 {
@@ -107,7 +106,7 @@ static dev_t dev_of(const struct statx *stx)
 	return makedev(stx->stx_dev_major, stx->stx_dev_minor);
 }
 
-/* --- What there is. */
+/* --- The mount of daxstack. */
 
 static unsigned int flags_of(int fd)
 {
@@ -130,7 +129,7 @@ static unsigned int flags_of(int fd)
 	for (i = 0; i < ARRAY_SIZE(all); i++)
 		if (st.f_flag & all[i].shown)
 			flags |= all[i].flag;
-	/* One of three. */
+	/* The atime flags exclude each other. */
 	if (st.f_flag & ST_NOATIME)
 		flags |= MOUNT_ATTR_NOATIME;
 	else if (!(st.f_flag & ST_RELATIME))
@@ -138,7 +137,7 @@ static unsigned int flags_of(int fd)
 	return flags;
 }
 
-/* What mountinfo has of it: from what, which part, and the lower type. */
+/* Read source, root and lower type from mountinfo. */
 static bool read_mountinfo(void)
 {
 	struct libmnt_table *table =
@@ -171,8 +170,8 @@ static bool read_mountinfo(void)
 }
 
 /*
- * The name by which daxstack was mounted, if it is that of the device; or any. The
- * device number of daxstack is that of its lower filesystem.
+ * Find a name of the device: the source of the daxstack mount if it is that device,
+ * else any. daxstack has the device number of its lower filesystem.
  */
 static bool find_device(void)
 {
@@ -206,7 +205,7 @@ static bool find_out(int fd)
 		return false;
 	}
 	if (!(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
-		warnx("%s: not a mount point, but in one of daxstack",
+		warnx("%s: not a mount point: name the mount point of daxstack",
 		      name_shown(place.target));
 		return false;
 	}
@@ -219,7 +218,7 @@ static bool find_out(int fd)
 
 /* --- The lower filesystem. */
 
-/* What the kernel had to say, "e text\n", or the errno. */
+/* Print the message of the kernel ("e text\n"), or the errno. */
 static void tell(int fs, int error)
 {
 	char text[512];
@@ -229,14 +228,15 @@ static void tell(int fs, int error)
 		text[len] = 0;
 		text[strcspn(text, "\n")] = 0;
 	}
-	warnx("%s cannot be mounted as %s: %s%s%s", name_shown(place.device),
+	warnx("mounting %s as %s failed: %s%s%s", name_shown(place.device),
 	      place.type, strerror(error), len > 2 ? ": " : "",
 	      len > 2 ? text + 2 : "");
 }
 
 /*
- * Mounts the device once more, nowhere yet. It has to be asked for as it is,
- * read-only or writable: the mount point's flags need not tell.
+ * Mount the device a second time, detached. The mode (read-only or writable) has to
+ * match that of the superblock, which the flags of the mount point need not show: try
+ * both.
  *
  * Return: the mount, or -1.
  */
@@ -269,7 +269,7 @@ static int mount_lower(unsigned int attr)
 	return mount;
 }
 
-/* Return: an O_PATH descriptor if @path below @dir is what daxstack shows, or -1. */
+/* Return: an O_PATH descriptor if @path below @dir is the root of the daxstack mount, or -1. */
 static int open_if_same(int dir, const char *path)
 {
 	struct statx stx;
@@ -287,9 +287,10 @@ static int open_if_same(int dir, const char *path)
 }
 
 /*
- * The directory of the lower filesystem that is on the mount point. Where
- * daxstack was mounted from a directory, that may have been the last part of its
- * name, or the last two, ...: its own mount may be gone. Its inode number tells.
+ * Find the directory of the lower filesystem that daxstack shows. If daxstack was
+ * mounted from a directory, its path within the lower filesystem is some tail of
+ * @source, because the mount of the lower filesystem may be gone: try all tails, and
+ * compare inode numbers.
  *
  * Return: an O_PATH descriptor, or -1.
  */
@@ -314,7 +315,7 @@ static int find_directory(int lower)
 
 /* --- The namespace. */
 
-/* Opens the mount point as the namespace has it. */
+/* Open the mount point as seen in the namespace. */
 static int open_target(struct statx *stx)
 {
 	int fd = open_directory(AT_FDCWD, place.target, 0);
@@ -327,7 +328,7 @@ static int open_target(struct statx *stx)
 	return -1;
 }
 
-/* Unmounts the mount whose root @fd refers to, whatever its name is by now. */
+/* Unmount the mount whose root is @fd, independent of its name. */
 static bool unmount(int fd)
 {
 	char path[32];
@@ -336,7 +337,7 @@ static bool unmount(int fd)
 	return !umount2(path, MNT_DETACH) || refused(place.target);
 }
 
-/* Unmounts daxstack, here. What is mounted in it goes with it. */
+/* Unmount daxstack in the namespace, with the mounts below it. */
 static bool unmount_stack(void)
 {
 	bool here = true, ok = true;
@@ -360,10 +361,10 @@ static bool unmount_stack(void)
 	if (!ok)
 		return false;
 	if (!here) {
-		warnx("%s: has just changed", name_shown(place.target));
+		warnx("%s: the mount point changed meanwhile: try again", name_shown(place.target));
 		return false;
 	}
-	warnx("%s: is mounted on too often", name_shown(place.target));
+	warnx("%s: too many mounts on the mount point", name_shown(place.target));
 	return false;
 }
 
@@ -384,8 +385,8 @@ static bool attach(int mount)
 }
 
 /*
- * Where only a directory of the lower filesystem is wanted: before Linux 6.15
- * just a mount that is attached somewhere can be cloned from.
+ * For a subdirectory of the lower filesystem: before Linux 6.15, open_tree() clones
+ * only from a mount that is attached.
  */
 static bool reattach(int whole, int dir)
 {
@@ -400,7 +401,7 @@ static bool reattach(int whole, int dir)
 	return ok;
 }
 
-/* Return: whether the mount point is what it is to be. */
+/* Return: whether the mount point shows the lower directory. */
 static bool is_there(void)
 {
 	struct statx stx;
@@ -413,7 +414,7 @@ static bool is_there(void)
 	     stx.stx_ino == place.ino;
 	close(fd);
 	if (!ok)
-		warnx("%s: has just changed", name_shown(place.target));
+		warnx("%s: the mount point changed meanwhile: try again", name_shown(place.target));
 	return ok;
 }
 
@@ -429,7 +430,7 @@ static bool replace(unsigned int attr)
 	ok = unmount_stack() && attach(mount);
 	dir = ok ? find_directory(mount) : -1;
 	if (ok && dir < 0) {
-		warnx("%s is a directory of %s that cannot be found there",
+		warnx("%s shows a directory that was not found on %s",
 		      name_shown(place.target), name_shown(place.device));
 		ok = false;
 	}
@@ -441,7 +442,7 @@ static bool replace(unsigned int attr)
 	return ok && is_there();
 }
 
-/* A working directory in daxstack becomes the lower one of the same name. */
+/* If the working directory is in daxstack, move to the same path in the lower filesystem. */
 static char *working_directory(void)
 {
 	struct statfs st;
@@ -467,20 +468,20 @@ static bool enter_namespace(void)
 {
 	if (unshare(CLONE_NEWNS))
 		return refused("mount namespace");
-	/* Nothing that is mounted here shows elsewhere. */
+	/* Do not propagate mounts to other namespaces. */
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return refused("private mounts");
 	return true;
 }
 
 /**
- * lowermnt_begin - from here on have the lower filesystem on a mount point
+ * lowermnt_begin - mount the lower filesystem on a mount point of daxstack
  * @mountpoint: of daxstack
  * @read_only: mount it read-only
  *
- * In a mount namespace that this process and its children have for themselves.
+ * Moves this process and its children to a new mount namespace.
  *
- * Return: false after saying why not.
+ * Return: false after printing the error.
  */
 bool lowermnt_begin(const char *mountpoint, bool read_only)
 {
@@ -489,7 +490,10 @@ bool lowermnt_begin(const char *mountpoint, bool read_only)
 	int fd;
 
 	place.target = realpath(mountpoint, NULL);
-	/* Keeps it mounted: else we would mount the device on our own. */
+	/*
+	 * An open descriptor prevents an unmount: otherwise the device could be mounted
+	 * alone.
+	 */
 	fd = place.target ? open(place.target, O_RDONLY | O_DIRECTORY |
 					       O_CLOEXEC) : -1;
 	if (fd < 0) {
@@ -506,7 +510,7 @@ bool lowermnt_begin(const char *mountpoint, bool read_only)
 	return ok;
 }
 
-/* Return: whether the lower filesystem is on the mount point. */
+/* Return: whether the lower filesystem is mounted on the mount point. */
 static bool is_mounted(void)
 {
 	struct statx stx;
@@ -519,11 +523,11 @@ static bool is_mounted(void)
 }
 
 /**
- * lowermnt_end - end what lowermnt_begin() began
+ * lowermnt_end - undo lowermnt_begin()
  *
- * It is unmounted when this returns, so that files can be switched again.
+ * Unmounts before it returns, so that files can be switched again.
  *
- * Return: false, after saying so, if somebody still uses it.
+ * Return: false, after printing a warning, if the mount is still in use.
  */
 bool lowermnt_end(void)
 {
@@ -541,7 +545,7 @@ bool lowermnt_end(void)
 			break;
 	}
 	if (!free)
-		warnx("%s: somebody outside still uses the lower filesystem: no switches",
+		warnx("%s: the lower filesystem is still in use: files cannot be switched",
 		      name_shown(place.target));
 	return free;
 }

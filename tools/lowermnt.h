@@ -1,7 +1,5 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The lower filesystem in place of daxstack, in a mount namespace of our own.
- */
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Mount the lower filesystem in place of daxstack, in a private mount namespace. */
 #ifndef LOWERMNT_H
 #define LOWERMNT_H
 

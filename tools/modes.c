@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The list of modes that 'daxstack save' writes and 'daxstack restore' reads; the
- * manual page of daxstack-save describes it.
+ * The list of modes that 'daxstack save' writes and 'daxstack restore' reads;
+ * daxstack-save(1) describes it.
  *
  *	# daxstack modes 1
  *	dax directory db
@@ -37,9 +37,8 @@ void modes_put_end(void)
 }
 
 /*
- * Characters of two or three bytes that terminals obey, or that turn the
- * direction of what is written after them: U+0080 to U+009F, U+061C, U+200E,
- * U+200F, U+2028 to U+202E, U+2066 to U+2069.
+ * Characters of two or three bytes that control terminals or change the direction of
+ * text: U+0080 to U+009F, U+061C, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069.
  */
 static bool is_control(const char *s, size_t len)
 {
@@ -56,7 +55,7 @@ static bool is_control(const char *s, size_t len)
 	return c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9;
 }
 
-/* How many bytes at @s may be as they are, 0 if the first must not. */
+/* Number of bytes at @s that need no escape, 0 if the first needs one. */
 static size_t plain(const char *s, bool first)
 {
 	size_t len = name_utf8_len(s);
@@ -65,7 +64,7 @@ static size_t plain(const char *s, bool first)
 		return is_control(s, len) ? 0 : len;
 	if (!len || *s < ' ' || *s == '\\' || *s == 0x7f)
 		return 0;
-	/* Editors take blanks from the end of a line. */
+	/* Editors strip blanks at the end of a line. */
 	if (*s == ' ' && (first || !s[1]))
 		return 0;
 	return 1;
@@ -89,7 +88,7 @@ static void put_name(const char *name)
 
 /**
  * modes_put - print a line of a list
- * @entry: what it says
+ * @entry: the file and its mode
  */
 void modes_put(const struct mode_entry *entry)
 {
@@ -100,10 +99,10 @@ void modes_put(const struct mode_entry *entry)
 }
 
 /**
- * modes_check_header - is this the first line of a list?
- * @line: without its end
+ * modes_check_header - check the first line of a list
+ * @line: without its newline
  *
- * Return: NULL if it is, else what is wrong.
+ * Return: NULL if it is valid, else the error.
  */
 const char *modes_check_header(const char *line)
 {
@@ -121,7 +120,7 @@ static bool is_octal(char c)
 	return c >= '0' && c <= '7';
 }
 
-/* In place. Return: false if there is a backslash that is none of ours. */
+/* Decode \ooo in place. Return: false after any other use of a backslash. */
 static bool unescape(char *name)
 {
 	char *to = name;
@@ -146,7 +145,7 @@ static bool unescape(char *name)
 	return true;
 }
 
-/* Takes the word @word and a blank from the front of @line. */
+/* Consume @word and a blank at the front of @line. */
 static bool take(char **line, const char *word)
 {
 	size_t len = strlen(word);
@@ -158,9 +157,9 @@ static bool take(char **line, const char *word)
 }
 
 /**
- * modes_parse - take a line of a list apart
- * @line: without its end; is changed
- * @entry: filled in of MODES_ENTRY; points into @line
+ * modes_parse - parse a line of a list
+ * @line: without its newline; modified
+ * @entry: filled in for MODES_ENTRY; points into @line
  */
 enum modes_line modes_parse(char *line, struct mode_entry *entry)
 {

@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What 'daxstack save' and 'daxstack restore' share: the list of modes (modes.c),
- * and names that lead nowhere but down from a directory (beneath.c).
+ * Shared by 'daxstack save' and 'daxstack restore': the list of modes (modes.c), and
+ * path lookup below a directory (resolver.c).
  */
 #ifndef MODES_H
 #define MODES_H
@@ -15,7 +15,7 @@
 /**
  * struct mode_entry - a line of a list
  * @mode: DAXSTACK_DAX or DAXSTACK_CACHED
- * @directory: it is one, and @mode what new files in it inherit
+ * @directory: a directory, whose new files inherit @mode
  * @name: any bytes
  */
 struct mode_entry {
@@ -27,7 +27,7 @@ struct mode_entry {
 enum modes_line {
 	MODES_ENTRY,
 	MODES_COMMENT,
-	MODES_END,	/* of a list that is whole */
+	MODES_END,	/* last line of a complete list */
 	MODES_WRONG,
 };
 
@@ -39,15 +39,15 @@ const char *modes_check_header(const char *line);
 enum modes_line modes_parse(char *line, struct mode_entry *entry);
 
 /**
- * struct beneath - a directory, below which names are looked up
+ * struct resolver - a directory below which paths are looked up
  * @root: the directory
- * @anywhere: names may begin with a slash, or have ".." in them
- * @dir: where the last name was found, -1 at first
- * @dir_name: how that was called
- * @dir_id: of it
- * @stays: it is on a daxstack mount, which is not left
+ * @anywhere: allow absolute paths and ".."
+ * @dir: directory of the last path, -1 at first
+ * @dir_name: its name
+ * @dir_id: its identity
+ * @stays: @dir is on a daxstack mount, which the lookup does not leave
  */
-struct beneath {
+struct resolver {
 	int root;
 	bool anywhere;
 	int dir;
@@ -56,11 +56,11 @@ struct beneath {
 	bool stays;
 };
 
-bool beneath_open(struct beneath *beneath, const char *root);
-const char *beneath_forbids(const struct beneath *beneath, const char *name);
-int beneath_look(struct beneath *beneath, const char *name,
-		 struct file_id *id);
-const char *beneath_why(int error);
-void beneath_close(struct beneath *beneath);
+bool resolver_open(struct resolver *resolver, const char *root);
+const char *resolver_forbids(const struct resolver *resolver, const char *name);
+int resolver_look(struct resolver *resolver, const char *name,
+		  struct file_id *id);
+const char *resolver_error(int error);
+void resolver_close(struct resolver *resolver);
 
 #endif /* MODES_H */

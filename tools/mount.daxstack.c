@@ -1,8 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * mount.daxstack: what mount(8) calls for the type daxstack. libmount does the
- * mount, with all that belongs to it; here the type of the lower filesystem is found
- * out, and it is told in words what is wrong.
+ * mount.daxstack: called by mount(8) for the type daxstack. libmount makes the mount;
+ * this program finds the type of the lower filesystem and explains errors.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -20,7 +19,7 @@
 #include "mountwhy.h"
 #include "tool.h"
 
-/* Kept of what the kernel says. */
+/* Limit of the kernel messages that are kept. */
 #define LINES_MAX	16
 
 static const char help[] =
@@ -33,32 +32,32 @@ static const char help[] =
 "PARTLABEL=, or a directory of a mounted ext4 or XFS.\n"
 "\n"
 "Options:\n"
-"  -f            do all but the mount itself\n"
-"  -N NAMESPACE  in this mount namespace: a process, or a file\n"
+"  -f            do everything except the mount\n"
+"  -N NAMESPACE  mount in this namespace: a process, or a file\n"
 "  -n            do not write to /run/mount/utab\n"
-"  -o OPTIONS    mount options, by commas; those that are not daxstack's go to the\n"
-"                lower filesystem\n"
-"  -r, -w        read-only, or not\n"
+"  -o OPTIONS    mount options, separated by commas; options that daxstack does\n"
+"                not know go to the lower filesystem\n"
+"  -r, -w        mount read-only, or writable\n"
 "  -s            accepted, without effect\n"
-"  -v            say what is done\n"
+"  -v            print what is done\n"
 "  -h, --help    show this\n"
 "  -V, --version show the version\n"
 "\n"
-"Exit status: 0 mounted (where nothing can be switched stderr says why), 1 wrong use\n"
-"or not permitted, 2 system error, 32 the mount failed; as of mount(8).\n"
+"Exit status: as of mount(8): 0 mounted (if switching is off, stderr says why), 1 wrong\n"
+"usage or not permitted, 2 system error, 32 the mount failed.\n"
 "\n"
 "Example:\n"
 "  mount -t daxstack -o noatime,errors=remount-ro LABEL=db /srv/db\n";
 
 /**
- * struct request - what is to be mounted
- * @spec: the source as it was given
- * @target: where
- * @options: of -o, and what is added to them
+ * struct request - the mount to make
+ * @spec: the source as given
+ * @target: the mount point
+ * @options: of -o, and those added
  * @namespace: of -N, or NULL
  * @fake: do not mount
  * @no_mtab: do not write to utab
- * @verbose: say what is done
+ * @verbose: print what is done
  */
 struct request {
 	const char *spec;
@@ -80,7 +79,7 @@ static int bad_option(char **argv)
 {
 	const char name[] = { '-', optopt, 0 };
 
-	say("'%s' is no option, or lacks its value",
+	say("'%s' is not an option, or lacks its value",
 	    shown(optopt ? name : argv[optind - 1]));
 	return try_help();
 }
@@ -113,7 +112,7 @@ static char *option_value(const struct request *req, const char *name)
 	return strndup(value, len);
 }
 
-/* Return: 0 to go on, or an exit status + 1. */
+/* Return: 0 to continue, or an exit status + 1. */
 static int parse(int argc, char **argv, struct request *req)
 {
 	static const struct option options[] = {
@@ -150,7 +149,7 @@ static int parse(int argc, char **argv, struct request *req)
 				no_memory();
 			break;
 		case 't':
-			/* A subtype says nothing to us. */
+			/* The subtype is ignored. */
 			break;
 		case 'N':
 			req->namespace = optarg;
@@ -166,7 +165,7 @@ static int parse(int argc, char **argv, struct request *req)
 		}
 	}
 	if (argc - optind != 2) {
-		say("a source and a directory are needed");
+		say("source or directory missing");
 		return 1 + try_help();
 	}
 	req->spec = argv[optind];
@@ -174,7 +173,7 @@ static int parse(int argc, char **argv, struct request *req)
 	return 0;
 }
 
-/* So that the kernel need not try one type after the other. */
+/* Add lower=TYPE, so that the kernel need not try all types. */
 static void add_lower(struct request *req, const char *source)
 {
 	struct device_content content;
@@ -196,7 +195,7 @@ static struct libmnt_context *prepare(const struct request *req)
 	if (!context)
 		no_memory();
 	mnt_context_disable_helpers(context, 1);
-	/* mount(8) has read fstab. */
+	/* mount(8) has already read fstab. */
 	mnt_context_set_optsmode(context, MNT_OMODE_NOTAB);
 	mnt_context_enable_fake(context, req->fake);
 	mnt_context_disable_mtab(context, req->no_mtab);
@@ -221,13 +220,13 @@ static void add_line(char **lines, char *line)
 		free(line);
 }
 
-/* What libmount has read from the context of the kernel, where it does. */
+/* Add messages that libmount has read from the kernel's mount context, in versions that do. */
 static void add_messages(struct libmnt_context *context, char **lines)
 {
 #ifdef HAVE_MNT_MESGS
 	char **message = mnt_context_get_mesgs(context);
 
-	/* "e daxstack: ..." */
+	/* Format: "e daxstack: ..." */
 	for (; message && *message; message++)
 		if (strlen(*message) > 2)
 			add_line(lines, strdup(*message + 2) ?: "");
@@ -249,7 +248,7 @@ static void add_kmsg(int kmsg, const char *source, char **lines)
 		add_line(lines, line);
 }
 
-/* What libmount itself has against it. */
+/* Print the error of libmount itself. */
 static int refused(struct libmnt_context *context, const struct request *req,
 		   int err)
 {
@@ -259,14 +258,14 @@ static int refused(struct libmnt_context *context, const struct request *req,
 	if (status == MNT_EX_SUCCESS)
 		return status;
 	if (err == -MNT_ERR_NOSOURCE)
-		say("%s: there is no such device; 'blkid' lists those that are there",
+		say("%s: no such device; 'blkid' lists the devices",
 		    shown(req->spec));
 	else
 		say("%s: %s", shown(req->target), shown(text));
 	return status;
 }
 
-/* The mount was tried. Return: the exit status. */
+/* The mount system call was made. Return: the exit status. */
 static int tell(struct libmnt_context *context, const struct request *req,
 		const char *source, int kmsg, int err)
 {
@@ -287,7 +286,7 @@ static int tell(struct libmnt_context *context, const struct request *req,
 	add_kmsg(kmsg, source, lines);
 	mnt_context_switch_target_ns(context);
 	if (try.err) {
-		/* nofail, and there is no such device */
+		/* With nofail, a missing device is not an error. */
 		if (status != MNT_EX_SUCCESS)
 			why_failed(&try);
 		return status;
@@ -301,7 +300,7 @@ static int tell(struct libmnt_context *context, const struct request *req,
 	return status;
 }
 
-/* For nofail: whether the kernel has daxstack or not. */
+/* For nofail: independent of whether the kernel has daxstack. */
 static bool is_absent(const char *source)
 {
 	struct stat st;
@@ -309,7 +308,7 @@ static bool is_absent(const char *source)
 	return !source || (stat(source, &st) && errno == ENOENT);
 }
 
-/* For -N, as mount(8) takes it: a process, or a file. */
+/* As in mount(8): -N takes a process or a file. */
 static bool set_namespace(struct libmnt_context *context, const char *name)
 {
 	bool is_process = *name && !name[strspn(name, "0123456789")];
@@ -331,13 +330,13 @@ static int do_mount(struct request *req)
 	int kmsg, err, status;
 	char *source;
 
-	/* A tag that is not found, libmount complains of. */
+	/* If a tag is not found, libmount reports it. */
 	source = mnt_resolve_spec(req->spec, NULL);
 	if (source)
 		add_lower(req, source);
 	context = prepare(req);
 	if (mnt_context_is_restricted(context)) {
-		say("only root can mount daxstack: this program is not setuid");
+		say("only root can mount daxstack: mount.daxstack is not setuid");
 		advise("with 'user' in fstab: mount -i %s", shown(req->target));
 		return MNT_EX_USAGE;
 	}
@@ -352,7 +351,7 @@ static int do_mount(struct request *req)
 	}
 	kmsg = kmsg_begin();
 	err = mnt_context_mount(context);
-	/* Of what was not mounted, there is nothing more to tell. */
+	/* A mount that was not made needs no explanation. */
 	if (req->fake && !err)
 		status = MNT_EX_SUCCESS;
 	else if (!mnt_context_syscall_called(context))

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mounts in the mount namespaces of all processes that may be looked at. A mount that
- * only an open file still holds (umount -l) is in none.
+ * Mounts in the mount namespaces of all visible processes. A mount that only an open
+ * file keeps alive (umount -l) is in none of them.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -16,9 +16,9 @@
 #include "who.h"
 
 /**
- * struct spaces - the namespaces that were seen
- * @numbers: of them
- * @nr: how many
+ * struct spaces - the namespaces visited so far
+ * @numbers: their inode numbers
+ * @nr: number of @numbers
  */
 struct spaces {
 	uint64_t *numbers;
@@ -74,8 +74,8 @@ static void visit_process(struct spaces *seen, const char *pid,
 }
 
 /**
- * mounts_visit - go through all mount namespaces
- * @visit: called for each, our own first
+ * mounts_visit - visit all mount namespaces
+ * @visit: called for each, starting with the caller's own
  * @data: for @visit
  */
 void mounts_visit(void (*visit)(const struct mount_space *space, void *data),
@@ -158,7 +158,10 @@ static void look_at(struct who *who, const struct mount_space *space,
 		return;
 	}
 	note_policy(who, fs);
-	/* Of a device all were asked about; those elsewhere are not known here. */
+	/*
+	 * An operand that is a device selects all its mounts here; mounts in other
+	 * namespaces are extra.
+	 */
 	if (!who_is_asked(who, id) || !space->own)
 		add_mount(who, space, fs, "device");
 }
@@ -174,8 +177,9 @@ static void find_in(const struct mount_space *space, void *data)
 }
 
 /**
- * mounts_find - mounts of what was asked about, and of the lower filesystem
- * @who: @asked is filled in
+ * mounts_find - find mounts of the filesystems asked about, and of their lower
+ * filesystems
+ * @who: with @asked filled in
  */
 void mounts_find(struct who *who)
 {

@@ -1,8 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Why a mount failed, or why nothing can be switched on it: in words, with what to
- * do about it. The kernel has the last word on both; it is looked afterwards what
- * it may have meant.
+ * Explain why a mount failed, or why no file can be switched on it, and what to do. The
+ * kernel decides both; this looks for its reasons afterwards.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -26,7 +25,7 @@ static const char *const reason_names[] = {
 };
 
 /**
- * say - a line of what is wrong, to stderr
+ * say - print an error to stderr
  * @fmt: as for printf, without a newline
  */
 void say(const char *fmt, ...)
@@ -41,7 +40,7 @@ void say(const char *fmt, ...)
 }
 
 /**
- * advise - a line of what to do about it, to stderr
+ * advise - print what to do about an error to stderr
  * @fmt: as for printf, without a newline
  */
 void advise(const char *fmt, ...)
@@ -56,10 +55,10 @@ void advise(const char *fmt, ...)
 }
 
 /**
- * shown - a name for messages
+ * shown - escape a name for messages
  * @name: any bytes
  *
- * Return: as name_shown(); lives as long as the program.
+ * Return: as name_shown(), but never freed.
  */
 char *shown(const char *name)
 {
@@ -69,7 +68,7 @@ char *shown(const char *name)
 /* --- The module. */
 
 /**
- * module_missing - does the kernel not know daxstack?
+ * module_missing - whether the kernel lacks daxstack
  */
 bool module_missing(void)
 {
@@ -86,7 +85,7 @@ bool module_missing(void)
 	return !found;
 }
 
-/* What modprobe says to stderr, its first line. */
+/* Run modprobe and read the first line of its output. */
 static void run_modprobe(char *line, size_t size)
 {
 	static char *const argv[] = { "modprobe", "daxstack", NULL };
@@ -131,14 +130,14 @@ static void why_no_module(void)
 		       "the key that it was signed with, see mokutil(1)");
 	else
 		advise("install the package daxstack-dkms and "
-		       "linux-headers-%s; 'dkms status' tells for which "
+		       "linux-headers-%s; 'dkms status' shows for which "
 		       "kernels it was built",
 		       uts.release);
 }
 
 /* --- Mounts that failed. */
 
-/* Does any line have @text? */
+/* Return: the first kernel message with @text in it, or NULL. */
 static const char *line_with(const struct mount_try *try, const char *text)
 {
 	char **line;
@@ -154,10 +153,10 @@ static void say_lines(const struct mount_try *try)
 	char **line;
 
 	for (line = try->lines; *line; line++)
-		advise("the kernel says: %s", shown(*line));
+		advise("kernel message: %s", shown(*line));
 }
 
-/* The mount point is not there, or not a directory. */
+/* The mount point is missing, or not a directory. */
 static bool why_target(const struct mount_try *try)
 {
 	struct stat st;
@@ -180,27 +179,27 @@ static void why_devdax(const struct mount_try *try, dev_t dev)
 	struct device_memory memory;
 
 	device_memory(dev, false, &memory);
-	say("%s is a character device: it holds no filesystem",
+	say("%s is a character device: it cannot hold a filesystem",
 	    shown(try->source));
 	if (memory.mode != DEVICE_DEVDAX)
 		return;
-	advise("%s is in devdax mode; for a block device with DAX (this destroys what is on it):",
+	advise("%s is in devdax mode; for a block device with DAX (this destroys its data):",
 	       shown(memory.name));
 	advise("ndctl create-namespace -f -e %s -m fsdax", shown(memory.name));
 }
 
-/* The source is neither a block device nor a directory, or is not there. */
+/* The source is missing, or neither a block device nor a directory. */
 static bool why_source(const struct mount_try *try, struct stat *st)
 {
 	if (stat(try->source, st)) {
 		if (errno == ENOENT || errno == ENOTDIR)
-			say("%s: there is no such device or directory",
+			say("%s: no such device or directory",
 			    shown(try->source));
 		else
 			say("%s: %s", shown(try->source), strerror(errno));
 		if (!strncmp(try->source, "/dev/pmem", 9))
 			advise("'ndctl list -N' shows the namespaces; to "
-			       "make one: ndctl create-namespace -m fsdax");
+			       "create one: ndctl create-namespace -m fsdax");
 		return true;
 	}
 	if (S_ISBLK(st->st_mode) || S_ISDIR(st->st_mode))
@@ -217,11 +216,11 @@ static bool why_source(const struct mount_try *try, struct stat *st)
 
 static void advise_mkfs(const char *source)
 {
-	advise("to make one (this destroys what is on it): mkfs.ext4 -b 4096 %s, or mkfs.xfs %s",
+	advise("to create one (this destroys its data): mkfs.ext4 -b 4096 %s, or mkfs.xfs %s",
 	       shown(source), shown(source));
 }
 
-/* What is on the device is not what daxstack can be mounted on. */
+/* daxstack cannot be mounted on the content of the device. */
 static bool why_content(const struct mount_try *try,
 			const struct device_content *content)
 {
@@ -232,26 +231,26 @@ static bool why_content(const struct mount_try *try,
 		say("%s cannot be read: %s", source, strerror(content->err));
 		return true;
 	case DEVICE_NOTHING:
-		say("%s: no filesystem there", source);
+		say("%s: no filesystem found", source);
 		advise_mkfs(try->source);
 		return true;
 	case DEVICE_SEVERAL:
-		say("%s has marks of more than one filesystem", source);
-		advise("'wipefs %s' lists them, and removes those that are left over",
+		say("%s has signatures of more than one filesystem", source);
+		advise("'wipefs %s' lists them, and can remove stale ones",
 		       source);
 		return true;
 	case DEVICE_SOMETHING:
 		break;
 	}
 	if (!content->lower) {
-		say("%s holds %s: daxstack works on ext4 and XFS", source,
+		say("%s holds %s: daxstack supports ext4 and XFS only", source,
 		    shown(content->type));
 		return true;
 	}
 	if (try->lower && strcmp(try->lower, content->lower)) {
-		say("%s holds %s, and lower=%s was given", source, content->type,
+		say("%s holds %s, but lower=%s was given", source, content->type,
 		    shown(try->lower));
-		advise("leave lower= out: it is found out");
+		advise("omit lower=: the type is detected");
 		return true;
 	}
 	return false;
@@ -269,8 +268,8 @@ static bool why_busy(const struct mount_try *try, const struct stat *st)
 		    shown(mount.target));
 		if (!strcmp(mount.target, try->target))
 			return true;
-		advise("a second mount has to have the same options; to "
-		       "change them: mount -o remount,... %s",
+		advise("a second mount needs the same options; to change "
+		       "them: mount -o remount,... %s",
 		       shown(mount.target));
 		say_lines(try);
 		return true;
@@ -278,21 +277,21 @@ static bool why_busy(const struct mount_try *try, const struct stat *st)
 	if (device_mounted(dev, NULL, NULL, &mount)) {
 		say("%s is already mounted at %s as %s, with options of its own",
 		    source, shown(mount.target), shown(mount.type));
-		advise("umount %s, or leave the options to that mount",
+		advise("umount %s, or omit the options",
 		       shown(mount.target));
 		say_lines(try);
 		return true;
 	}
 	if (S_ISBLK(st->st_mode) &&
 	    device_holder(st->st_rdev, holder, sizeof(holder))) {
-		say("%s is in use: %s is made of it", source, shown(holder));
+		say("%s is in use by the device %s", source, shown(holder));
 		advise("mount /dev/%s", shown(holder));
 		return true;
 	}
 	return false;
 }
 
-/* "ext4: Unknown parameter 'nonsense'" and the like. */
+/* Kernel messages such as "ext4: Unknown parameter 'nonsense'". */
 static bool why_option(const struct mount_try *try)
 {
 	static const char *const marks[] = { "Unknown parameter '",
@@ -306,7 +305,7 @@ static bool why_option(const struct mount_try *try)
 			continue;
 		name = strstr(line, marks[i]) + strlen(marks[i]);
 		if (marks[i][0] == 'B')
-			say("option %.*s has a value that it cannot have",
+			say("option %.*s has an invalid value",
 			    (int)strcspn(name, "'\""), name);
 		else
 			say("unknown option '%.*s': neither daxstack nor %s has it",
@@ -324,14 +323,14 @@ static bool why_version(const struct mount_try *try,
 {
 	if (!content->version || content->version >= 5)
 		return false;
-	say("%s holds XFS of version %u, which this kernel does not mount",
+	say("%s holds XFS of version %u, which this kernel does not support",
 	    shown(try->source), content->version);
-	advise("save what is on it, and make it anew (this destroys it): mkfs.xfs %s",
+	advise("save its data, then create it anew (this destroys the data): mkfs.xfs %s",
 	       shown(try->source));
 	return true;
 }
 
-/* Words for what is left. */
+/* The remaining errors. */
 static void why_errno(const struct mount_try *try)
 {
 	const char *source = shown(try->source);
@@ -351,7 +350,7 @@ static void why_errno(const struct mount_try *try)
 		say("%s: not permitted: only root can mount daxstack", source);
 		break;
 	default:
-		say("%s: cannot be %s %s: %s", source,
+		say("%s: not %s %s: %s", source,
 		    try->remount ? "remounted at" : "mounted at",
 		    shown(try->target), strerror(try->err));
 	}
@@ -363,13 +362,13 @@ static bool why_type(const struct mount_try *try,
 {
 	if (try->err != ENODEV)
 		return false;
-	say("this kernel has no module %s, which is what %s holds",
+	say("this kernel has no module %s for the filesystem on %s",
 	    content->lower, shown(try->source));
 	return true;
 }
 
 /**
- * why_failed - tell why a mount failed
+ * why_failed - explain why a mount failed
  * @try: the mount
  */
 void why_failed(const struct mount_try *try)
@@ -396,9 +395,9 @@ void why_failed(const struct mount_try *try)
 	why_errno(try);
 }
 
-/* --- Mounts on which nothing can be switched. */
+/* --- Mounts without switching. */
 
-/* By the mount's directory in sysfs. Return: a reason, or -1 if it is not there. */
+/* Read the reason from sysfs. Return: a reason, or -1 if the mount is not found. */
 static int reason_of(const char *kernel_name)
 {
 	char path[320], name[64] = "";
@@ -419,7 +418,7 @@ static int reason_of(const char *kernel_name)
 	return -1;
 }
 
-/* By what the kernel said when it was mounted. */
+/* Find the reason in the kernel message of the mount. */
 static int reason_said(const struct mount_try *try)
 {
 	const char *line = line_with(try, "switching is off: ");
@@ -435,7 +434,7 @@ static int reason_said(const struct mount_try *try)
 
 static void advise_anew(const char *how, const char *source)
 {
-	advise("to change that, make it anew (this destroys what is on it): %s %s",
+	advise("to change that, create the filesystem anew (this destroys its data): %s %s",
 	       how, shown(source));
 }
 
@@ -449,20 +448,20 @@ static void off_no_dax(const struct mount_try *try, dev_t dev)
 	case DEVICE_RAW:
 	case DEVICE_SECTOR:
 		advise("%s is a namespace in %s mode; DAX needs fsdax mode "
-		       "(this destroys what is on it):",
+		       "(this destroys its data):",
 		       shown(try->source), device_mode_name(memory.mode));
 		advise("umount %s; ndctl create-namespace -f -e %s -m fsdax",
 		       shown(try->target), shown(memory.name));
 		break;
 	case DEVICE_FSDAX:
 		if (memory.partition)
-			advise("the partition does not begin and end at a "
-			       "multiple of the page size");
+			advise("the partition is not aligned to the page size, "
+			       "at its beginning or end");
 		else
-			advise("the kernel gives no DAX on it, see dmesg(1)");
+			advise("the kernel does not support DAX on it, see dmesg(1)");
 		break;
 	default:
-		advise("%s is no persistent memory, or is device-mapper on "
+		advise("%s is not persistent memory, or is device-mapper on "
 		       "something without DAX; use a namespace in fsdax "
 		       "mode: ndctl create-namespace -m fsdax",
 		       shown(try->source));
@@ -478,7 +477,7 @@ static void off_shared(const struct mount_try *try, dev_t dev)
 		       shown(mount.target), shown(mount.type),
 		       shown(mount.target));
 	else
-		advise("in another mount namespace, or held by an open file: see 'daxstack who %s'",
+		advise("in another mount namespace, or by an open file: see 'daxstack who %s'",
 		       shown(try->target));
 }
 
@@ -493,7 +492,7 @@ static void off_anew(const struct mount_try *try,
 		    try->source);
 }
 
-/* What to do about a reason. */
+/* Print the remedy for a reason. */
 static void off_advice(const struct mount_try *try, int reason, dev_t dev)
 {
 	struct device_content content;
@@ -520,11 +519,11 @@ static void off_advice(const struct mount_try *try, int reason, dev_t dev)
 		off_shared(try, dev);
 		break;
 	case DAXSTACK_REASON_KERNEL:
-		advise("see README, and 'modinfo daxstack'");
+		advise("see README and 'modinfo daxstack'");
 		break;
 	case DAXSTACK_REASON_NO_PROBE:
-		advise("is it full, or its root directory append-only? It is "
-		       "tried again at the next switch");
+		advise("is it full, or its root directory append-only? The "
+		       "next switch checks again");
 		break;
 	default:
 		break;
@@ -539,10 +538,10 @@ static bool is_read_only(const char *target)
 }
 
 /**
- * why_off - tell if nothing can be switched on a mount, and why
- * @try: a mount that worked
+ * why_off - if no file can be switched on a mount, explain why
+ * @try: a successful mount
  *
- * What was asked for by an option is no news.
+ * Prints nothing about reasons that an option asked for.
  */
 void why_off(const struct mount_try *try)
 {

@@ -1,18 +1,18 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 #ifndef MOUNTWHY_H
 #define MOUNTWHY_H
 
 #include <stdbool.h>
 
 /**
- * struct mount_try - a mount that was tried
- * @source: what is mounted, a path
- * @target: where
- * @lower: the type that was asked for by lower=, or NULL
- * @err: errno of the system call, 0 if it worked
- * @remount: it was to be changed
+ * struct mount_try - an attempt to mount
+ * @source: path of the source
+ * @target: mount point
+ * @lower: type given by lower=, or NULL
+ * @err: errno of the system call, 0 on success
+ * @remount: a remount
  * @dax: dax= was given
- * @lines: what the kernel said, ends with NULL
+ * @lines: kernel messages; NULL-terminated
  */
 struct mount_try {
 	const char *source;

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Names of files, as they are shown. Their owners chose them: they may have
- * line ends in them, and what terminals obey.
+ * Escape file names for output. Their owners choose them: they may contain newlines and
+ * control sequences for terminals.
  */
 #include <err.h>
 #include <stdio.h>
@@ -12,28 +12,28 @@
 
 #include "tool.h"
 
-/* Longer ones are shown without their middle. */
+/* Limit; longer names are abbreviated in the middle. */
 #define SHOWN_MAX	4096
 #define ELLIPSIS	"[...]"
 
-/* Marks that turn the direction of what is written after them. */
+/* Characters that change the direction of the text after them. */
 static bool is_direction_mark(wchar_t c)
 {
 	return c == 0x061c || (c >= 0x200e && c <= 0x200f) ||
 		(c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-/* How many bytes at @s a terminal may get as they are, 0 if the first must not. */
+/* Number of bytes at @s that need no escape, 0 if the first needs one. */
 static size_t harmless(const char *s, size_t len)
 {
 	mbstate_t state = { 0 };
 	wchar_t c;
 	size_t n;
 
-	/* What is escaped is told from what looks like it. */
+	/* Escape a backslash before x, so that it differs from an escape. */
 	if (s[0] == '\\' && len > 1 && s[1] == 'x')
 		return 0;
-	/* In all locales, and quick. */
+	/* ASCII is printable in all locales. */
 	if (s[0] >= ' ' && s[0] <= '~')
 		return 1;
 	n = mbrtowc(&c, s, len, &state);
@@ -59,11 +59,11 @@ static char *show(char *to, const char *s, size_t len)
 }
 
 /**
- * name_shown - a name for messages, in one line and harmless to terminals
+ * name_shown - escape a name for messages, in one line
  * @name: any bytes
  *
- * What the locale has no printable character for, and a backslash before an x,
- * becomes \xHH for each byte: as in tables of libsmartcols.
+ * Bytes that are not printable in the locale, and a backslash before an x, become \xHH,
+ * as in tables of libsmartcols.
  *
  * Return: the text, valid until the next call.
  */
@@ -83,9 +83,9 @@ const char *name_shown(const char *name)
 }
 
 /**
- * name_cell - a name for tables: as name_shown(), whole however long it is
+ * name_cell - escape a name for tables: as name_shown(), but never abbreviated
  * @name: any bytes
- * @width: set to the columns that it takes
+ * @width: set to its width in columns
  *
  * Return: allocated.
  */
@@ -98,7 +98,7 @@ char *name_cell(const char *name, size_t *width)
 	char *cell;
 	size_t n;
 
-	/* Most are. */
+	/* Most names consist of these. */
 	for (s = name; *s >= ' ' && *s <= '~' && *s != '\\'; s++)
 		;
 	cell = malloc((*s ? 4 : 1) * len + 1);
@@ -116,7 +116,7 @@ char *name_cell(const char *name, size_t *width)
 			++*width;
 			continue;
 		}
-		/* It is a printable character: see harmless(). */
+		/* A printable character, see harmless(). */
 		n = mbrtowc(&c, s, strlen(s), &state);
 		if (n == (size_t)-1 || n == (size_t)-2 || !n)
 			break;
@@ -126,10 +126,10 @@ char *name_cell(const char *name, size_t *width)
 }
 
 /**
- * name_utf8_len - how many bytes are one character in UTF-8?
+ * name_utf8_len - length of the first character in UTF-8
  * @name: any bytes
  *
- * Return: of the first character, 0 if it is none.
+ * Return: bytes, 0 if it is not valid UTF-8.
  */
 size_t name_utf8_len(const char *name)
 {
@@ -154,11 +154,12 @@ size_t name_utf8_len(const char *name)
 }
 
 /**
- * name_utf8 - a name as UTF-8
+ * name_utf8 - convert a name to UTF-8
  * @name: any bytes
- * @exact: set to whether it is one already
+ * @exact: set to whether it is valid UTF-8 already
  *
  * Bytes that belong to no character become U+FFFD.
+ *
  * Return: allocated.
  */
 char *name_utf8(const char *name, bool *exact)
@@ -185,7 +186,7 @@ char *name_utf8(const char *name, bool *exact)
 }
 
 /**
- * name_hex - a name as hexadecimal digits, two for each byte
+ * name_hex - convert a name to hexadecimal, two digits per byte
  * @name: any bytes
  *
  * Return: allocated.

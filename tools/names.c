@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack set: which files, by the command line and by --files-from.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack set: the files to switch, from the command line and from --files-from. */
 #include <err.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -11,12 +9,12 @@
 #include "tool.h"
 
 /**
- * names_open - have names read from a file, after those of the command line
+ * names_open - read names from a file, after those of the command line
  * @names: with @next set
- * @file: its name, "-" for standard input
- * @null: a name ends with a NUL there, not with a line end
+ * @file: name of the file, "-" for standard input
+ * @null: names in it end with NUL instead of a newline
  *
- * Return: false if it cannot be opened, which was told.
+ * Return: false if it cannot be opened; the error was printed.
  */
 bool names_open(struct names *names, const char *file, bool null)
 {
@@ -42,7 +40,7 @@ static const char *read_name(struct names *names)
 
 	errno = 0;
 	len = getdelim(&names->buf, &names->size, names->end, names->from);
-	/* A signal may have cut the name. */
+	/* A signal may have truncated the name. */
 	if (signals_ended())
 		return NULL;
 	if (ferror(names->from))
@@ -52,12 +50,12 @@ static const char *read_name(struct names *names)
 	if (names->buf[len - 1] == names->end)
 		names->buf[--len] = 0;
 	if (strlen(names->buf) != (size_t)len)
-		return failed(names, "NUL in a name: names that end with it need --null");
+		return failed(names, "NUL in a name: use --null for names that end with NUL");
 	return names->buf;
 }
 
 /**
- * names_next - the next name
+ * names_next - get the next name
  * @names: the names
  *
  * Return: NULL after the last one, or when a signal ends the program.
@@ -73,7 +71,7 @@ const char *names_next(struct names *names)
 
 /**
  * names_close - free what names_next() allocated
- * @names: not used again
+ * @names: not usable afterwards
  */
 void names_close(struct names *names)
 {

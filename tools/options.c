@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack set, restore: the options that both have.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack set, restore: their common options. */
 #include <limits.h>
 #include <string.h>
 
@@ -9,8 +7,8 @@
 #include "tool.h"
 
 /*
- * Decimal seconds to milliseconds, rounded up so that little is not nothing.
- * Not strtod(): it takes nan, hex, signs and the locale's decimal point.
+ * Convert decimal seconds to milliseconds, rounded up so that a small value is not 0.
+ * Not strtod(): it accepts nan, hex, signs and the locale's decimal point.
  */
 static bool parse_seconds(const char *s, int *ms)
 {
@@ -42,12 +40,12 @@ static bool parse_seconds(const char *s, int *ms)
 }
 
 /**
- * set_timeout - take the value of --timeout
- * @opt: where it goes
- * @title: the command
- * @value: as it was typed
+ * set_timeout - parse the value of --timeout
+ * @opt: filled in
+ * @title: name of the command
+ * @value: from the command line
  *
- * Return: false if it is none, which was told.
+ * Return: false if it is invalid; the error was printed.
  */
 bool set_timeout(struct set_options *opt, const char *title, const char *value)
 {
@@ -58,17 +56,17 @@ bool set_timeout(struct set_options *opt, const char *title, const char *value)
 	if (parse_seconds(value, &opt->timeout_ms))
 		return true;
 	tool_usage_error(title,
-			 "'%s' is no timeout: seconds from 0 to 2147483.647, or inf",
+			 "'%s' is not a timeout: use seconds from 0 to 2147483.647, or inf",
 			 name_shown(value));
 	return false;
 }
 
 /**
- * set_check - do the options go together?
+ * set_check - check for options that exclude each other
  * @opt: the command line
- * @title: the command
+ * @title: name of the command
  *
- * Return: TOOL_OK, or TOOL_USAGE, which was told.
+ * Return: TOOL_OK, or TOOL_USAGE after printing the error.
  */
 int set_check(const struct set_options *opt, const char *title)
 {

@@ -1,8 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * A process, by its directory in /proc. Once that is open, what is looked up in it
- * belongs to that process: nothing is found when it has ended, even if its number is
- * another's by then.
+ * Access to a process by its directory in /proc. Once the directory is open, lookups in
+ * it refer to that process: they fail after its end, even if its process ID is reused.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -16,9 +15,9 @@
 
 /**
  * process_open - open the directory of a process
- * @pid: its number, or "self"
+ * @pid: process ID, or "self"
  *
- * Return: a descriptor, or -1 if there is none.
+ * Return: a descriptor, or -1 if there is no such process.
  */
 int process_open(const char *pid)
 {
@@ -29,11 +28,11 @@ int process_open(const char *pid)
 }
 
 /**
- * process_read - all of a file in /proc
- * @dir: directory that it is in
- * @name: of the file
+ * process_read - read a file in /proc
+ * @dir: its directory
+ * @name: its name
  *
- * Return: its text, allocated, or NULL with errno.
+ * Return: its content, allocated, or NULL with errno.
  */
 char *process_read(int dir, const char *name)
 {
@@ -60,10 +59,11 @@ char *process_read(int dir, const char *name)
 }
 
 /**
- * process_command - the name that a process goes by
+ * process_command - name of a process
  * @proc: its directory
  *
- * It chooses that itself: any bytes.
+ * The process can set its name to any bytes.
+ *
  * Return: allocated.
  */
 char *process_command(int proc)
@@ -82,13 +82,13 @@ char *process_command(int proc)
 }
 
 /**
- * process_uid - whose process it is
+ * process_uid - owner of a process
  * @proc: its directory
  * @uid: filled in
  */
 bool process_uid(int proc, uid_t *uid)
 {
-	/* In the first line is the name, in which the kernel escapes line ends. */
+	/* The first line has the name, in which the kernel escapes newlines. */
 	char *text = process_read(proc, "status");
 	const char *line = text ? strstr(text, "\nUid:") : NULL;
 	bool found = line && sscanf(line, "\nUid: %u", uid) == 1;

@@ -1,15 +1,20 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack set: how far it is, in one line on a terminal's standard error.
+ * daxstack set, restore, calibrate: a progress bar in one line of the terminal on
+ * standard error:
  *
  *	[##############......................] 4990/10001  49%  refused 3
  *
- * and, while a large file takes long, how far that is, as
+ * while a large file takes long, with the progress on that file:
  *
  *	[####..........................] 4990/10001  49%  refused 3  unsharing 12%
  *
- * There is one terminal, and so one bar. Whoever prints a line calls
- * progress_hide() before; the bar comes back when it is next due.
+ * and for a known duration, the elapsed time:
+ *
+ *	[##############......................] 12/30 s  40%
+ *
+ * There is one terminal and therefore one bar. Call progress_hide() before printing a
+ * line; the bar reappears when it is next due.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,24 +26,25 @@
 #include "set.h"
 
 enum {
-	COLUMNS_DEFAULT = 80,	/* of a terminal that does not tell */
+	COLUMNS_DEFAULT = 80,	/* if the terminal does not report its width */
 	COLUMNS_MAX = 256,
-	BAR_MIN = 10,		/* narrower, the numbers alone say more */
+	BAR_MIN = 10,		/* below this width, print only the numbers */
 	BAR_MAX = 50,
 	PERIOD_MS = 100,
 };
 
 static struct {
 	bool on;
-	bool stdout_too;		/* that is a terminal as well */
-	bool counting;			/* how many there are is not known yet */
+	bool stdout_too;		/* stdout is a terminal as well */
+	bool counting;			/* the total is not known yet */
+	bool timed;			/* progress in seconds */
 	unsigned long long total;
 	unsigned long long done;
 	unsigned long long refused;
-	unsigned long long part_done;	/* of a file */
-	unsigned long long part_total;	/* 0: there is no part to tell of */
-	long long due_ms;		/* when it may be drawn again */
-	int shown;			/* columns that it takes now */
+	unsigned long long part_done;	/* progress on one file */
+	unsigned long long part_total;	/* 0: no progress on one file */
+	long long due_ms;		/* time of the next update */
+	int shown;			/* columns in use */
 } bar;
 
 static long long now_ms(void)
@@ -49,7 +55,7 @@ static long long now_ms(void)
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Asked each time: a window can be resized. */
+/* Asked each time, because windows can be resized. */
 static int usable_columns(void)
 {
 	struct winsize size = { .ws_col = 0 };
@@ -59,13 +65,13 @@ static int usable_columns(void)
 	columns = size.ws_col ? size.ws_col : COLUMNS_DEFAULT;
 	if (columns > COLUMNS_MAX)
 		columns = COLUMNS_MAX;
-	/* Many terminals wrap when the last column is written. */
+	/* Many terminals wrap after the last column. */
 	return columns - 1;
 }
 
 static void put(const char *text, size_t len)
 {
-	/* A terminal that is gone is no error: nothing depends on it. */
+	/* The terminal may vanish: stop, nothing depends on it. */
 	if (write(STDERR_FILENO, text, len) < 0 && errno != EINTR)
 		bar.on = false;
 }
@@ -83,13 +89,16 @@ static unsigned long long percent(void)
 	return percent_of(bar.done, bar.total);
 }
 
-/* Fills in the numbers, or as much of them as @columns hold. */
+/* Format the numbers to fit into @columns, shortened if necessary. */
 static int numbers(char *line, int columns)
 {
 	int len;
 
 	if (bar.counting)
 		len = snprintf(line, COLUMNS_MAX, "counting %llu", bar.done);
+	else if (bar.timed)
+		len = snprintf(line, COLUMNS_MAX, "%llu/%llu s  %llu%%",
+			       bar.done, bar.total, percent());
 	else
 		len = snprintf(line, COLUMNS_MAX,
 			       "%llu/%llu  %llu%%  refused %llu", bar.done,
@@ -102,7 +111,7 @@ static int numbers(char *line, int columns)
 	return len > columns ? 0 : len;
 }
 
-/* Puts a bar of @width columns before the numbers. */
+/* Insert a bar of @width columns before the numbers. */
 static int add_bar(char *line, int len, int width)
 {
 	int inside = width - strlen("[] ");
@@ -129,7 +138,7 @@ static void draw(void)
 	if (len && !bar.counting && width >= BAR_MIN)
 		len = add_bar(line + 1, len, width);
 
-	/* What is left of a longer line before. */
+	/* Overwrite the rest of a longer line. */
 	rest = bar.shown > len ? bar.shown - len : 0;
 	if (rest > columns - len)
 		rest = columns - len;
@@ -140,13 +149,12 @@ static void draw(void)
 }
 
 /**
- * progress_begin - show the progress from now on, if there is a terminal
+ * progress_begin - start the bar, if standard error is a terminal
  *
- * First comes the counting: each progress_step() is one more, until
+ * Starts in counting mode: each progress_step() adds one to the total, until
  * progress_counted().
  *
- * Return: whether standard error is a terminal. Else nothing is shown, and
- * counting is not worth it.
+ * Return: whether there is a terminal; if not, counting is unnecessary.
  */
 bool progress_begin(void)
 {
@@ -159,7 +167,7 @@ bool progress_begin(void)
 }
 
 /**
- * progress_counted - what was counted is the total; now it is done
+ * progress_counted - end counting mode: the count is the total, and work begins
  */
 void progress_counted(void)
 {
@@ -168,13 +176,30 @@ void progress_counted(void)
 	bar.counting = false;
 	bar.total = bar.done;
 	bar.done = 0;
-	/* At once: the first file may take long. */
+	/* Draw at once: the first file may take long. */
 	draw();
 }
 
 /**
- * progress_step - one more is done
- * @refused: in vain
+ * progress_seconds - show elapsed time instead of files
+ * @done: seconds elapsed
+ * @total: seconds in total
+ */
+void progress_seconds(unsigned int done, unsigned int total)
+{
+	if (!bar.on)
+		return;
+	bar.counting = false;
+	bar.timed = true;
+	bar.done = done;
+	bar.total = total;
+	if (now_ms() >= bar.due_ms)
+		draw();
+}
+
+/**
+ * progress_step - one more file is done
+ * @refused: it was refused
  */
 void progress_step(bool refused)
 {
@@ -182,7 +207,7 @@ void progress_step(bool refused)
 		return;
 	bar.done++;
 	bar.refused += refused;
-	/* Files that came meanwhile. */
+	/* Files were created meanwhile. */
 	if (!bar.counting && bar.total < bar.done)
 		bar.total = bar.done;
 	if (now_ms() >= bar.due_ms)
@@ -190,9 +215,9 @@ void progress_step(bool refused)
 }
 
 /**
- * progress_part - how far is what takes long with one file?
+ * progress_part - show progress on a single file
  * @done: in any unit
- * @total: in the same; 0 when it is done
+ * @total: in the same unit; 0 at the end
  */
 void progress_part(unsigned long long done, unsigned long long total)
 {
@@ -205,9 +230,8 @@ void progress_part(unsigned long long done, unsigned long long total)
 }
 
 /**
- * progress_hide - clear the line, for something else to be printed there
- * @stream: where that is printed: stderr, or stdout, which need not be the
- *	terminal
+ * progress_hide - clear the line before other output
+ * @stream: where that goes: stderr, or stdout, which need not be the terminal
  */
 void progress_hide(FILE *stream)
 {
@@ -227,7 +251,7 @@ void progress_hide(FILE *stream)
 }
 
 /**
- * progress_end - show the end, and clear the line for good
+ * progress_end - show the final state, and remove the bar
  */
 void progress_end(void)
 {

@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * The words for what the kernel says of a file.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* Names and texts of modes and of reasons for refusals. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +7,7 @@
 #include "daxstack.h"
 #include "tool.h"
 
-/* By number: the enum is made from the same list. */
+/* Indexed by enum daxstack_reason, which is generated from the same list. */
 static const char *const reason_texts[] = {
 #define REASON_TEXT_(name, err, text) text,
 	DAXSTACK_REASONS(REASON_TEXT_)
@@ -26,7 +24,7 @@ static const int reason_errors[] = {
 };
 
 /**
- * mode_name - a mode as it is typed and shown
+ * mode_name - name of a mode, for input and output
  * @mode: DAXSTACK_DAX or DAXSTACK_CACHED
  */
 const char *mode_name(unsigned int mode)
@@ -35,7 +33,7 @@ const char *mode_name(unsigned int mode)
 }
 
 /**
- * reason_text - a reason in words
+ * reason_text - text of a reason
  * @reason: enum daxstack_reason
  *
  * Return: the text, valid until the next call; NULL for DAXSTACK_REASON_NONE.
@@ -54,7 +52,7 @@ const char *reason_text(unsigned int reason)
 }
 
 /**
- * reason_name - a reason as it is called in daxstack.h and in sysfs
+ * reason_name - name of a reason, as in daxstack.h and in sysfs
  * @reason: enum daxstack_reason
  *
  * Return: NULL if the module is newer than this program.
@@ -65,10 +63,10 @@ const char *reason_name(unsigned int reason)
 }
 
 /**
- * reason_by_name - what reason_name() makes a name of
+ * reason_by_name - inverse of reason_name()
  * @name: the name
  *
- * Return: enum daxstack_reason, DAXSTACK_REASON_COUNT for one that is not known.
+ * Return: enum daxstack_reason, DAXSTACK_REASON_COUNT if unknown.
  */
 unsigned int reason_by_name(const char *name)
 {
@@ -81,7 +79,7 @@ unsigned int reason_by_name(const char *name)
 }
 
 /**
- * reason_error - the errno that a reason comes with
+ * reason_error - errno of a reason
  * @reason: enum daxstack_reason
  */
 int reason_error(unsigned int reason)
@@ -91,7 +89,7 @@ int reason_error(unsigned int reason)
 }
 
 /**
- * reason_status - the exit status that goes with a reason
+ * reason_status - exit status of a reason
  * @reason: enum daxstack_reason
  *
  * Return: enum tool_status: TOOL_BUSY if the reason may pass.

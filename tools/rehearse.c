@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack set --dry-run: what would come of a file or directory, as far as it
- * can be told without trying. Nothing is changed: no lease is broken, no count of
- * refusals goes up, nothing is written to the kernel's log.
+ * daxstack set --dry-run: predict the result for a file or directory without side
+ * effects: no lease is broken, no count of refusals changes, nothing is written to the
+ * kernel's log.
  */
 #include <err.h>
 #include <errno.h>
@@ -31,10 +31,7 @@ static struct set_result refused_for(const struct set_options *opt,
 			     errnos[reason] : EOPNOTSUPP);
 }
 
-/*
- * Who may switch a file may open it in this way: the kernel asks the same, also
- * of mounts whose owners are mapped.
- */
+/* O_NOATIME needs the same permission as a switch, including on idmapped mounts. */
 static bool owns(int fd, const struct file_id *id)
 {
 	int again = file_open_as(fd, id, O_RDONLY | O_NOATIME);
@@ -57,7 +54,7 @@ static void say(const char *path, const char *what)
 	printf("%s: %s\n", name_shown(path), what);
 }
 
-/* What is the same already is told by --verbose alone. */
+/* Files already in the mode are reported by --verbose only. */
 static void say_already(const struct set_options *opt, const char *path,
 			const char *what)
 {
@@ -77,7 +74,7 @@ static void say_switch(const struct set_options *opt, const char *path,
 		       mode_name(!opt->mode), mode_name(opt->mode));
 	if (shared)
 		snprintf(what + len, sizeof(what) - len,
-			 ", when %llu KiB are unshared", shared >> 10);
+			 ", after unsharing %llu KiB", shared >> 10);
 	say(path, what);
 }
 
@@ -89,7 +86,7 @@ static void say_deferred(const struct set_options *opt, const char *path,
 	if (opt->quiet || opt->json)
 		return;
 	snprintf(what, sizeof(what),
-		 "flag would be set for %s, to act when the file is next loaded: %s",
+		 "flag would be set for %s, effective when the file is next loaded: %s",
 		 mode_name(opt->mode), why);
 	say(path, what);
 }
@@ -101,7 +98,7 @@ static struct set_result would_switch(const struct set_options *opt,
 	unsigned long long shared = 0;
 	const char *space = NULL;
 
-	/* ext4 has nothing that is shared. */
+	/* ext4 cannot share blocks. */
 	if (opt->mode == DAXSTACK_DAX &&
 	    (opt->unshare || unshare_is_needed()) &&
 	    !unshare_shared(fd, &shared) && shared) {
@@ -170,15 +167,15 @@ static struct set_result of_directory(const struct set_options *opt,
 }
 
 /**
- * rehearse - tell what would come of a file or directory
+ * rehearse - predict the result for a file or directory
  * @opt: the command line
- * @path: how to call it in messages
+ * @path: name of the file in messages
  * @look: descriptor of file_look(), on a daxstack mount
- * @id: what that told; file_has_ioctls()
- * @opened: as of apply()
+ * @id: filled in by file_look(), with file_has_ioctls()
+ * @opened: as for apply()
  *
- * Pinned pages, calls and writeback that go on, and errors of the lower
- * filesystem are only found by an attempt.
+ * Only an attempt finds pinned pages, calls and writeback in progress, and errors of
+ * the lower filesystem.
  */
 struct set_result rehearse(const struct set_options *opt, const char *path,
 			   int look, const struct file_id *id, int *opened)

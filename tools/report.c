@@ -1,9 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack set --json: what came of each file, an object in a line.
+ * daxstack set --json: print the result for each file, an object per line.
  *
- * Each is printed when it is known: memory does not grow with the number of
- * files, and what was done is told also where a signal ends the command.
+ * Each result is printed immediately, so that memory does not grow with the number of
+ * files, and so that completed work is reported if a signal ends the command.
  */
 #include <err.h>
 #include <stdio.h>
@@ -33,7 +33,7 @@ static const char *outcome_name(const struct set_options *opt,
 }
 
 /**
- * report_begin - begin the JSON, if it is wanted
+ * report_begin - print the beginning of the JSON, if requested
  * @opt: the command line
  */
 void report_begin(const struct set_options *opt)
@@ -45,12 +45,12 @@ void report_begin(const struct set_options *opt)
 }
 
 /**
- * report - print what came of a file as JSON, if that is wanted
+ * report - print the result for a file as JSON, if requested
  * @opt: the command line
- * @path: its name
- * @result: what came of it
+ * @path: name of the file
+ * @result: the result
  *
- * In ASCII: names may have characters in them that a terminal obeys.
+ * In ASCII: names may contain control sequences for terminals.
  */
 void report(const struct set_options *opt, const char *path,
 	    const struct set_result *result)
@@ -84,14 +84,14 @@ void report(const struct set_options *opt, const char *path,
 		errx(TOOL_FAILED, "JSON: out of memory");
 	progress_hide(stdout);
 	printf("%s\n      %s", reported++ ? "," : "", line);
-	/* The next one may take long. */
+	/* The next file may take long. */
 	fflush(stdout);
 	free(line);
 	json_decref(object);
 }
 
 /**
- * report_end - end the JSON, if it is wanted
+ * report_end - print the end of the JSON, if requested
  * @opt: the command line
  */
 void report_end(const struct set_options *opt)

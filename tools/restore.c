@@ -1,11 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack restore: bring files to the modes that daxstack save listed.
+ * daxstack restore: bring files to the modes listed by daxstack save.
  *
- * The tree may belong to users who put links into it, and root restores it. So
- * names are looked up below one directory, without symbolic links; and a file
- * that has other names as well is left alone where somebody else than its owner
- * may have put this one there.
+ * root may restore a tree of a user who plants links in it. So paths are looked up
+ * below one directory without symbolic links, and a file with several names is skipped
+ * if a user other than its owner may have created this name.
  */
 #include <err.h>
 #include <errno.h>
@@ -24,34 +23,34 @@
 static const char restore_help[] =
 "Usage: daxstack restore [OPTION]... [LIST]\n"
 "\n"
-"Bring files to the modes, and the flags of directories to what they were, when\n"
-"'daxstack save' printed LIST. Without LIST, or if it is -, standard input is\n"
-"read. Files that are in their mode already are left alone; those that are not\n"
-"there any more are told of, and the rest is done. Ends with a summary, as\n"
-"'daxstack set --recursive'.\n"
+"Bring files to the modes, and flags of directories to the state, that 'daxstack\n"
+"save' recorded in LIST. Without LIST, or if it is -, read standard input. Files\n"
+"already in their mode are left alone; missing files are reported, and the rest\n"
+"is done. Ends with a summary, as 'daxstack set --recursive'.\n"
 "\n"
-"No symbolic link is followed, and nothing that is mounted in the tree entered.\n"
+"No symbolic link is followed, and no mount point below DIR is crossed.\n"
 "\n"
-"  -C, --directory DIR        names are in DIR [the working directory]\n"
-"  -P, --absolute-names       take names that begin with a slash, or have '..' in\n"
-"                             them, as well\n"
-"  -H, --hard-links           switch files that have several names as well where\n"
-"                             others than their owner, root and the caller may\n"
-"                             change the directory\n"
+"\n"
+"  -C, --directory DIR        look up names in DIR [the working directory]\n"
+"  -P, --absolute-names       accept names that begin with a slash or contain\n"
+"                             '..'\n"
+"  -H, --hard-links           also switch files with several names if the\n"
+"                             directory is writable by others than their owner,\n"
+"                             root and the caller\n"
 "  -t, --timeout SECONDS|inf  as of 'daxstack set', for each file [0]\n"
-"  -n, --dry-run              tell what would be done and what would be refused;\n"
-"                             change nothing\n"
+"  -n, --dry-run              report what would be done and what would be\n"
+"                             refused; change nothing\n"
 "  -J, --json                 print JSON, an object for each file\n"
-"  -q, --quiet                do not complain about files, only set the exit\n"
+"  -q, --quiet                do not report errors of files, only set the exit\n"
 "                             status; no summary\n"
-"  -v, --verbose              say what was done\n"
+"  -v, --verbose              report what was done\n"
 "  -h, --help                 show this\n"
 "\n"
 "Exit status, the highest that applies:\n"
 "  0   everything is as listed, or will be when it is next loaded\n"
 "  1   a file was refused for a reason that may pass: try again\n"
-"  2   a file was refused for a lasting reason, or is not there; or LIST could\n"
-"      not be read, or not to its end\n"
+"  2   a file was refused for a lasting reason, or is missing; or LIST could not\n"
+"      be read, or is incomplete\n"
 "  64  wrong usage, nothing was done\n"
 "  74  writing to standard output failed\n"
 "\n"
@@ -61,30 +60,30 @@ static const char restore_help[] =
 "  daxstack restore -C /mnt/y db.modes\n";
 
 #define HARD_LINK_TEXT							\
-	"it has other names, and others than its owner may change the"	\
+	"it has other names, and other users than its owner may change the"	\
 	" directory (see --hard-links)"
 
 /**
- * struct restore - what is done
+ * struct restore - state of the command
  * @opt: the command line
- * @beneath: where the names are
- * @hard_links: files with several names, too
- * @list: is read
- * @list_name: what it is called
- * @line_nr: of the line at hand
- * @whole: its last line was seen
- * @tally: what came of it
- * @status: the worst so far
+ * @resolver: where to look up names
+ * @hard_links: also switch files with several names
+ * @list: the list
+ * @list_name: its name
+ * @line_nr: number of the current line
+ * @whole: the last line was read
+ * @summary: summary of the results
+ * @status: the worst status so far
  */
 struct restore {
 	struct set_options opt;
-	struct beneath beneath;
+	struct resolver resolver;
 	bool hard_links;
 	FILE *list;
 	const char *list_name;
 	unsigned long line_nr;
 	bool whole;
-	struct tally tally;
+	struct summary summary;
 	int status;
 };
 
@@ -99,13 +98,14 @@ static void list_wrong(struct restore *restore, const char *why)
 }
 
 /*
- * Could somebody have put the name of another's file there? Who owns neither
- * the file nor a directory that only its owner may change cannot.
+ * Could another user have created this name for the file? Yes, if others than the owner
+ * may write to the directory, or if the owner of the directory is neither root nor the
+ * owner of the file nor the caller.
  */
 static bool is_put_there(const struct restore *restore,
 			 const struct file_id *id)
 {
-	const struct file_id *dir = &restore->beneath.dir_id;
+	const struct file_id *dir = &restore->resolver.dir_id;
 
 	if (!S_ISREG(id->mode) || id->links < 2 || restore->hard_links)
 		return false;
@@ -123,8 +123,8 @@ static const char *forbids(const struct restore *restore, int look,
 	if (!file_has_ioctls(id))
 		return reason_text(DAXSTACK_REASON_NOT_REGULAR);
 	if (!S_ISDIR(id->mode) == directory)
-		return directory ? "it was a directory, and is a file" :
-				   "it was a file, and is a directory";
+		return directory ? "it was a directory, and is a file now" :
+				   "it was a file, and is a directory now";
 	if (is_put_there(restore, id))
 		return HARD_LINK_TEXT;
 	return NULL;
@@ -136,14 +136,14 @@ static struct set_result restore_entry(struct restore *restore,
 	const struct set_options *opt = &restore->opt;
 	struct set_result result;
 	struct file_id id;
-	const char *why = beneath_forbids(&restore->beneath, entry->name);
+	const char *why = resolver_forbids(&restore->resolver, entry->name);
 	int look;
 
 	if (why)
 		return apply_failed(opt, entry->name, why, 0);
-	look = beneath_look(&restore->beneath, entry->name, &id);
+	look = resolver_look(&restore->resolver, entry->name, &id);
 	if (look < 0)
-		return apply_failed(opt, entry->name, beneath_why(-look),
+		return apply_failed(opt, entry->name, resolver_error(-look),
 				    -look);
 	why = forbids(restore, look, &id, entry->directory);
 	if (why)
@@ -164,7 +164,7 @@ static void restore_line(struct restore *restore, char *line)
 		restore->opt.mode = entry.mode;
 		result = restore_entry(restore, &entry);
 		report(&restore->opt, entry.name, &result);
-		tally_add(&restore->tally, &result);
+		summary_add(&restore->summary, &result);
 		restore->status = tool_worse(restore->status, result.status);
 		progress_step(result.outcome == SET_REFUSED);
 		break;
@@ -179,24 +179,24 @@ static void restore_line(struct restore *restore, char *line)
 	}
 }
 
-/* Return: the next line, without its end; NULL if there is none. */
+/* Return: the next line, without its newline; NULL if there is none. */
 static char *read_line(struct restore *restore, char **buf, size_t *size)
 {
 	ssize_t len = getline(buf, size, restore->list);
 
-	/* A signal may have cut the line. */
+	/* A signal may have truncated the line. */
 	if (signals_ended() || len < 0)
 		return NULL;
 	restore->line_nr++;
 	if (len && (*buf)[len - 1] == '\n')
 		(*buf)[--len] = 0;
-	/* No name is empty: so this is no entry. */
+	/* A NUL in the line: make it invalid. */
 	if (strlen(*buf) != (size_t)len)
 		**buf = '?';
 	return *buf;
 }
 
-/* The list once before, for the progress to know how long it is. */
+/* Count the lines for the progress bar, if the list is seekable. */
 static void count_lines(FILE *list)
 {
 	long start = ftell(list);
@@ -226,13 +226,13 @@ static void restore_lines(struct restore *restore)
 	if (ferror(restore->list) && !signals_ended())
 		list_wrong(restore, strerror(errno));
 	else if (!why && !restore->whole && !signals_ended())
-		list_wrong(restore, "the list ends without '# end': it may have been cut off");
+		list_wrong(restore, "the list ends without '# end': it may be truncated");
 	free(buf);
 }
 
 static int run(struct restore *restore, const char *root)
 {
-	if (!beneath_open(&restore->beneath, root))
+	if (!resolver_open(&restore->resolver, root))
 		return TOOL_FAILED;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signals_catch();
@@ -243,12 +243,12 @@ static int run(struct restore *restore, const char *root)
 	progress_end();
 	report_end(&restore->opt);
 	if (!restore->opt.quiet && !restore->opt.json) {
-		tally_print(&restore->tally, &restore->opt);
+		summary_print(&restore->summary, &restore->opt);
 		if (signals_ended())
 			puts("interrupted: the rest was not tried");
 	}
-	tally_free(&restore->tally);
-	beneath_close(&restore->beneath);
+	summary_free(&restore->summary);
+	resolver_close(&restore->resolver);
 	return restore->status;
 }
 
@@ -282,7 +282,7 @@ static int restore_run(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	/* Of many files, where else the lower filesystem is, is not told for each. */
+	/* As for a tree, do not repeat remedies for each file. */
 	struct restore restore = {
 		.opt = { .restores = true, .recursive = true },
 		.list_name = "-",
@@ -300,7 +300,7 @@ static int restore_run(int argc, char **argv)
 			root = optarg;
 			break;
 		case 'P':
-			restore.beneath.anywhere = true;
+			restore.resolver.anywhere = true;
 			break;
 		case 'H':
 			restore.hard_links = true;
@@ -338,7 +338,7 @@ static int restore_run(int argc, char **argv)
 
 const struct tool_command restore_command = {
 	.name = "restore",
-	.summary = "switch files to the modes that save has printed",
+	.summary = "switch files to the modes printed by save",
 	.title = "daxstack restore",
 	.help = restore_help,
 	.run = restore_run,

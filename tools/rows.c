@@ -1,9 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack status: a line for each file.
+ * daxstack status: print a line for each file.
  *
- * The table looks as libsmartcols prints it, which takes 30,000 instructions for
- * each line: more than it takes to switch a file.
+ * The table has the format of libsmartcols. libsmartcols itself takes 30,000
+ * instructions per line, more than a switch of a file.
  */
 #include <err.h>
 #include <stdio.h>
@@ -30,15 +30,15 @@ static const struct {
 	[REASON]   = { "REASON", false },
 };
 
-/* A number of 64 bits, and the end. */
+/* Digits of a 64-bit number, and the NUL. */
 #define NUMBER_MAX	21
 
 /**
- * struct line - a line for people
- * @file: the name as it is shown
- * @size: of that, in bytes
- * @width: of that, in columns of the terminal
- * @flag: -1: not known
+ * struct line - a line of the table
+ * @file: the escaped name
+ * @size: of @file, in bytes
+ * @width: of @file, in columns of the terminal
+ * @flag: -1: unknown
  * @row: the rest
  */
 struct line {
@@ -67,7 +67,7 @@ static void add_line(struct rows *rows, const struct row *row)
 	};
 	line->file = name_cell(row->file, &line->width);
 	line->size = strlen(line->file);
-	/* Of a newer module it is put together anew for each. */
+	/* reason_text() reuses its buffer for unknown reasons: copy. */
 	line->row.reason = row->reason ? strdup(row->reason) : NULL;
 	if (row->reason && !line->row.reason)
 		err(TOOL_FAILED, "table");
@@ -86,10 +86,10 @@ static const char *number(uint64_t value, char *buf)
 }
 
 /**
- * struct cell - what is in a column of a line
+ * struct cell - a cell of the table
  * @text: the text
- * @size: of that, in bytes
- * @width: of that, in columns of the terminal
+ * @size: of @text, in bytes
+ * @width: of @text, in columns of the terminal
  * @buf: for numbers
  */
 struct cell {
@@ -117,7 +117,7 @@ static void put_number(struct cell *cell, const struct row *row, uint64_t value)
 	cell->width = cell->size;
 }
 
-/* What is in the cells. All but names is ASCII. */
+/* Fill in the cells. All except names are ASCII. */
 static void fill(const struct line *line, struct cell *cells)
 {
 	const struct row *row = &line->row;
@@ -139,8 +139,8 @@ static void fill(const struct line *line, struct cell *cells)
 }
 
 /*
- * Prints @cells. The last column is as wide as what is in it. Putting a line
- * together takes less than calling stdio for each of its parts.
+ * Print a line. The last column is not padded. Composing the line in a buffer is faster
+ * than calling stdio for each part.
  */
 static void print_cells(const struct cell *cells, const size_t *widths,
 			char *buf)
@@ -168,7 +168,7 @@ static void print_cells(const struct cell *cells, const size_t *widths,
 	fwrite_unlocked(buf, 1, to - buf, stdout);
 }
 
-/* @sizes: as @widths, in bytes. */
+/* Widen the columns to fit @cells. @sizes: as @widths, in bytes. */
 static void widen(const struct cell *cells, size_t *widths, size_t *sizes)
 {
 	int i;
@@ -201,7 +201,7 @@ static void print_table(const struct rows *rows)
 		fill(&rows->lines[i], cells);
 		widen(cells, widths, sizes);
 	}
-	/* With the blank or the line end after each. */
+	/* Each cell is followed by a blank or a newline. */
 	for (i = 0; i < COLUMNS; i++)
 		longest += sizes[i] + widths[i] + 1;
 	buf = malloc(longest);
@@ -219,8 +219,8 @@ static void print_table(const struct rows *rows)
 /* --- As JSON. */
 
 /*
- * Objects are printed as they come, as print_json() prints them: an array of
- * jansson's takes memory for each, and more time than all else.
+ * Objects are printed one by one, in the format of print_json(). A jansson array would
+ * take memory for each, and most of the time.
  */
 
 static void print_string(const char *text)
@@ -228,7 +228,7 @@ static void print_string(const char *text)
 	const char *s;
 	json_t *string;
 
-	/* What most are is the same in JSON. */
+	/* Most strings need no escapes. */
 	for (s = text; *s >= ' ' && *s <= '~' && *s != '"' && *s != '\\'; s++)
 		;
 	if (!*s) {
@@ -238,7 +238,7 @@ static void print_string(const char *text)
 		return;
 	}
 	string = json_new(json_string(text));
-	/* An error of stdout is found by rows_print(). */
+	/* rows_print() reports errors of stdout. */
 	json_dumpf(string, stdout, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 	json_decref(string);
 }
@@ -292,10 +292,10 @@ static void print_object(struct rows *rows, const struct row *row)
 }
 
 /**
- * rows_begin - begin to collect
+ * rows_begin - start the output
  * @rows: filled in
- * @json: as JSON
- * @noheadings: for people, without headings
+ * @json: print JSON
+ * @noheadings: print a table without headings
  */
 void rows_begin(struct rows *rows, bool json, bool noheadings)
 {
@@ -307,7 +307,7 @@ void rows_begin(struct rows *rows, bool json, bool noheadings)
 /**
  * rows_add - add a line
  * @rows: of rows_begin()
- * @row: what is in it
+ * @row: the content
  */
 void rows_add(struct rows *rows, const struct row *row)
 {
@@ -318,10 +318,10 @@ void rows_add(struct rows *rows, const struct row *row)
 }
 
 /**
- * rows_print - print all, and free it
- * @rows: not used again
+ * rows_print - print everything, and free it
+ * @rows: not usable afterwards
  *
- * Return: true if that failed.
+ * Return: true on failure.
  */
 bool rows_print(struct rows *rows)
 {

@@ -1,9 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * daxstack save: list the modes of files, for daxstack restore.
  *
- * What is listed is FS_XFLAG_DAX, the mode in which a file is loaded next time:
- * so the lower filesystem alone can be listed as well.
+ * The list has FS_XFLAG_DAX, the mode in which a file is loaded next, so a lower
+ * filesystem without daxstack can be listed as well.
  */
 #include <dirent.h>
 #include <err.h>
@@ -26,21 +26,21 @@ static const char save_help[] =
 "Usage: daxstack save [OPTION]... PATH... > LIST\n"
 "\n"
 "Print a list of the modes of files and of the flags of directories, for\n"
-"'daxstack restore': copies made by cp, rsync and tar do not have them. A PATH\n"
-"may be on a daxstack mount, or on ext4 or XFS alone. The mode listed is the one\n"
-"in which the file is loaded next time (FS_XFLAG_DAX).\n"
+"'daxstack restore': cp, rsync and tar do not preserve them. A PATH may be on a\n"
+"daxstack mount, or on ext4 or XFS alone. The mode listed is the one in which the\n"
+"file is loaded next (FS_XFLAG_DAX).\n"
 "\n"
 "  -R, --recursive       also everything below each PATH that is a directory, on\n"
 "                        the same filesystem. Symbolic links are not followed\n"
-"  -C, --directory DIR   a PATH is in DIR [the working directory]\n"
-"  -P, --absolute-names  leave names as they are; else a slash at the front of a\n"
-"                        PATH is taken away, and '..' in it is refused\n"
+"  -C, --directory DIR   look up PATHs in DIR [the working directory]\n"
+"  -P, --absolute-names  keep names as they are; otherwise leading slashes of a\n"
+"                        PATH are removed, and '..' in it is refused\n"
 "  -h, --help            show this\n"
 "\n"
 "Exit status, the highest that applies:\n"
 "  0   everything is listed\n"
 "  1   a file is not listed for a reason that may pass: try again\n"
-"  2   a file is not listed, or is only listed in part\n"
+"  2   a file is not listed, or a directory only in part\n"
 "  64  wrong usage\n"
 "  74  writing to standard output failed\n"
 "\n"
@@ -50,14 +50,14 @@ static const char save_help[] =
 "  daxstack restore -C /mnt/y db.modes\n";
 
 /**
- * struct saver - what is done
- * @beneath: where the operands are
- * @recursive: what is below them, too
- * @cut: slashes were taken away, which was told
- * @status: the worst so far
+ * struct saver - state of the command
+ * @resolver: where to look up operands
+ * @recursive: also list everything below them
+ * @cut: a warning about removed slashes was printed
+ * @status: the worst status so far
  */
 struct saver {
-	struct beneath beneath;
+	struct resolver resolver;
 	bool recursive;
 	bool cut;
 	int status;
@@ -74,7 +74,7 @@ static const char *without_front(const struct saver *saver, const char *path)
 {
 	const char *name = path;
 
-	if (saver->beneath.anywhere)
+	if (saver->resolver.anywhere)
 		return path;
 	name += strspn(name, "/");
 	while (!strncmp(name, "./", 2)) {
@@ -95,7 +95,7 @@ static int save_file(struct saver *saver, const char *path, int look,
 	struct fsxattr fsx;
 	int fd;
 
-	/* To look at a file must not cost others their leases. */
+	/* Do not break leases of other processes. */
 	fd = S_ISREG(id->mode) && file_is_leased(id) ? -EWOULDBLOCK :
 						       file_open(look, id);
 	if (fd == -EWOULDBLOCK) {
@@ -110,7 +110,7 @@ static int save_file(struct saver *saver, const char *path, int look,
 	}
 	if (ioctl(fd, FS_IOC_FSGETXATTR, &fsx) < 0) {
 		failed(saver, path, errno == ENOTTY || errno == EOPNOTSUPP ?
-		       "files of this filesystem have no modes" :
+		       "the filesystem does not support modes of files" :
 		       strerror(errno), TOOL_FAILED);
 		return fd;
 	}
@@ -130,7 +130,7 @@ static int save_entry(struct walk *walk, int dir, const char *name,
 	if (type != DT_REG && type != DT_DIR && type != DT_UNKNOWN)
 		return -1;
 	look = file_look(dir, name, O_NOFOLLOW, &id);
-	/* Removed since its name was read. */
+	/* The file was removed after its name was read. */
 	if (look == -ENOENT)
 		return -1;
 	if (look < 0) {
@@ -156,7 +156,7 @@ static void say_cut(struct saver *saver)
 {
 	if (saver->cut)
 		return;
-	warnx("the slash at the front of names is left out: restore with -C /");
+	warnx("leading slashes of names are removed: restore with -C /");
 	saver->cut = true;
 }
 
@@ -170,17 +170,17 @@ static void save_operand(struct saver *saver, const char *path)
 	struct file_id id;
 	int look, fd;
 
-	/* What restore would not take is told here already. */
-	if (*path == '/' && !saver->beneath.anywhere)
+	/* Refuse now what restore would refuse. */
+	if (*path == '/' && !saver->resolver.anywhere)
 		say_cut(saver);
-	why = beneath_forbids(&saver->beneath, path + strspn(path, "/"));
+	why = resolver_forbids(&saver->resolver, path + strspn(path, "/"));
 	if (why || !*path) {
 		failed(saver, path, why ?: strerror(ENOENT), TOOL_FAILED);
 		return;
 	}
-	look = beneath_look(&saver->beneath, path, &id);
+	look = resolver_look(&saver->resolver, path, &id);
 	if (look < 0) {
-		failed(saver, path, beneath_why(-look), TOOL_FAILED);
+		failed(saver, path, resolver_error(-look), TOOL_FAILED);
 		return;
 	}
 	if (!file_has_ioctls(&id)) {
@@ -200,16 +200,16 @@ static void save_operand(struct saver *saver, const char *path)
 static int save_paths(struct saver *saver, char *const *paths,
 		      const char *root)
 {
-	if (!beneath_open(&saver->beneath, root))
+	if (!resolver_open(&saver->resolver, root))
 		return TOOL_FAILED;
 	signals_catch();
 	modes_put_header();
 	while (*paths && !signals_ended())
 		save_operand(saver, *paths++);
-	/* Else whoever reads it sees that it is not whole. */
+	/* After an interruption, the missing last line marks the list as incomplete. */
 	if (!signals_ended())
 		modes_put_end();
-	beneath_close(&saver->beneath);
+	resolver_close(&saver->resolver);
 	return saver->status;
 }
 
@@ -236,7 +236,7 @@ static int save_run(int argc, char **argv)
 			root = optarg;
 			break;
 		case 'P':
-			saver.beneath.anywhere = true;
+			saver.resolver.anywhere = true;
 			break;
 		case 'h':
 			return tool_help(&save_command);

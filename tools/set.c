@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack set: switch files to a mode. Here: the command line.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack set: switch files to a mode. This file: the command line. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,44 +14,44 @@ static const char set_help[] =
 "\n"
 "Switch each FILE at once to dax (loads and stores go straight to persistent\n"
 "memory) or cached (through the page cache), even while it is open, mapped and\n"
-"in use. A directory has no mode: its flag, which new files inherit, is set.\n"
-"On a mount with switch=never only the flag of a FILE is set: it changes its\n"
-"mode when it is next loaded, after everybody has closed it.\n"
+"in use. A directory has no mode: the flag that new files inherit is set.\n"
+"On a mount with switch=never only the flag of a FILE is set: its mode changes\n"
+"when it is next loaded, after all programs have closed it.\n"
 "\n"
 "  -R, --recursive            also everything below each FILE that is a\n"
 "                             directory, on the same filesystem; symbolic links\n"
-"                             there are not followed. Goes on past refusals;\n"
-"                             ends with a summary: how many files were switched\n"
-"                             and how many were refused, by reason\n"
-"  -t, --timeout SECONDS|inf  how long to wait, for each file, for what is in\n"
-"                             the way; fractions are fine, down to 0.001. [0:\n"
-"                             answer at once]\n"
-"  -n, --dry-run              tell what would be done and what would be refused,\n"
-"                             as far as it shows without trying; change nothing\n"
-"      --unshare              with dax, on XFS: give a FILE that shares blocks with\n"
-"                             others (cp --reflink) blocks of its own first\n"
-"      --files-from LIST      read more names from LIST, one in each line, or\n"
-"                             from standard input if that is -\n"
-"  -0, --null                 there a name ends with a NUL, as from find -print0;\n"
-"                             with no FILE and no LIST, from standard input\n"
+"                             there are not followed. Continues after refusals;\n"
+"                             ends with a summary: number of files switched and\n"
+"                             refused, by reason\n"
+"  -t, --timeout SECONDS|inf  time to wait, for each file, until it can be\n"
+"                             switched; fractions down to 0.001 [0: do not wait]\n"
+"  -n, --dry-run              report what would be done and what would be\n"
+"                             refused, as far as is known without trying; change\n"
+"                             nothing\n"
+"      --unshare              with dax, on XFS: first give a FILE that shares\n"
+"                             blocks with others (cp --reflink) blocks of its own\n"
+"      --files-from LIST      read more names from LIST, one per line, or from\n"
+"                             standard input if LIST is -\n"
+"  -0, --null                 names in LIST end with NUL, as from find -print0;\n"
+"                             without FILE and LIST, read standard input\n"
 "  -J, --json                 print JSON, an object for each file\n"
-"  -q, --quiet                do not complain about files, only set the exit\n"
+"  -q, --quiet                do not report errors of files, only set the exit\n"
 "                             status; no summary\n"
-"  -v, --verbose              say what was done: pages (of the kernel's page\n"
-"                             size) written back, and for how many microseconds\n"
-"                             the gates were shut, that is, others had to wait\n"
+"  -v, --verbose              report what was done: pages (of the kernel's page\n"
+"                             size) written back, and the microseconds for which\n"
+"                             the gates were closed and other users had to wait\n"
 "  -h, --help                 show this\n"
 "\n"
 "Exit status, the highest that applies:\n"
-"  0   every file is in the mode wanted, or will be when it is next loaded\n"
+"  0   every file is in the requested mode, or will be when it is next loaded\n"
 "  1   a file was refused for a reason that may pass: try again\n"
 "  2   a file was refused for a lasting reason, or could not be opened\n"
 "  64  wrong usage, nothing was done\n"
 "  74  writing to standard output failed\n"
 "\n"
-"Examples: wait at most half a second for pinned pages to be let go; switch all\n"
-"files of a database, and have new ones be made in dax mode; see what would come\n"
-"of it first; switch large files only\n"
+"Examples: wait at most half a second for pinned pages to be released; switch all\n"
+"files of a database, and have new ones created in dax mode; preview that; switch\n"
+"large files only\n"
 "  daxstack set -v -t 0.5 dax /mnt/x/log\n"
 "  daxstack set -R dax /mnt/x/db\n"
 "  daxstack set -R -n dax /mnt/x/db\n"
@@ -62,9 +60,9 @@ static const char set_help[] =
 /**
  * struct command_line - of 'daxstack set'
  * @opt: what to do
- * @names: with which files
- * @files_from: the file with more names, NULL without
- * @null: names end with a NUL there
+ * @names: the files
+ * @files_from: file with more names, NULL without
+ * @null: names in it end with NUL
  */
 struct command_line {
 	struct set_options opt;
@@ -80,7 +78,7 @@ static int set_paths(const struct set_options *opt, struct names *names)
 	char *const *path;
 	const char *name;
 
-	/* What takes long with a single file is shown. */
+	/* Show progress for files that take long. */
 	if (opt->unshare && !opt->quiet && !names->from && progress_begin()) {
 		for (path = names->next; *path; path++)
 			progress_step(false);
@@ -107,7 +105,7 @@ static bool parse_mode(const char *s, unsigned int *mode)
 	return true;
 }
 
-/* What follows the options. */
+/* Parse what follows the options. */
 static int parse_operands(int argc, char **argv, struct command_line *line)
 {
 	const char *title = argv[0];
@@ -115,7 +113,7 @@ static int parse_operands(int argc, char **argv, struct command_line *line)
 	if (optind == argc)
 		return tool_usage_error(title, "mode missing: dax or cached");
 	if (!parse_mode(argv[optind], &line->opt.mode))
-		return tool_usage_error(title, "'%s' is no mode: dax or cached",
+		return tool_usage_error(title, "'%s' is not a mode: dax or cached",
 					name_shown(argv[optind]));
 	line->names.next = argv + ++optind;
 	/* As in: find ... -print0 | daxstack set -0 dax */
@@ -131,10 +129,10 @@ static int check(const char *title, const struct command_line *line)
 	if (set_check(&line->opt, title))
 		return TOOL_USAGE;
 	if (line->opt.unshare && line->opt.mode != DAXSTACK_DAX)
-		return tool_usage_error(title, "--unshare is for mode dax");
+		return tool_usage_error(title, "--unshare needs mode dax");
 	if (line->null && !line->files_from)
 		return tool_usage_error(title,
-					"--null is for names from a file: --files-from is missing");
+					"--null needs --files-from");
 	return TOOL_OK;
 }
 
@@ -145,7 +143,7 @@ static int set_run_line(struct command_line *line)
 	if (line->files_from &&
 	    !names_open(&line->names, line->files_from, line->null))
 		return TOOL_FAILED;
-	/* With a timeout it may take long: do not keep the lines back. */
+	/* A wait may be long: do not buffer lines. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signals_catch();
 	report_begin(&line->opt);
@@ -156,7 +154,7 @@ static int set_run_line(struct command_line *line)
 	return tool_worse(status, line->names.status);
 }
 
-/* Return: -1, or the exit status if this ends the command. */
+/* Return: -1, or the exit status if the option ends the command. */
 static int parse_option(int c, char **argv, struct command_line *line)
 {
 	struct set_options *opt = &line->opt;

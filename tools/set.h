@@ -1,10 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of 'daxstack set' and 'daxstack restore' share: the options
- * (set.c), the names (names.c), one file or directory (apply.c), what would come
- * of it (rehearse.c), blocks of its own for it (unshare.c), a tree of files
- * (tree.c) and the way through it (walk.c), what came of each (report.c) and of
- * many (tally.c), and how far it is (progress.c).
+ * Shared by the files of 'daxstack set' and 'daxstack restore': set.c (command line),
+ * options.c (common options), names.c (names of files), apply.c (one file or
+ * directory), rehearse.c (--dry-run), unshare.c (--unshare), tree.c (a tree of files)
+ * and walk.c (traversal), report.c (JSON result of a file), summary.c (summary of many
+ * files), progress.c (progress bar).
  */
 #ifndef SET_H
 #define SET_H
@@ -18,15 +18,15 @@
 
 /**
  * struct set_options - the command line
- * @mode: DAXSTACK_DAX or DAXSTACK_CACHED; of 'restore', that of the entry
+ * @mode: DAXSTACK_DAX or DAXSTACK_CACHED; of 'restore': of the current entry
  * @timeout_ms: for each file, as in struct daxstack_switch
  * @recursive: the operands are trees
- * @quiet: nothing is printed, neither complaints nor a summary
- * @verbose: a line on stdout for each file
- * @dry_run: nothing is changed, only told
- * @json: an object on stdout for each file
- * @unshare: a file that is to be dax gets blocks of its own first
- * @restores: of 'restore', whose modes are not all the same
+ * @quiet: print neither errors nor a summary
+ * @verbose: print a line on stdout for each file
+ * @dry_run: change nothing, only report
+ * @json: print an object on stdout for each file
+ * @unshare: a file to be switched to dax first gets blocks of its own
+ * @restores: 'restore', whose modes differ by file
  */
 struct set_options {
 	unsigned int mode;
@@ -42,24 +42,23 @@ struct set_options {
 
 enum set_outcome {
 	SET_SWITCHED,
-	SET_ALREADY,	/* in the mode wanted */
-	SET_DEFERRED,	/* the flag is stored, the mode comes with the next load */
-	SET_DIRECTORY,	/* its flag is as wanted */
+	SET_ALREADY,	/* was in the requested mode */
+	SET_DEFERRED,	/* the flag is stored, the mode changes with the next load */
+	SET_DIRECTORY,	/* its flag is as requested */
 	SET_SKIPPED,	/* has no mode: a symbolic link, a device, ... */
-	SET_ELSEWHERE,	/* something is mounted there */
+	SET_ELSEWHERE,	/* a mount point */
 	SET_REFUSED,
-	SET_NOTHING,	/* not there any more, or visited before */
+	SET_NOTHING,	/* vanished, or visited before */
 	SET_OUTCOMES
 };
 
 /**
- * struct set_result - what came of one file or directory
- * @outcome: in a word; with set_options.dry_run, what would come of it
+ * struct set_result - result for one file or directory
+ * @outcome: the result; with set_options.dry_run, the predicted one
  * @status: enum tool_status
- * @why: of SET_REFUSED and SET_DEFERRED: the reason in words; valid until the
- *	next file
- * @error: errno that goes with @why, 0 if there is none
- * @mode: it is in, "dax" or "cached"; NULL if it has none or it is not known
+ * @why: of SET_REFUSED and SET_DEFERRED: the reason in words; valid until the next file
+ * @error: errno for @why, 0 if there is none
+ * @mode: current mode, "dax" or "cached"; NULL if it has none or it is unknown
  * @answer: of the kernel, all 0 if it was not asked
  * @unshared: bytes that were shared with other files
  */
@@ -101,14 +100,14 @@ void report(const struct set_options *opt, const char *path,
 void report_end(const struct set_options *opt);
 
 /**
- * struct names - the names of files on the command line, and in a file
- * @next: of the operands
+ * struct names - names of files on the command line, and in a file
+ * @next: next operand
  * @from: the file, NULL without
  * @file: its name
- * @end: what ends a name there
- * @buf: the last one read from there
- * @size: allocated for it
- * @status: TOOL_FAILED after an error, which was told
+ * @end: character that ends a name in it
+ * @buf: the last name read from it
+ * @size: allocated size of @buf
+ * @status: TOOL_FAILED after an error, which was printed
  */
 struct names {
 	char *const *next;
@@ -125,30 +124,30 @@ const char *names_next(struct names *names);
 void names_close(struct names *names);
 
 /**
- * struct tally - what came of many files
- * @outcomes: how often, by enum set_outcome
+ * struct summary - summary of the results for many files
+ * @outcomes: counts, by enum set_outcome
  * @reasons: of the refusals
- * @nr_reasons: how many different ones
+ * @nr_reasons: number of @reasons
  */
-struct tally {
+struct summary {
 	unsigned long long outcomes[SET_OUTCOMES];
-	struct tally_reason *reasons;
+	struct summary_reason *reasons;
 	size_t nr_reasons;
 };
 
-void tally_add(struct tally *tally, const struct set_result *result);
-void tally_print(struct tally *tally, const struct set_options *opt);
-void tally_free(struct tally *tally);
+void summary_add(struct summary *summary, const struct set_result *result);
+void summary_print(struct summary *summary, const struct set_options *opt);
+void summary_free(struct summary *summary);
 
 struct walk;
 
 /**
- * struct walk_ops - what is done on the way through a tree
- * @entry: called for each entry, with the directory that it is in, its name
- *	there and its type (DT_*), as far as that is known; walk_path() is its
- *	path. Returns -1, or an open directory for the walk to enter.
- * @lost: walk_path() is a directory; what is in it, or the rest of that, cannot
- *	be visited
+ * struct walk_ops - callbacks of a tree traversal
+ * @entry: called for each entry, with its directory, its name and its type (DT_*), as
+ *   far as known; walk_path() is its path. Returns -1, or a descriptor of a directory
+ *   to enter.
+ * @lost: walk_path() is a directory whose entries, or the rest of them, cannot be
+ *   visited
  */
 struct walk_ops {
 	int (*entry)(struct walk *walk, int dir, const char *name,
@@ -167,6 +166,7 @@ int tree_set(const struct set_options *opt, struct names *names);
 
 bool progress_begin(void);
 void progress_counted(void);
+void progress_seconds(unsigned int done, unsigned int total);
 void progress_step(bool refused);
 void progress_part(unsigned long long done, unsigned long long total);
 void progress_hide(FILE *stream);

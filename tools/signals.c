@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * Ctrl-C and the like: what is begun is ended in order, and told of.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* SIGINT, SIGTERM, SIGHUP: finish what was begun in order, report, then end by the signal. */
 #include <signal.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -13,8 +11,8 @@ static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
 static volatile sig_atomic_t caught;
 
 /*
- * A signal ends a call that waits. One that comes just before the call would
- * not: so another follows every second, until the program has ended.
+ * A signal interrupts a blocking call, but not if it arrives just before the call. So
+ * SIGALRM follows every second, until the program ends.
  */
 static void again(int sig)
 {
@@ -29,10 +27,10 @@ static void end(int sig)
 }
 
 /**
- * signals_catch - have signals that end the program end what it waits for
+ * signals_catch - have signals interrupt blocking calls instead of ending the program
  *
- * A second one of the same kind ends it at once. What the caller ignores, as
- * nohup does, stays ignored.
+ * A second signal of the same kind ends the program at once. Signals that the caller
+ * ignores, as with nohup, remain ignored.
  */
 void signals_catch(void)
 {
@@ -51,7 +49,7 @@ void signals_catch(void)
 }
 
 /**
- * signals_ended - whether a signal came that ends the program
+ * signals_ended - whether a signal has asked the program to end
  */
 bool signals_ended(void)
 {
@@ -59,9 +57,9 @@ bool signals_ended(void)
 }
 
 /**
- * signals_raise - end by the signal that came, if one did
+ * signals_raise - end by the signal that was caught, if any
  *
- * So that the caller, a shell's loop for instance, sees it.
+ * So that the caller, such as a loop of a shell, notices.
  */
 void signals_raise(void)
 {

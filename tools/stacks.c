@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the module tells of its mounts: /sys/fs/daxstack, see
+ * Read the attributes of daxstack filesystems in /sys/fs/daxstack, see
  * docs/ABI/sysfs-fs-daxstack.
  */
 #include <dirent.h>
@@ -20,13 +20,13 @@
 #define DIRECTORY	"/sys/fs/daxstack"
 
 /**
- * stack_text - read a value
- * @stack: of this mount; NULL: it is not known
- * @file: its name
- * @value: where it goes, without the line end
- * @size: of that
+ * stack_text - read an attribute
+ * @stack: the filesystem; NULL: unknown
+ * @file: name of the attribute
+ * @value: filled in, without the newline
+ * @size: of @value
  *
- * Return: false if there is none: the module is older, or it is unmounted by now.
+ * Return: false if there is none: the module is older, or the filesystem was unmounted.
  */
 bool stack_text(const struct stack *stack, const char *file, char *value,
 		size_t size)
@@ -51,10 +51,10 @@ bool stack_text(const struct stack *stack, const char *file, char *value,
 }
 
 /**
- * stack_number - read a number
- * @stack: of this mount; NULL: it is not known
- * @file: its name
- * @number: where it goes
+ * stack_number - read a numeric attribute
+ * @stack: the filesystem; NULL: unknown
+ * @file: name of the attribute
+ * @number: filled in
  */
 bool stack_number(const struct stack *stack, const char *file,
 		  uint64_t *number)
@@ -68,10 +68,10 @@ bool stack_number(const struct stack *stack, const char *file,
 }
 
 /**
- * stack_no_switch - why nothing is switched on a mount
- * @stack: the mount; NULL: it is not known
+ * stack_no_switch - why files cannot be switched
+ * @stack: the filesystem; NULL: unknown
  *
- * Return: enum daxstack_reason; DAXSTACK_REASON_COUNT if it is not known.
+ * Return: enum daxstack_reason; DAXSTACK_REASON_COUNT if unknown.
  */
 unsigned int stack_no_switch(const struct stack *stack)
 {
@@ -96,8 +96,8 @@ static bool read_dev(struct stack *stack)
 
 /**
  * stacks_read - find all daxstack filesystems
- * @stacks: an array, for stacks_free()
- * @count: how many
+ * @stacks: set to an array, for stacks_free()
+ * @count: number of @stacks
  *
  * Return: 0 or a negative errno.
  */
@@ -134,9 +134,9 @@ int stacks_read(struct stack **stacks, size_t *count)
 }
 
 /**
- * stacks_find - the filesystem that a file is on
+ * stacks_find - find the filesystem of a file
  * @stacks: of stacks_read()
- * @count: how many
+ * @count: number of @stacks
  * @dev: st_dev of the file
  *
  * Return: NULL if there is none.
@@ -154,8 +154,8 @@ const struct stack *stacks_find(const struct stack *stacks, size_t count,
 
 /**
  * stacks_free - free what stacks_read() allocated
- * @stacks: not used again
- * @count: how many
+ * @stacks: not usable afterwards
+ * @count: number of @stacks
  */
 void stacks_free(struct stack *stacks, size_t count)
 {

@@ -1,7 +1,5 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What the module tells of a mount, in /sys/fs/daxstack/DEV.
- */
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Attributes of daxstack filesystems, in /sys/fs/daxstack/DEV. */
 #ifndef STACKS_H
 #define STACKS_H
 
@@ -12,9 +10,9 @@
 
 /**
  * struct stack - a daxstack filesystem
- * @device: name of the lower block device, which is that of the directory
+ * @device: name of the lower block device, and of the directory
  * @dev: device number of the stack, as st_dev
- * @dir: the directory, open
+ * @dir: descriptor of the directory
  */
 struct stack {
 	char device[256];

@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack status: a table of files and their modes.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack status: show files and their modes. This file: command line, and traversal. */
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
@@ -23,32 +21,32 @@ static const char status_help[] =
 "Usage: daxstack status [OPTION]... FILE...\n"
 "\n"
 "Show for each FILE:\n"
-"  MODE      dax or cached, as of now\n"
+"  MODE      dax or cached, the current mode\n"
 "  FLAG      whether FS_XFLAG_DAX is set: the mode in which the file is loaded\n"
-"            next time. If it is not that of MODE, a change is still to come\n"
-"            (switch=never), or the mount has one mode for all (dax=)\n"
+"            next. If it differs from MODE, a change is pending (switch=never),\n"
+"            or the mount has one mode for all files (dax=)\n"
 "  MAPPED    no, yes, or sync: with MAP_SYNC\n"
-"  PAGES     what the mapping holds, page cache or DAX entries, in pages of the\n"
-"            kernel's page size\n"
-"  SWITCHES  how often the file was switched since it was loaded\n"
-"  REFUSALS  how often a switch was refused since then\n"
-"  REASON    why a switch to the other mode would be refused at once, empty if\n"
-"            it would be tried\n"
-"MAPPED and PAGES are \"-\", in JSON null, for those who may not write to FILE.\n"
-"A directory only has a FLAG: new files inherit it. Of a file that somebody else\n"
-"holds a lease on, only MODE is shown: to ask for more would break the lease.\n"
-"'daxstack why' tells the remedy for a REASON.\n"
+"  PAGES     entries of the mapping, page cache or DAX, in pages of the kernel's\n"
+"            page size\n"
+"  SWITCHES  number of switches since the file was loaded\n"
+"  REFUSALS  number of refused switches since then\n"
+"  REASON    why a switch to the other mode would be refused now, empty if it\n"
+"            would be attempted\n"
+"MAPPED and PAGES are \"-\", in JSON null, for users who may not write to FILE.\n"
+"A directory only has a FLAG: new files inherit it. If another process holds a\n"
+"lease on a file, only MODE is shown: reading the rest would break the lease.\n"
+"'daxstack why' shows the remedy for a REASON.\n"
 "\n"
 "  -R, --recursive   also everything below each FILE that is a directory, on the\n"
 "                    same filesystem; symbolic links there are not followed\n"
 "  -D, --by-directory\n"
-"                    a line for each directory, with sums of the files in it: how\n"
-"                    many are in each mode, PAGES of the page cache, how many are\n"
-"                    MAPPED, SWITCHES, REFUSALS, and how many are BLOCKED, that is,\n"
-"                    have a REASON. With -R for each directory below as well\n"
-"  -J, --json        JSON with the same keys in lower case. A name that is not\n"
-"                    UTF-8 has U+FFFD for what is none, and all its bytes in\n"
-"                    hexadecimal as file_hex, which is null else\n"
+"                    a line for each directory, with sums over the files in it:\n"
+"                    files in each mode, PAGES of the page cache, files that are\n"
+"                    MAPPED, SWITCHES, REFUSALS, and files that are BLOCKED, that\n"
+"                    is, have a REASON. With -R also for each directory below\n"
+"  -J, --json        JSON with the same keys in lower case. In a name that is not\n"
+"                    UTF-8, invalid bytes become U+FFFD; then file_hex has all\n"
+"                    its bytes in hexadecimal, else null\n"
 "  -n, --noheadings  leave out the headings\n"
 "  -h, --help        show this\n"
 "\n"
@@ -58,22 +56,22 @@ static const char status_help[] =
 "  64  wrong usage\n"
 "  74  writing to standard output failed\n"
 "\n"
-"Examples: a whole tree in a few lines; names of the files that are cached; of\n"
-"those whose flag is set but whose mode is still to come\n"
+"Examples: a whole tree in a few lines; names of cached files; names of files\n"
+"whose change to dax is pending\n"
 "  daxstack status -RD /mnt/x\n"
 "  daxstack status -J /mnt/x/* | jq -r '.files[] | select(.mode == \"cached\").file'\n"
 "  daxstack status -J /mnt/x/* | jq -r '.files[] |\n"
 "          select(.mode == \"cached\" and .flag).file'\n";
 
 /**
- * struct status - the command
+ * struct status - state of the command
  * @recursive: the operands are trees
- * @by_directory: a line for each directory, not for each file
- * @json: JSON
- * @noheadings: for people, without headings
+ * @by_directory: print a line per directory, not per file
+ * @json: print JSON
+ * @noheadings: print a table without headings
  * @rows: unless @by_directory
  * @sums: if @by_directory
- * @operand: it is an operand that is looked at
+ * @operand: the current file is an operand
  * @exit: enum tool_status, the worst so far
  */
 struct status {
@@ -137,7 +135,7 @@ static int show_directory(struct status *status, const char *path, int fd)
 	return 0;
 }
 
-/* What can be told of a file that is not opened. */
+/* Show what is known without opening the file. */
 static void show_leased(struct status *status, const char *path,
 			const struct file_id *id)
 {
@@ -151,8 +149,9 @@ static void show_leased(struct status *status, const char *path,
 }
 
 /*
- * @opened is set to the directory, open for reading, if it is one. Return: NULL if it
- * is shown, else why not.
+ * If the file is a directory, @opened is set to a descriptor of it.
+ *
+ * Return: NULL if it is shown, else why not.
  */
 static const char *show_looked_at(struct status *status, const char *path,
 				  int look, const struct file_id *id,
@@ -160,7 +159,7 @@ static const char *show_looked_at(struct status *status, const char *path,
 {
 	int fd, error;
 
-	/* To look at a file must not cost others their leases. */
+	/* Do not break leases of other processes. */
 	fd = S_ISREG(id->mode) && file_is_leased(id) ? -EWOULDBLOCK :
 						       file_open(look, id);
 	if (fd == -EWOULDBLOCK) {
@@ -188,7 +187,7 @@ static void complain(struct status *status, const char *path, const char *why)
 
 /* --- Trees. */
 
-/* By what the directory says of an entry. DT_UNKNOWN: it does not. */
+/* Decide by the type in the directory entry; DT_UNKNOWN means not recorded. */
 static bool may_be_shown(const struct status *status, unsigned char type)
 {
 	return type == DT_REG || type == DT_UNKNOWN ||
@@ -198,7 +197,7 @@ static bool may_be_shown(const struct status *status, unsigned char type)
 static const char *show_named(struct status *status, struct walk *walk,
 			      int look, const struct file_id *id, int *opened)
 {
-	/* Something is mounted there, or it has no mode. */
+	/* A mount point, or a file without a mode. */
 	if (!walk_may_enter(walk, id) || !file_has_ioctls(id))
 		return NULL;
 	if (S_ISDIR(id->mode) && !status->recursive)
@@ -207,10 +206,10 @@ static const char *show_named(struct status *status, struct walk *walk,
 }
 
 /*
- * The quick way, of the calls that it takes the fewest: for a regular file whose
- * name is safe to be opened.
+ * Fast path with few system calls, for a regular file that can safely be opened by its
+ * name.
  *
- * Return: whether it is shown. If not, the other way finds out why.
+ * Return: whether it is shown. If not, the slow path finds the reason.
  */
 static bool show_plain(struct status *status, struct walk *walk, int dir,
 		       const char *name)
@@ -243,7 +242,7 @@ static int show_entry(struct walk *walk, int dir, const char *name,
 	if (type == DT_REG && show_plain(status, walk, dir, name))
 		return -1;
 	look = file_look(dir, name, O_NOFOLLOW, &id);
-	/* Removed since its name was read, as happens in a tree in use. */
+	/* The file was removed after its name was read. */
 	if (look == -ENOENT)
 		return -1;
 	if (look < 0) {
@@ -317,7 +316,7 @@ static int show_paths(struct status *status, char **paths)
 
 	if (!status->by_directory)
 		rows_begin(&status->rows, status->json, status->noheadings);
-	/* What was collected until then is printed. */
+	/* On a signal, print what was collected. */
 	if (status->recursive)
 		signals_catch();
 	while (*paths && !signals_ended())

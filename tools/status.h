@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of 'daxstack status' share: which files (status.c), a line for
- * each (rows.c), a line for each directory (sums.c).
+ * Shared by the files of 'daxstack status': status.c (command line, traversal), rows.c
+ * (a line per file), sums.c (a line per directory).
  */
 #ifndef STATUS_H
 #define STATUS_H
@@ -11,20 +11,20 @@
 #include <stdint.h>
 
 /**
- * struct row - what is shown of a file
- * @file: its name
- * @directory: it is a directory
+ * struct row - a line of the output
+ * @file: name of the file
+ * @directory: the file is a directory
  * @mode: dax or cached
  * @flag: FS_XFLAG_DAX is set
  * @mapped: no, yes, sync
  * @reason: why a switch would be refused
  * @counted: the numbers are known
- * @withheld: who uses the file is not for the caller to know
+ * @withheld: the caller may not see how the file is used
  * @pages: in the mapping
  * @switches: since the inode was loaded
- * @refusals: since then
+ * @refusals: since the inode was loaded
  *
- * NULL is what is not known, or what a directory has not.
+ * Pointers are NULL if unknown, or if not applicable to a directory.
  */
 struct row {
 	const char *file;
@@ -41,12 +41,12 @@ struct row {
 };
 
 /**
- * struct rows - a line for each file
- * @json: JSON, which is printed at once
+ * struct rows - a line per file
+ * @json: print JSON, immediately
  * @noheadings: without headings
- * @lines: for people: what is to be printed
- * @count: how many
- * @allocated: for how many lines there is room
+ * @lines: the table
+ * @count: number of @lines
+ * @allocated: allocated number of @lines
  */
 struct rows {
 	bool json;
@@ -61,11 +61,11 @@ void rows_add(struct rows *rows, const struct row *row);
 bool rows_print(struct rows *rows);
 
 /**
- * struct sums - a line for each directory
+ * struct sums - a line per directory
  * @dirs: in the order in which they were entered
- * @count: how many
- * @allocated: for how many there is room
- * @current: the one that the last file was in
+ * @count: number of @dirs
+ * @allocated: allocated number of @dirs
+ * @current: index of the directory of the last file
  */
 struct sums {
 	struct sum *dirs;

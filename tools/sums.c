@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack status: a line for each directory, with sums of the files in it.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack status --by-directory: print a line per directory, with sums over its files. */
 #include <err.h>
 #include <libsmartcols.h>
 #include <stdio.h>
@@ -17,13 +15,13 @@
 /**
  * struct sum - a directory, and the files directly in it
  * @path: its name
- * @len: without slashes at the end
- * @parent: index of the directory that it was found in, or NONE
+ * @len: length of @path without trailing slashes
+ * @parent: index of its parent directory, or NONE
  * @flag: FS_XFLAG_DAX is set
  * @dax: files in dax mode
  * @cached: files in cached mode
- * @mapped: files that are mapped, as far as that may be known
- * @pages: in the page cache, as far as that may be known
+ * @mapped: mapped files, as far as the caller may know
+ * @pages: in the page cache, as far as the caller may know
  * @switches: since the inodes were loaded
  * @refusals: likewise
  * @blocked: files whose switch would be refused
@@ -49,7 +47,7 @@ static size_t without_slashes(const char *path, size_t len)
 	return len;
 }
 
-/* The length of the path of the directory that a file is in. */
+/* Length of the path of the parent directory of a file. */
 static size_t parent_len(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -57,13 +55,13 @@ static size_t parent_len(const char *path)
 	return slash ? without_slashes(path, slash - path) : 0;
 }
 
-/* From the last directory upwards, to the one that has the file. */
+/* Search from the last directory upwards. */
 static size_t find_parent(const struct sums *sums, const char *path)
 {
 	size_t len = parent_len(path);
 	size_t i = sums->count ? sums->current : NONE;
 
-	/* The operand has all that is found in it: see sums_add(). */
+	/* The search ends: the operand contains all that is found in it, see sums_add(). */
 	while (i != NONE && (sums->dirs[i].len != len ||
 			     memcmp(sums->dirs[i].path, path, len)))
 		i = sums->dirs[i].parent;
@@ -96,11 +94,11 @@ static void enter(struct sums *sums, const struct row *row, bool operand)
 
 /**
  * sums_add - count a file in its directory, or enter a directory
- * @sums: all zero at first
+ * @sums: initially all zero
  * @row: the file or directory
- * @operand: it is one that the command line names
+ * @operand: it is an operand of the command line
  *
- * In the order of walk_tree(): a directory comes right before what is in it.
+ * Relies on the order of walk_tree(): a directory comes right before its entries.
  */
 void sums_add(struct sums *sums, const struct row *row, bool operand)
 {
@@ -162,7 +160,7 @@ static struct libscols_table *new_table(bool noheadings)
 	return table;
 }
 
-/* Names are escaped where they are printed. */
+/* libsmartcols escapes names on output. */
 static void put_text(struct libscols_line *line, int column, const char *text)
 {
 	if (scols_line_set_data(line, column, text))
@@ -210,12 +208,12 @@ static void add_object(json_t *array, const struct sum *sum)
 }
 
 /**
- * sums_print - print all, and free it
- * @sums: what was counted; not used again
- * @json: as JSON
- * @noheadings: for people, without headings
+ * sums_print - print everything, and free it
+ * @sums: the sums; not usable afterwards
+ * @json: print JSON
+ * @noheadings: print a table without headings
  *
- * Return: true if that failed.
+ * Return: true on failure.
  */
 bool sums_print(struct sums *sums, bool json, bool noheadings)
 {

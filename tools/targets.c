@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack who: what is asked about, and what was found of it.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack who: the set of files asked about (targets), and the table of their holders. */
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
@@ -21,16 +19,16 @@
 #endif
 
 /**
- * who_grow - make room for one more
+ * who_grow - make room for one more element
  * @array: of @nr elements, or NULL
- * @nr: how many
- * @size: of one
+ * @nr: number of elements
+ * @size: of an element
  *
  * Return: the array, which may have moved.
  */
 void *who_grow(void *array, size_t nr, size_t size)
 {
-	/* It is full whenever @nr is a power of two. */
+	/* The array is full whenever @nr is a power of two. */
 	if (nr & (nr - 1))
 		return array;
 	array = reallocarray(array, nr ? 2 * nr : 1, size);
@@ -58,13 +56,13 @@ static void add_asked(struct who *who, dev_t dev, uint64_t mnt)
 	};
 }
 
-/* --- A device that is mounted. */
+/* --- Block devices. */
 
 /**
  * struct device - a block device
- * @who: where its mounts go
- * @dev: its number
- * @found: there is one
+ * @who: gets its mounts
+ * @dev: device number
+ * @found: it has a mount
  */
 struct device {
 	struct who *who;
@@ -108,8 +106,8 @@ static const char *add_device(struct who *who, int look)
 /* --- Trees. */
 
 /**
- * struct tree - a tree that is walked
- * @who: where its files go
+ * struct tree - a tree to walk
+ * @who: gets its files
  * @status: enum tool_status
  */
 struct tree {
@@ -144,7 +142,7 @@ static int tree_entry(struct walk *walk, int dir, const char *name,
 	}
 	if (look >= 0)
 		close(look);
-	/* Else it was removed since its name was read. */
+	/* ENOENT: the file was removed after its name was read. */
 	if (error && error != ENOENT)
 		tree_lost(walk, error == ENOSYS ? NO_PROC_TEXT : strerror(error));
 	return fd < 0 ? -1 : fd;
@@ -197,12 +195,12 @@ static int add_looked_at(struct who *who, const char *path, int look,
 }
 
 /**
- * targets_add - ask about a file, a mount or a device
- * @who: where to note it
- * @path: of it
- * @recursive: and everything below, if it is a directory
+ * targets_add - add a file, a mount or a device to the targets
+ * @who: gets the target
+ * @path: name of the target
+ * @recursive: if it is a directory, add everything below
  *
- * Return: enum tool_status, after saying what is wrong.
+ * Return: enum tool_status; prints the error on failure.
  */
 int targets_add(struct who *who, const char *path, bool recursive)
 {
@@ -219,7 +217,7 @@ int targets_add(struct who *who, const char *path, bool recursive)
 	return status;
 }
 
-/* --- Questions. */
+/* --- Targets. */
 
 /* Whole filesystems come first. */
 static int compare(const void *a, const void *b)
@@ -234,7 +232,7 @@ static int compare(const void *a, const void *b)
 }
 
 /**
- * targets_sort - all was asked: who_match() may be called
+ * targets_sort - prepare for who_match() after the last target
  * @who: with targets
  */
 void targets_sort(struct who *who)
@@ -245,10 +243,10 @@ void targets_sort(struct who *who)
 }
 
 /**
- * who_match - was this asked about?
+ * who_match - whether a file is a target
  * @who: after targets_sort()
- * @dev: device number of a filesystem
- * @ino: of a file there
+ * @dev: device number of its filesystem
+ * @ino: inode number
  */
 bool who_match(const struct who *who, dev_t dev, uint64_t ino)
 {
@@ -265,11 +263,11 @@ bool who_match(const struct who *who, dev_t dev, uint64_t ino)
 }
 
 /**
- * who_asked_dev - was something on this filesystem asked about?
- * @who: what was asked
+ * who_asked_dev - whether a filesystem has targets
+ * @who: the targets
  * @dev: device number of the filesystem
  *
- * Return: a mount by which it was, or NULL.
+ * Return: a mount by which a target was named, or NULL.
  */
 struct who_asked *who_asked_dev(const struct who *who, dev_t dev)
 {
@@ -282,9 +280,9 @@ struct who_asked *who_asked_dev(const struct who *who, dev_t dev)
 }
 
 /**
- * who_is_asked - was something asked about by this mount?
- * @who: what was asked
- * @mnt: the mount's id
+ * who_is_asked - whether a target was named by a mount
+ * @who: the targets
+ * @mnt: the mount ID
  */
 bool who_is_asked(const struct who *who, uint64_t mnt)
 {
@@ -296,11 +294,11 @@ bool who_is_asked(const struct who *who, uint64_t mnt)
 	return false;
 }
 
-/* --- Answers. */
+/* --- Holders. */
 
 /*
- * Where in the index a file of the process is, or is to be. What is not after
- * @first is left of processes before.
+ * Find the slot of a file of the current process in the index. Entries up to @first
+ * belong to earlier processes and count as free.
  */
 static size_t *find_slot(struct who *who, size_t first, dev_t dev,
 			 uint64_t ino)
@@ -318,7 +316,7 @@ static size_t *find_slot(struct who *who, size_t first, dev_t dev,
 	return &who->index[i];
 }
 
-/* Keeps half of the index free. */
+/* Keep half of the index free. */
 static void grow_index(struct who *who, size_t first)
 {
 	const struct holder *holder;
@@ -338,15 +336,15 @@ static void grow_index(struct who *who, size_t first)
 }
 
 /**
- * who_holder - what is known of a process and a file
- * @who: where it is
- * @first: of the process
+ * who_holder - get the holder for a process and a file
+ * @who: the table
+ * @first: index of the first holder of the process
  * @dev: of the file
  * @ino: of the file
  *
- * A process may hold as many files as it likes: it is found by an index.
+ * Uses a hash index, because a process may hold any number of files.
  *
- * Return: it, new if there is none; valid until the next call.
+ * Return: the holder, a new one if there was none; valid until the next call.
  */
 struct holder *who_holder(struct who *who, size_t first, dev_t dev,
 			  uint64_t ino)

@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack set --recursive: whole trees.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack set --recursive: switch all files in trees. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,14 +12,14 @@
 #include "tool.h"
 
 /**
- * struct tree - what came of trees
- * @opt: what to do
- * @tally: what came of it
- * @status: the worst so far
+ * struct tree - results for trees
+ * @opt: the command line
+ * @summary: summary of the results
+ * @status: the worst status so far
  */
 struct tree {
 	const struct set_options *opt;
-	struct tally tally;
+	struct summary summary;
 	int status;
 };
 
@@ -34,11 +32,11 @@ static void add(struct tree *tree, const char *path,
 		const struct set_result *result)
 {
 	report(tree->opt, path, result);
-	tally_add(&tree->tally, result);
+	summary_add(&tree->summary, result);
 	tree->status = tool_worse(tree->status, result->status);
 }
 
-/* By what the directory says of an entry. DT_UNKNOWN: it does not. */
+/* Decide by the type in the directory entry; DT_UNKNOWN means not recorded. */
 static bool may_have_flag(unsigned char type)
 {
 	return type == DT_REG || type == DT_DIR || type == DT_UNKNOWN;
@@ -63,7 +61,7 @@ static struct set_result set_named(const struct tree *tree, struct walk *walk,
 	struct file_id id;
 	int look = file_look(dir, name, O_NOFOLLOW, &id);
 
-	/* Removed since its name was read, as happens in a tree in use. */
+	/* The file was removed after its name was read. */
 	if (look == -ENOENT)
 		return nothing(SET_NOTHING);
 	if (look < 0)
@@ -134,7 +132,7 @@ static void set_tree(struct tree *tree, const char *path)
 		walk_tree(&ops, tree, path, dir);
 }
 
-/* --- The way once before, for the progress to know how much there is. */
+/* --- Count the files in advance, for the progress bar. */
 
 static int count_entry(struct walk *walk, int dir, const char *name,
 		       unsigned char type)
@@ -161,7 +159,7 @@ static void count_lost(struct walk *walk, const char *why)
 	(void)why;
 }
 
-/* It reads names only, which is little beside the work that follows. */
+/* Reads names only, which is cheap compared with the switches. */
 static void count_tree(const char *path)
 {
 	static const struct walk_ops ops = {
@@ -187,10 +185,10 @@ static void count_tree(const char *path)
  * @opt: the command line
  * @names: the trees; symbolic links are followed here only
  *
- * A directory comes before what is in it: what is made there meanwhile
- * inherits its flag. Ends with a summary on stdout, unless quiet, also if a
- * signal ends it early. Names that are read from a file are not known before:
- * then there is no progress to show.
+ * A directory is processed before its entries, so that files created meanwhile inherit
+ * its flag. Ends with a summary on stdout, unless quiet, also if a signal ends it
+ * early. If the names come from a file, their number is unknown and no progress is
+ * shown.
  *
  * Return: enum tool_status.
  */
@@ -209,10 +207,10 @@ int tree_set(const struct set_options *opt, struct names *names)
 		set_tree(&tree, name);
 	progress_end();
 	if (!opt->quiet && !opt->json) {
-		tally_print(&tree.tally, opt);
+		summary_print(&tree.summary, opt);
 		if (signals_ended())
 			puts("interrupted: the rest was not tried");
 	}
-	tally_free(&tree.tally);
+	summary_free(&tree.summary);
 	return tree.status;
 }

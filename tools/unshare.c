@@ -1,11 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack set --unshare: give a file of XFS blocks of its own, where it shares
- * some with other files (cp --reflink).
+ * daxstack set --unshare: give a file on XFS blocks of its own, if it shares some with
+ * other files (cp --reflink).
  *
- * Only ranges that are shared are named to fallocate(2): XFS allocates what is a
- * hole in the range. A range is done in chunks: such a call does not end by a
- * signal, and others who use the file wait for it.
+ * fallocate(2) is called for shared ranges only, because XFS would allocate holes in
+ * the range. Ranges are processed in chunks, because signals do not interrupt such a
+ * call, and other users of the file wait for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ struct range {
 	unsigned long long len;
 };
 
-/* The first extent from @pos on, or the first that is shared, before @end. */
+/* Find the first extent, or the first shared one, between @pos and @end. */
 static int find_extent(int fd, unsigned long long pos, unsigned long long end,
 		       bool shared, struct range *found)
 {
@@ -76,7 +76,7 @@ static int find_extent(int fd, unsigned long long pos, unsigned long long end,
 	return 0;
 }
 
-/* What is beyond the end of a file is not shared. */
+/* Set @end to the file size, rounded up to blocks; blocks beyond it are not shared. */
 static int file_end(int fd, unsigned long long *end)
 {
 	struct stat st;
@@ -89,7 +89,7 @@ static int file_end(int fd, unsigned long long *end)
 }
 
 /**
- * unshare_shared - how much does a file share with others?
+ * unshare_shared - number of bytes that a file shares with others
  * @fd: of the file
  * @bytes: filled in
  *
@@ -113,11 +113,11 @@ int unshare_shared(int fd, unsigned long long *bytes)
 }
 
 /**
- * unshare_space - is there room for a copy of what a file shares?
+ * unshare_space - check the free space for a copy of the shared blocks
  * @fd: of the file
  * @bytes: how much it shares
  *
- * Return: NULL, or what to tell; valid until the next call.
+ * Return: NULL, or an error message; valid until the next call.
  */
 const char *unshare_space(int fd, unsigned long long bytes)
 {
@@ -144,8 +144,8 @@ static int unshare_chunk(int fd, unsigned long long start,
 }
 
 /*
- * XFS keeps the mark of a file that shares blocks when the others are removed,
- * and takes it away after any call that unshares and finds nothing shared.
+ * XFS keeps the reflink flag of a file after the other files are removed, and clears it
+ * in any unshare call that finds nothing shared.
  */
 static int unmark(int fd, unsigned long long end)
 {
@@ -157,7 +157,7 @@ static int unmark(int fd, unsigned long long end)
 		return error;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	/* Of a file that is all hole, one block. */
+	/* One block is sufficient, also in a hole. */
 	if (!range.len || range.len > (unsigned long long)st.st_blksize)
 		range.len = st.st_blksize;
 	return unshare_chunk(fd, range.start, range.len);
@@ -166,11 +166,12 @@ static int unmark(int fd, unsigned long long end)
 /**
  * unshare_blocks - give a file blocks of its own
  * @fd: of the file, open for writing, in cached mode
- * @total: how much it shares, for the progress
- * @done: filled in: how much is its own now that was shared
+ * @total: how many bytes it shares, for the progress bar
+ * @done: set to the number of bytes that were unshared
  *
- * Return: 0 or a negative errno; what is done stays so, and changes nothing that
- * can be read. -EINTR: a signal ends the program.
+ * The content of the file does not change, also not on failure.
+ *
+ * Return: 0 or a negative errno. -EINTR: a signal ends the program.
  */
 int unshare_blocks(int fd, unsigned long long total, unsigned long long *done)
 {
@@ -203,9 +204,9 @@ int unshare_blocks(int fd, unsigned long long total, unsigned long long *done)
 }
 
 /**
- * unshare_is_needed - does this kernel refuse dax for files that share blocks?
+ * unshare_is_needed - whether this kernel refuses dax mode for files that share blocks
  *
- * For a dry run: nothing but the attempt asks the lower filesystem.
+ * For a dry run: only an attempt asks the lower filesystem.
  */
 bool unshare_is_needed(void)
 {

@@ -1,16 +1,15 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * set and status --recursive: the way through a tree whose owners rename,
- * remove and nest as they like meanwhile.
+ * Tree traversal for set, status, save and who --recursive, in a tree that its owners
+ * may change meanwhile.
  *
- * The walk goes by descriptors: a directory that is renamed is still the one
- * that it entered. The descriptors of a deep tree are not all kept: where one is
- * missing on the way back, ".." of the directory below leads there, or else the
- * names from the top; if neither does, the directory was moved, and the rest of
- * it is left out, but not what is beside it.
+ * The walk uses descriptors: it stays in a directory that is renamed. In a deep tree
+ * not all descriptors stay open. To return to a closed level, the walk tries ".." of
+ * the directory below, then the names from the top. If both fail, the directory was
+ * moved, and the rest of it is skipped, but not its siblings.
  *
- * Entries are visited as they are read, so that memory does not grow with the
- * size of a directory.
+ * Entries are visited as they are read, so that memory does not grow with the size of a
+ * directory.
  */
 #include <dirent.h>
 #include <err.h>
@@ -26,17 +25,17 @@
 #include "tool.h"
 
 enum {
-	KEEP_TOP = 16,		/* levels that are kept open, where users differ */
-	KEEP_BOTTOM = 16,	/* ... and where the walk is */
-	DEPTH_MAX = 65536,	/* deeper trees are left out: for each, memory */
+	KEEP_TOP = 16,		/* levels kept open at the top, where owners differ */
+	KEEP_BOTTOM = 16,	/* levels kept open at the bottom, where the walk is */
+	DEPTH_MAX = 65536,	/* memory limit; deeper trees are skipped */
 };
 
 /**
- * struct level - a directory that the walk is in
- * @dir: open, at the next entry; NULL if it is not kept
- * @id: which directory it is
- * @len: of its path
- * @pos: the next entry, while @dir is NULL
+ * struct level - a directory on the path of the walk
+ * @dir: open, at the next entry; NULL if it was closed
+ * @id: identity of the directory
+ * @len: length of its path
+ * @pos: position of the next entry, while @dir is NULL
  */
 struct level {
 	DIR *dir;
@@ -46,17 +45,17 @@ struct level {
 };
 
 /**
- * struct walk - a walk
- * @ops: what is done
+ * struct walk - a traversal
+ * @ops: callbacks
  * @data: for @ops
  * @top: the operand
- * @owners: 1 if the mount shows owners as they are, 0 if not, -1: not known yet
- * @ino: of what is visited, as its directory tells
- * @path: of what is visited
- * @size: allocated for @path
+ * @owners: 1 if the mount shows owners unmapped, 0 if not, -1: unknown
+ * @ino: inode number of the current entry, from its directory
+ * @path: path of the current entry
+ * @size: allocated size of @path
  * @levels: from the operand down
- * @depth: how many
- * @allocated: how many there is room for
+ * @depth: number of @levels
+ * @allocated: allocated number of @levels
  */
 struct walk {
 	const struct walk_ops *ops;
@@ -72,7 +71,7 @@ struct walk {
 };
 
 /**
- * walk_path - the path of the entry that is visited, from the operand
+ * walk_path - path of the current entry, starting with the operand
  * @walk: the walk
  */
 const char *walk_path(const struct walk *walk)
@@ -81,7 +80,7 @@ const char *walk_path(const struct walk *walk)
 }
 
 /**
- * walk_data - what walk_tree() was given
+ * walk_data - the data given to walk_tree()
  * @walk: the walk
  */
 void *walk_data(const struct walk *walk)
@@ -90,7 +89,7 @@ void *walk_data(const struct walk *walk)
 }
 
 /**
- * walk_may_enter - is a file part of the tree, not something mounted there?
+ * walk_may_enter - whether a file belongs to the tree and is not a mount point
  * @walk: the walk
  * @id: of the file
  */
@@ -99,7 +98,7 @@ bool walk_may_enter(const struct walk *walk, const struct file_id *id)
 	return id->dev == walk->top.dev && id->mnt == walk->top.mnt;
 }
 
-/* On an idmapped mount files of others may look like the caller's, or root's. */
+/* On an idmapped mount, files of other users may appear to belong to the caller or root. */
 static bool shows_owners(uint64_t mnt)
 {
 	struct libmnt_table *table =
@@ -121,20 +120,20 @@ static bool shows_owners(uint64_t mnt)
 }
 
 /**
- * walk_may_trust - is the entry that is visited what its directory says?
+ * walk_may_trust - whether the current entry still is what its directory has recorded
  * @walk: the walk
- * @id: set to the number of the file, and that of its filesystem, if it is
+ * @id: set to inode number and filesystem of the entry, if it is
  *
- * It is where nobody but the caller and root may replace it. What others could put
- * there may be a FIFO, or a device: to open that does more than to open it.
+ * True if only the caller and root can replace the entry. Others could put a FIFO or a
+ * device there, whose open has side effects.
  *
- * Return: false if somebody else may.
+ * Return: false if another user can replace it.
  */
 bool walk_may_trust(struct walk *walk, struct file_id *id)
 {
 	const struct level *level = &walk->levels[walk->depth - 1];
 
-	/* With an ACL the bits of the group are what it grants at most. */
+	/* With an ACL, the group bits are the mask, the maximum that the ACL grants. */
 	if ((level->id.uid && level->id.uid != geteuid()) ||
 	    level->id.mode & 0022)
 		return false;
@@ -184,7 +183,7 @@ static bool is_level(int fd, const struct level *level)
 	return !file_identify(fd, &id) && file_is_same(&id, &level->id);
 }
 
-/* Takes @fd. */
+/* Consumes @fd. */
 static int reopen_level(struct level *level, int fd)
 {
 	level->dir = fdopendir(fd);
@@ -198,7 +197,7 @@ static int reopen_level(struct level *level, int fd)
 	return 0;
 }
 
-/* Levels above that are not needed for now. */
+/* Close levels that are not needed for now. */
 static void close_some(struct walk *walk)
 {
 	struct level *level;
@@ -213,7 +212,7 @@ static void close_some(struct walk *walk)
 	level->dir = NULL;
 }
 
-/* Takes @fd, an open directory, whose path is the present one. */
+/* Consumes @fd, an open directory whose path is walk_path(). */
 static void enter(struct walk *walk, int fd)
 {
 	struct level level = { .len = strlen(walk->path) };
@@ -242,10 +241,10 @@ static void enter(struct walk *walk, int fd)
 }
 
 /*
- * From the deepest level that is open, by names, to @level or as far as they
- * lead to the directories that they led to before.
+ * Follow the names from the deepest open level down to @wanted, as long as they lead to
+ * the same directories as before.
  *
- * Return: how many levels were found; the last of these is open.
+ * Return: the number of levels found; the last of them is open.
  */
 static size_t go_down(struct walk *walk, size_t wanted, const char **why)
 {
@@ -271,7 +270,7 @@ static size_t go_down(struct walk *walk, size_t wanted, const char **why)
 			continue;
 		}
 		*why = next >= 0 || next == -ENOENT ?
-			"the rest of the directory is left out: it was moved" :
+			"the rest of the directory is skipped: it was moved" :
 			strerror(-next);
 		if (next >= 0)
 			close(next);
@@ -290,7 +289,7 @@ static size_t go_down(struct walk *walk, size_t wanted, const char **why)
 	return i - 1;
 }
 
-/* The level above the one that is left with @below, which is still open. */
+/* Reopen the parent level of @below, which the walk is leaving and which is still open. */
 static void regain(struct walk *walk, int below)
 {
 	struct level *level = &walk->levels[walk->depth - 1];
@@ -330,7 +329,7 @@ static bool is_dot(const char *name)
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-/* Visits the next entry of the directory that the walk is in, or leaves it. */
+/* Visit the next entry of the current directory, or leave it. */
 static void step(struct walk *walk)
 {
 	struct level *level = &walk->levels[walk->depth - 1];
@@ -357,12 +356,12 @@ static void step(struct walk *walk)
 
 /**
  * walk_tree - visit everything below a directory
- * @ops: what to do
+ * @ops: callbacks
  * @data: for walk_data()
- * @path: of the directory
- * @dir: the directory, open for reading; is closed
+ * @path: name of the directory
+ * @dir: the directory, open for reading; consumed
  *
- * A directory comes before what is in it. Ends early by a signal.
+ * A directory is visited before its entries. A signal ends the walk early.
  */
 void walk_tree(const struct walk_ops *ops, void *data, const char *path,
 	       int dir)

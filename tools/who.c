@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack who: who holds a file or a mount, and what that is in the way of.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack who: show the holders of a file or a mount, and what they block. */
 #include <err.h>
 #include <getopt.h>
 #include <libsmartcols.h>
@@ -19,48 +17,47 @@
 static const char who_help[] =
 "Usage: daxstack who [OPTION]... FILE|MOUNTPOINT|DEVICE...\n"
 "\n"
-"Show which processes hold a FILE of a daxstack mount, or anything of a whole\n"
-"mount (MOUNTPOINT, or the DEVICE that is mounted), by whatever name, in any\n"
-"mount namespace, and also where the descriptor is closed and only a mapping is\n"
-"left.\n"
+"Show the processes that hold a FILE of a daxstack mount, or any file of a whole\n"
+"mount (MOUNTPOINT, or the mounted DEVICE), by any name, in any mount namespace,\n"
+"including mappings whose descriptor is closed.\n"
 "\n"
 "  HOLDS     open; mapped, with private if that is copy-on-write, MAP_SYNC, and\n"
 "            mlocked if it is locked in memory; locked (flock, fcntl); lease;\n"
 "            cwd, root, exe: as working directory, root or program; loop: backs\n"
 "            a loop device; export: exported by NFS; below: by a mount of the\n"
 "            lower filesystem\n"
-"  MODE      of the file, dax or cached, as of now\n"
-"  VETOES    what the holder is in the way of:\n"
+"  MODE      current mode of the file, dax or cached\n"
+"  VETOES    what the holder prevents:\n"
 "            switch            of the file, to either mode\n"
 "            switch to cached\n"
 "            umount            of the mount by which the file was named here\n"
-"            device            it stays in use when that is unmounted\n"
+"            device            it stays in use after that mount is unmounted\n"
 "\n"
-"Other mounts of the filesystem and of the lower one follow, in all mount\n"
-"namespaces, and those on top of it.\n"
+"Then follow other mounts of the filesystem, mounts of the lower filesystem, and\n"
+"mounts on top of it, in all mount namespaces.\n"
 "\n"
-"  -R, --recursive   a FILE that is a directory stands for everything below, too;\n"
-"                    a MOUNTPOINT does so anyway\n"
-"  -J, --json        as JSON; adds descriptors, device and inode, and how many\n"
-"                    processes were looked at\n"
-"  -n, --noheadings  without the headings\n"
+"  -R, --recursive   include everything below a FILE that is a directory;\n"
+"                    a MOUNTPOINT always includes everything\n"
+"  -J, --json        print JSON; adds descriptors, device and inode, and the\n"
+"                    number of processes examined\n"
+"  -n, --noheadings  print no headings\n"
 "  -h, --help        show this\n"
 "\n"
-"What the kernel alone holds does not show: pinned pages (direct I/O, RDMA,\n"
-"vmsplice), files in flight through a socket or registered with io_uring.\n"
+"Holders in the kernel are not shown: pinned pages (direct I/O, RDMA, vmsplice),\n"
+"files in flight through a socket or registered with io_uring.\n"
 "\n"
 "Exit status, the highest that applies:\n"
-"  0   all processes were looked at, whether they hold something or not\n"
-"  1   some could not be, being others': run it as root\n"
-"  2   a FILE could not be looked at, or is not on a daxstack mount\n"
+"  0   all processes were examined, whether they hold something or not\n"
+"  1   no permission to examine some processes: run it as root\n"
+"  2   a FILE could not be examined, or is not on a daxstack mount\n"
 "  64  wrong usage\n"
 "  74  writing to standard output failed\n"
 "\n"
-"Examples: why is it busy; processes with MAP_SYNC mappings\n"
+"Examples: holders of a busy mount; processes with MAP_SYNC mappings\n"
 "  daxstack who /mnt/x\n"
 "  daxstack who -J /mnt/x | jq '.holders[] | select(.holds[] == \"MAP_SYNC\").pid'\n";
 
-/* --- Words. */
+/* --- Names. */
 
 static const struct {
 	unsigned int hold;
@@ -83,7 +80,7 @@ static const struct {
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Return: an array of texts. */
+/* Return: an array of names. */
 static json_t *holds_of(const struct holder *holder)
 {
 	json_t *holds = json_array();
@@ -96,13 +93,13 @@ static json_t *holds_of(const struct holder *holder)
 	return holds;
 }
 
-/* What of a switch the holder is in the way of, or NULL. */
+/* Return: the kind of switch that the holder blocks, or NULL. */
 static const char *switch_veto(const struct holder *holder, const char *policy)
 {
 	const unsigned int used = HOLD_OPEN | HOLD_MAPPED | HOLD_EXE | HOLD_LOOP;
 	unsigned int holds = holder->holds;
 
-	/* Others have no mode. */
+	/* Only regular files have a mode. */
 	if (holder->looked && holder->type != S_IFREG)
 		return NULL;
 	if (holds & HOLD_EXPORT)
@@ -114,7 +111,7 @@ static const char *switch_veto(const struct holder *holder, const char *policy)
 	return holds & HOLD_SYNC ? "switch to cached" : NULL;
 }
 
-/* Return: an array of texts. */
+/* Return: an array of names. */
 static json_t *vetoes_of(const struct who *who, const struct holder *holder)
 {
 	const struct who_asked *asked = who_asked_dev(who, holder->dev);
@@ -163,7 +160,7 @@ static const char *mode_of(const struct holder *holder)
 	return holder->dax ? "dax" : "cached";
 }
 
-/* --- As tables. */
+/* --- Tables. */
 
 static struct libscols_table *new_table(const char *const *columns, size_t nr,
 					bool noheadings)
@@ -188,7 +185,7 @@ static void put(struct libscols_line *line, int column, const char *text)
 		err(TOOL_FAILED, "table");
 }
 
-/* Takes @text. */
+/* Consumes @text. */
 static void put_own(struct libscols_line *line, int column, char *text)
 {
 	put(line, column, text);
@@ -270,7 +267,7 @@ static bool print_tables(const struct who *who, bool noheadings)
 	return failed;
 }
 
-/* --- As JSON. */
+/* --- JSON. */
 
 static json_t *json_holder(const struct who *who, const struct holder *holder)
 {
@@ -300,7 +297,7 @@ static json_t *json_holder(const struct who *who, const struct holder *holder)
 	return object;
 }
 
-/* What is one text in the table. */
+/* Split the text of the table. */
 static json_t *json_vetoes(const char *vetoes)
 {
 	json_t *array = json_array();
@@ -329,7 +326,7 @@ static json_t *json_mount(const struct mount_found *mount)
 	return object;
 }
 
-/* In ASCII: names may have characters in them that a terminal obeys. */
+/* In ASCII: names may contain control sequences for terminals. */
 static bool print_all(const struct who *who)
 {
 	json_t *holders = json_array(), *mounts = json_array(), *all;
@@ -394,7 +391,7 @@ static int show(char **paths, bool recursive, bool json, bool noheadings)
 		status = tool_worse(status, TOOL_WRITE);
 	if (who.unseen) {
 		fflush(stdout);
-		warnx("%u of %u processes could not be looked at, being others': run it as root",
+		warnx("no permission to examine %u of %u processes: run it as root",
 		      who.unseen, who.processes);
 		status = tool_worse(status, TOOL_BUSY);
 	}
@@ -441,7 +438,7 @@ static int who_run(int argc, char **argv)
 
 const struct tool_command who_command = {
 	.name = "who",
-	.summary = "show who holds a file or a mount, and what that is in the way of",
+	.summary = "show the holders of a file or a mount, and what they block",
 	.title = "daxstack who",
 	.help = who_help,
 	.run = who_run,

@@ -1,9 +1,8 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of 'daxstack who' share: the command line and the output (who.c),
- * what is asked about (targets.c), processes (holders.c, process.c), what else
- * holds a file (kernel.c), and mounts in all namespaces (mounts.c, which
- * 'daxstack set' uses as well).
+ * Shared by the files of 'daxstack who': who.c (command line, output), targets.c (files
+ * asked about, table of holders), holders.c, process.c (processes), kernel.c (holders
+ * in the kernel), mounts.c (mounts in all namespaces; also for 'daxstack set').
  */
 #ifndef WHO_H
 #define WHO_H
@@ -18,7 +17,7 @@
 
 #include "file.h"
 
-/* What a process has of a file. */
+/* How a process holds a file. */
 enum who_hold {
 	HOLD_OPEN	= 1 << 0,
 	HOLD_MAPPED	= 1 << 1,
@@ -27,30 +26,30 @@ enum who_hold {
 	HOLD_MLOCKED	= 1 << 4,	/* mapped, and locked in memory */
 	HOLD_LOCKED	= 1 << 5,	/* flock(2), fcntl(2) */
 	HOLD_LEASE	= 1 << 6,
-	HOLD_LEASE_WRITE = 1 << 7,	/* breaks when somebody opens the file */
+	HOLD_LEASE_WRITE = 1 << 7,	/* breaks when another process opens the file */
 	HOLD_CWD	= 1 << 8,
 	HOLD_ROOT	= 1 << 9,
 	HOLD_EXE	= 1 << 10,
-	HOLD_LOOP	= 1 << 11,	/* no process: a loop device */
-	HOLD_EXPORT	= 1 << 12,	/* no process: exported by NFS */
-	/* How it is reached: */
+	HOLD_LOOP	= 1 << 11,	/* a loop device, not a process */
+	HOLD_EXPORT	= 1 << 12,	/* an export of the NFS server, not a process */
+	/* Path to the file: */
 	HOLD_HERE	= 1 << 13,	/* by a mount that was asked about */
 	HOLD_BELOW	= 1 << 14,	/* by a mount of the lower filesystem */
 };
 
 /**
- * struct holder - a process, or something in the kernel, and one file
- * @pid: 0 if it is no process
- * @uid: whose process
+ * struct holder - a process, or an object in the kernel, that holds a file
+ * @pid: 0 if it is not a process
+ * @uid: owner of the process
  * @command: its name, any bytes; allocated
  * @holds: enum who_hold
  * @dev: of the file
  * @ino: of the file
- * @type: S_IFMT, 0 if it is not known
+ * @type: S_IFMT, 0 if unknown
  * @dax: in dax mode
  * @looked: @dax, @deleted and @type are known
  * @deleted: has no name any more
- * @file: as the process names it, any bytes; allocated, may be NULL
+ * @file: name of the file as seen by the process, any bytes; allocated, may be NULL
  * @fds: numbers of descriptors
  */
 struct holder {
@@ -69,15 +68,15 @@ struct holder {
 };
 
 /**
- * struct mount_found - a mount that has to do with what was asked about
- * @target: where, any bytes; allocated
+ * struct mount_found - a mount related to the targets
+ * @target: mount point, any bytes; allocated
  * @type: of the filesystem; allocated
- * @ns: number of its mount namespace
- * @own: that is our own
- * @pid: of a process in it
- * @command: of that, any bytes; allocated
- * @id: of the mount
- * @vetoes: what it is in the way of
+ * @ns: inode number of its mount namespace
+ * @own: the mount namespace is that of this process
+ * @pid: a process in the mount namespace
+ * @command: its name, any bytes; allocated
+ * @id: mount ID
+ * @vetoes: what the mount prevents
  */
 struct mount_found {
 	char *target;
@@ -91,10 +90,10 @@ struct mount_found {
 };
 
 /**
- * struct who_asked - a mount by which something was asked about
+ * struct who_asked - a mount by which a target was named
  * @dev: device number of the filesystem
- * @mnt: the mount's id
- * @policy: its switch=, empty if that is not known
+ * @mnt: mount ID
+ * @policy: its switch=, empty if unknown
  */
 struct who_asked {
 	dev_t dev;
@@ -103,7 +102,7 @@ struct who_asked {
 };
 
 /**
- * struct who_target - what was asked about
+ * struct who_target - a file or filesystem asked about
  * @dev: device number of the filesystem
  * @ino: the file or directory
  * @whole: all of the filesystem
@@ -115,21 +114,21 @@ struct who_target {
 };
 
 /**
- * struct who - all that is asked, and found
- * @asked: mounts
- * @nr_asked: how many
- * @targets: what was asked about, sorted
- * @nr_targets: how many
- * @holders: processes and others, by file
- * @nr_holders: how many
- * @index: hash table of the holders of the process at hand, by number from 1
+ * struct who - targets and results
+ * @asked: mounts by which targets were named
+ * @nr_asked: number of @asked
+ * @targets: sorted
+ * @nr_targets: number of @targets
+ * @holders: by process and file
+ * @nr_holders: number of @holders
+ * @index: hash table of the current process's holders: index + 1
  * @index_size: a power of two
- * @mounts: others of the same filesystem, and those on top of it
- * @nr_mounts: how many
- * @below: ids of mounts of the lower filesystems, in any namespace
- * @nr_below: how many
- * @processes: how many were looked at
- * @unseen: how many could not be, for want of permission
+ * @mounts: other mounts of the filesystem, and mounts on top of it
+ * @nr_mounts: number of @mounts
+ * @below: mount IDs of the lower filesystems, in any namespace
+ * @nr_below: number of @below
+ * @processes: number of processes examined
+ * @unseen: number of processes without permission to examine
  */
 struct who {
 	struct who_asked *asked;
@@ -170,10 +169,10 @@ void kernel_find(struct who *who);
 
 /**
  * struct mount_space - a mount namespace
- * @ns: its number
- * @own: it is our own
- * @pid: of a process in it
- * @proc: that process
+ * @ns: its inode number
+ * @own: it is that of this process
+ * @pid: a process in it
+ * @proc: directory of that process in /proc
  * @table: its mounts
  */
 struct mount_space {

@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * daxstack why: what is in the way of a switch, and what to do about it.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* daxstack why: show why a switch of a file would be refused, and the remedy. */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,21 +25,21 @@
 static const char why_help[] =
 "Usage: daxstack why [OPTION]... FILE...\n"
 "\n"
-"Tell of each FILE in which mode it is, what is in the way of a switch to the\n"
-"other mode, and what to do about it. Nothing is changed. Of a directory, tell\n"
-"what is in the way of all files of its mount.\n"
+"Show for each FILE its mode, why a switch to the other mode would be refused,\n"
+"and what to do about it. Nothing is changed. For a directory, show what would\n"
+"refuse switches of all files of its mount.\n"
 "\n"
-"What only shows when it is tried (pages that are pinned, calls and writeback\n"
-"that take long) is not told: see 'daxstack set -t'.\n"
+"Reasons that only an attempt finds (pinned pages, I/O calls and writeback that\n"
+"take long) are not shown: see 'daxstack set -t'.\n"
 "\n"
 "  -J, --json  JSON: an array \"files\" of objects with file, mode, to, reason,\n"
 "              reason_name, remedy, may_pass and elsewhere\n"
 "  -h, --help  show this\n"
 "\n"
 "Exit status, the highest that applies:\n"
-"  0   nothing is in the way\n"
-"  1   something is that may pass\n"
-"  2   something lasting is, or a FILE could not be examined\n"
+"  0   no switch would be refused\n"
+"  1   a switch would be refused for a reason that may pass\n"
+"  2   a switch would be refused permanently, or a FILE could not be examined\n"
 "  64  wrong usage\n"
 "  74  writing to standard output failed\n"
 "\n"
@@ -49,15 +47,15 @@ static const char why_help[] =
 "  daxstack why /mnt/x/log || daxstack who /mnt/x/log\n";
 
 /**
- * struct answer - what there is to say of a file
- * @path: its name
- * @mode: in which it is, NULL: a directory
- * @to: the other one; NULL: a directory
- * @reason: what is in the way, in words; NULL: nothing
- * @name: what that is called in daxstack.h, NULL: it is not called
+ * struct answer - the answer for a file
+ * @path: name of the file
+ * @mode: current mode; NULL: a directory
+ * @to: the other mode; NULL: a directory
+ * @reason: why a switch would be refused, in words; NULL: it would not
+ * @name: name of the reason in daxstack.h, NULL: none
  * @remedy: what to do about it, NULL: nothing
- * @elsewhere: where the lower filesystem is mounted as well
- * @error: an errno that goes with the reason
+ * @elsewhere: other mounts of the lower filesystem
+ * @error: errno of the reason
  * @status: enum tool_status
  */
 struct answer {
@@ -73,10 +71,10 @@ struct answer {
 };
 
 /**
- * struct why - the command
- * @files: JSON, NULL: for people
- * @stacks: all mounts
- * @nr_stacks: how many
+ * struct why - state of the command
+ * @files: JSON; NULL: print text
+ * @stacks: all daxstack filesystems
+ * @nr_stacks: number of @stacks
  */
 struct why {
 	json_t *files;
@@ -84,7 +82,7 @@ struct why {
 	size_t nr_stacks;
 };
 
-/* --- What the kernel only finds out by trying. */
+/* --- Reasons that the kernel only finds by an attempt. */
 
 static bool may_act_for_owners(void)
 {
@@ -97,7 +95,7 @@ static bool may_act_for_owners(void)
 		data[0].effective & (1u << CAP_FOWNER);
 }
 
-/* Linux 6.2 lets files that share blocks be dax. */
+/* Linux 6.2 allows dax mode for files that share blocks. */
 static bool kernel_refuses_reflinks(void)
 {
 	unsigned int major, minor;
@@ -135,7 +133,7 @@ static bool shares_blocks(int fd)
 	return false;
 }
 
-/* Modules differ in whether they tell it from other refusals. */
+/* Older modules do not distinguish it from other refusals. */
 static unsigned int reflink_reason(void)
 {
 	unsigned int reason = reason_by_name("REFLINK");
@@ -161,7 +159,7 @@ static bool is_immutable(int fd)
 	return !ioctl(fd, FS_IOC_GETFLAGS, &flags) && flags & FS_IMMUTABLE_FL;
 }
 
-/* What the kernel says comes after the owner, and before the rest. */
+/* In the kernel's order of checks: owner, then the reason in @state, then the rest. */
 static unsigned int reason_of(const struct why *why, int fd,
 			      const struct daxstack_state *state)
 {
@@ -181,7 +179,7 @@ static unsigned int reason_of(const struct why *why, int fd,
 	return DAXSTACK_REASON_NONE;
 }
 
-/* --- For people, and as JSON. */
+/* --- Output. */
 
 static void print_answer(const struct answer *answer)
 {
@@ -191,12 +189,12 @@ static void print_answer(const struct answer *answer)
 	else
 		printf(": directory, files of this mount: ");
 	if (!answer->reason) {
-		puts("nothing in the way");
+		puts("a switch would be attempted");
 		return;
 	}
 	printf("refused: %s (%s)\n", answer->reason, strerror(answer->error));
 	if (answer->elsewhere)
-		printf("  it is mounted on %s\n",
+		printf("  the lower filesystem is mounted on %s\n",
 		       name_shown(answer->elsewhere));
 	printf("  remedy: %s\n", answer->remedy ?: "none");
 }
@@ -227,7 +225,7 @@ static void answer_with(const struct why *why, struct answer *answer, int fd,
 		answer->status = reason_status(reason);
 	}
 	if (reason == DAXSTACK_REASON_LOWER_SHARED)
-		answer->elsewhere = elsewhere(fd);
+		answer->elsewhere = lower_mounts_of(fd);
 	if (why->files)
 		add_answer(why->files, answer);
 	else
@@ -258,14 +256,14 @@ static int tell_directory(const struct why *why, struct answer *answer, int fd)
 		return -errno;
 	reason = stack_no_switch(stacks_find(why->stacks, why->nr_stacks,
 					     st.st_dev));
-	/* The module is older, and does not tell. */
+	/* An older module lacks the attribute. */
 	if (reason == DAXSTACK_REASON_COUNT)
 		return -EOPNOTSUPP;
 	answer_with(why, answer, fd, reason);
 	return 0;
 }
 
-/* To open it would break the lease. */
+/* Opening the file would break the lease. */
 static void tell_leased(const struct why *why, struct answer *answer,
 			const struct file_id *id)
 {
@@ -278,7 +276,7 @@ static void tell_leased(const struct why *why, struct answer *answer,
 	answer_with(why, answer, -1, DAXSTACK_REASON_NONE);
 }
 
-/* NULL if it was told, else why not. */
+/* Return: NULL if it was shown, else why not. */
 static const char *tell_looked_at(const struct why *why, struct answer *answer,
 				  int look, const struct file_id *id)
 {
@@ -363,7 +361,7 @@ static int why_run(int argc, char **argv)
 const struct tool_command why_command = {
 	.name = "why",
 	.title = "daxstack why",
-	.summary = "tell what is in the way of a switch, and the remedy",
+	.summary = "show why a switch would be refused, and the remedy",
 	.help = why_help,
 	.run = why_run,
 };

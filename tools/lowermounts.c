@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0
-/*
- * Where else the lower filesystem of a file is mounted.
- */
+// SPDX-License-Identifier: GPL-2.0-only
+/* Find other mounts of the lower filesystem of a file, in all mount namespaces. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +15,9 @@
 
 /**
  * struct found - the mounts found so far
- * @out: where the text goes
- * @dev: of the lower filesystem
- * @count: how many mounts
+ * @out: the text
+ * @dev: device number of the lower filesystem
+ * @count: number of mounts
  */
 struct found {
 	FILE *out;
@@ -27,7 +25,7 @@ struct found {
 	unsigned int count;
 };
 
-/* Anybody can mount something in a namespace of his own, on any name. */
+/* Unprivileged users choose mount points in their own namespaces: escape control characters. */
 static void put_printable(FILE *out, const char *text)
 {
 	for (; *text; text++)
@@ -71,21 +69,17 @@ static void look_in(const struct mount_space *space, void *data)
 }
 
 /**
- * elsewhere - where else the lower filesystem is mounted
- * @fd: an open file on a daxstack mount
+ * lower_mounts - list the mounts of a lower filesystem
+ * @dev: its device number, as in mountinfo
  *
- * Return: the places, to be freed; NULL if none is found.
+ * Return: the mount points, to be freed; NULL if there are none.
  */
-char *elsewhere(int fd)
+char *lower_mounts(dev_t dev)
 {
-	struct daxstack_state state;
-	struct found found = { .count = 0 };
+	struct found found = { .dev = dev };
 	char *text = NULL;
 	size_t size;
 
-	if (ioctl(fd, DAXSTACK_IOC_STATE, &state) < 0)
-		return NULL;
-	found.dev = makedev(state.lower_major, state.lower_minor);
 	found.out = open_memstream(&text, &size);
 	if (!found.out)
 		return NULL;
@@ -98,4 +92,19 @@ char *elsewhere(int fd)
 		text = NULL;
 	}
 	return text;
+}
+
+/**
+ * lower_mounts_of - list the mounts of the lower filesystem of a file
+ * @fd: an open file on a daxstack mount
+ *
+ * Return: the mount points, to be freed; NULL if there are none.
+ */
+char *lower_mounts_of(int fd)
+{
+	struct daxstack_state state;
+
+	if (ioctl(fd, DAXSTACK_IOC_STATE, &state) < 0)
+		return NULL;
+	return lower_mounts(makedev(state.lower_major, state.lower_minor));
 }
