@@ -1,0 +1,16 @@
+# Markdown tables of placement from place.json. For scripts/measure/place.
+def mib: . / 1048576 | round;
+def num: tostring | if test("\\.") then . else . + ".0" end;
+def signed: if . > 0 then "+\(num)" else num end | sub("-"; "−");
+
+"| trace | files | data, DRAM | all dax | all cached | best fixed | **auto** | to the best fixed | to the better of the two | switches |",
+"|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+(.traces[] |
+	"| \(.load) | \(.files) | \(.data_bytes | mib), \(.budget_bytes | mib) MiB | \(.dax_ms | round) ms | \(.cached_ms | round) ms | \(.best_ms | round) ms | **\(.auto_ms | round) ms** | \(.to_best_percent | signed) % | \(.to_either_percent | signed) % | \(.switches) |"),
+"",
+if .model == [] then empty else
+"| load | mode | simulated | and the rest | predicted | memory model | off |",
+"|---|---|--:|--:|--:|--:|--:|",
+(.model[] |
+	"| \(.load) | \(.mode) | \(.simulated_ms | round) ms | \(.rest_ms | round) ms | \(.predicted_ms | round) ms | \(.modelled_ms | round) ms | \(.off_percent | signed) % |")
+end
