@@ -1,6 +1,7 @@
 #!/bin/bash
-# The checkers notice: each is fed something false, and has to fail, and to say
-# what was wrong; and something true, and has to pass.
+# SPDX-License-Identifier: GPL-2.0-only
+# The checkers: asserts that each one fails with a message for bad input, and passes
+# for good input.
 # host
 #
 # Functions are called by way of good and bad; the names of files are words.
@@ -22,7 +23,7 @@ ok()
 	fi
 }
 
-# report STATUS NAME: with what was said, if it is wrong.
+# report STATUS NAME: shows the output on failure.
 report()
 {
 	ok "$1" "$2"
@@ -38,8 +39,8 @@ good()
 	report $status "passes: $name"
 }
 
-# bad NAME PATTERN COMMAND...: fails, and says PATTERN. What the shell itself
-# says of a command that is not there is another failure.
+# bad NAME PATTERN COMMAND...: asserts that it fails with PATTERN. A missing command,
+# reported by the shell, does not count.
 bad()
 {
 	local name=$1 pattern=$2 status=0
@@ -50,7 +51,7 @@ bad()
 	report $? "fails: $name"
 }
 
-# A tree of its own, with the checkers of this one.
+# A separate tree, with the checkers of this one.
 tree=$tmp/tree
 mkdir -p "$tree"/{build/tools,build/tests,tests/mutants,module,include,docs}
 cp -R "$top/scripts" "$tree/"
@@ -69,7 +70,7 @@ executable()
 tap()
 {
 	printf '%b' "$1" >"$tmp/tap"
-	scripts/tap "$tmp/tap" ${2+"$2"}
+	scripts/test/tap "$tmp/tap" ${2+"$2"}
 }
 good 'tap: a plan and as many checks' tap '1..2\nok 1 - a\n# b\nok 2 - b\n'
 good 'tap: the plan at the end' tap 'ok 1 - a\n1..1\n'
@@ -77,10 +78,10 @@ bad 'tap: nothing' 'no plan' tap ''
 bad 'tap: no plan' 'no plan' tap 'ok 1 - a\n'
 bad 'tap: a plan of nothing' 'no checks' tap '1..0\n'
 bad 'tap: all skipped by the plan' 'no checks' tap '1..0 # SKIP no device\n'
-bad 'tap: one is missing' 'planned 2, made 1' tap '1..2\nok 1 - a\n'
-bad 'tap: one too many' 'planned 1, made 2' tap '1..1\nok 1 - a\nok 2 - b\n'
-bad 'tap: one twice' 'number 2 is missing' tap '1..2\nok 1 - a\nok 1 - a\n'
-bad 'tap: one of another program' 'number 2 is missing' tap 'ok 1 - a\nok\n1..2\n'
+bad 'tap: one check is missing' 'planned 2, made 1' tap '1..2\nok 1 - a\n'
+bad 'tap: one check too many' 'planned 1, made 2' tap '1..1\nok 1 - a\nok 2 - b\n'
+bad 'tap: a duplicate number' 'number 2 is missing' tap '1..2\nok 1 - a\nok 1 - a\n'
+bad 'tap: a check without a number' 'number 2 is missing' tap 'ok 1 - a\nok\n1..2\n'
 bad 'tap: not ok' '^0 1 0' tap '1..1\nnot ok 1 - a\n'
 bad 'tap: not ok, to be done' '^0 1 0' tap '1..1\nnot ok 1 - a # TODO later\n'
 bad 'tap: bail out' 'Bail out' tap '1..1\nok 1 - a\nBail out! no\n'
@@ -88,11 +89,11 @@ bad 'tap: the status' 'status 99' tap '1..1\nok 1 - a\n' 99
 bad 'tap: two plans' 'second plan' tap '1..1\nok 1 - a\n1..1\n'
 bad 'tap: checks after the plan at the end' 'neither first nor last' \
 	tap 'ok 1 - a\n1..2\nok 2 - b\n'
-bad 'tap: no file' 'cannot read' scripts/tap "$tmp/nothing"
+bad 'tap: no file' 'cannot read' scripts/test/tap "$tmp/nothing"
 
-# --- scripts/check, with tests that need no guest
+# --- scripts/test/check, with tests that need no guest
 
-# check TAP [STATUS]: as what a test prints
+# check TAP [STATUS]: runs a test that prints TAP
 check()
 {
 	executable tests/fake.sh <<-END
@@ -101,31 +102,31 @@ check()
 	printf '$1'
 	exit ${2-0}
 	END
-	CHECK_STYLE=no scripts/check fake
+	CHECK_STYLE=no scripts/test/check fake
 }
 echo 'fake once - own never' >tests/plan
 good 'check: a test' check '1..1\nok 1 - a\n'
-good 'check: what is skipped' check '1..2\nok 1 - a\nok 2 - b # SKIP c\n'
+good 'check: a skipped check' check '1..2\nok 1 - a\nok 2 - b # SKIP c\n'
 grep -q '^2 passed, 0 failed$' "$tmp/said"
-report $? 'check: ... has not passed'
+report $? 'check: ... does not count as passed'
 bad 'check: a test that skips itself' '1 passed, 1 failed' check '1..0 # SKIP a\n'
-bad 'check: a test that says nothing' '1 passed, 1 failed' check ''
+bad 'check: a test without output' '1 passed, 1 failed' check ''
 bad 'check: not ok, and status 0' '1 passed, 1 failed' check '1..1\nnot ok 1 - a\n'
 bad 'check: ok, and another status' '2 passed, 1 failed' check '1..1\nok 1 - a\n' 99
-bad 'check: a test that is not there' 'nothing' \
-	env CHECK_STYLE=no scripts/check nothing
+bad 'check: a missing test' 'nothing' \
+	env CHECK_STYLE=no scripts/test/check nothing
 bad 'check: no filesystem' '--fs: nothing is named' \
-	env CHECK_STYLE=no scripts/check --fs ' ' fake
-# planned PLAN OPTION...: what is run with it
+	env CHECK_STYLE=no scripts/test/check --fs ' ' fake
+# planned PLAN OPTION...: lists what is run with this plan
 planned()
 {
 	printf '%b' "$1" >tests/plan
 	shift
-	scripts/check --list "$@"
+	scripts/test/check --list "$@"
 }
-bad 'check: a plan for a test that is not there' "no test 'gone'" \
+bad 'check: a plan for a missing test' "no test 'gone'" \
 	planned 'gone all both own no\n'
-bad 'check: none for what is named' 'no test is for these' \
+bad 'check: no test for the named kernels' 'no test is for these' \
 	planned 'fake main ext4 own no\n' --kernels 7.3
 
 # as_planned EXPECTED PLAN OPTION...
@@ -142,21 +143,21 @@ good 'check: the plan' as_planned \
 	'fake main ext4 own ext4\nother all xfs own no\n'
 good 'check: a guest for two' as_planned '6.12/ext4/fake 6.12/ext4/other' \
 	'fake main ext4 both no\nother main ext4 both no\n'
-good 'check: a kernel that is named' as_planned '7.3/xfs/fake' \
+good 'check: a named kernel' as_planned '7.3/xfs/fake' \
 	'fake all both own both\nother main both own no\n' --kernels 7.3 --fs xfs
-good 'check: a kernel and a test that are named' as_planned '7.3/xfs/other' \
+good 'check: a named kernel and test' as_planned '7.3/xfs/other' \
 	'fake all both own both\nother main both own no\n' --kernels 7.3 --fs xfs other
-good 'check: what is not in the plan' as_planned \
+good 'check: a test that is not in the plan' as_planned \
 	'6.1/xfs/other 6.12/xfs/other 7.3/xfs/other' '' --fs xfs other
 good 'check: everything' as_planned \
 	'kasan-6.12/ext4/fake 6.1/ext4/fake 6.12/ext4/fake 7.3/ext4/fake' \
 	'fake main xfs own no\nother once - own never\n' --all --fs ext4 fake
 rm tests/other.sh
-bad 'check-guest: a test that is not there' 'nothing' scripts/check-guest ext4/nothing.t
+bad 'check-guest: a missing test' 'nothing' scripts/test/check-guest ext4/nothing.t
 
-# --- scripts/console-complaints
+# --- scripts/test/console-complaints
 
-# changed FILE COMMAND...: with what is read from standard input in its place
+# changed FILE COMMAND...: with FILE replaced by standard input
 changed()
 {
 	local file=$1 status=0
@@ -167,8 +168,8 @@ changed()
 	cp "$tmp/kept" "$file"
 	return $status
 }
-complaints=scripts/console-complaints patterns=scripts/console-patterns
-samples=scripts/console-samples
+complaints=scripts/test/console-complaints patterns=scripts/test/console-patterns
+samples=scripts/test/console-samples
 good 'console: all samples' $complaints --test
 bad 'console: no log' 'cannot read' $complaints "$tmp/nothing"
 echo '[    1.0] BUG: of the kernel' >"$tmp/log"
@@ -181,26 +182,26 @@ bad_pattern()
 {
 	printf 'BUG:\n(\n' | changed $patterns "$@"
 }
-bad 'console: a pattern that is none' 'Unmatched' bad_pattern $complaints "$tmp/log"
+bad 'console: an invalid pattern' 'Unmatched' bad_pattern $complaints "$tmp/log"
 few_patterns()
 {
 	grep -v '^BUG:$' $patterns >"$tmp/few"
 	changed $patterns $complaints --test <"$tmp/few"
 }
-bad 'console: a pattern less' '! BUG: kernel NULL' few_patterns
+bad 'console: a missing pattern' '! BUG: kernel NULL' few_patterns
 more_patterns()
 {
 	{ cat $patterns; echo 'healthy'; } >"$tmp/more"
 	changed $patterns $complaints --test <"$tmp/more"
 }
-bad 'console: a pattern that nothing needs' 'no sample for: healthy' more_patterns
+bad 'console: a pattern without a sample' 'no sample for: healthy' more_patterns
 no_samples()
 {
 	echo '# none' | changed $samples $complaints --test
 }
 bad 'console: no samples' 'no line to try' no_samples
 
-# --- scripts/guest, with a machine that only says what it is told to
+# --- scripts/vm/guest, with a fake QEMU that prints given text
 
 mkdir -p "$tmp/bin" "$tmp/says"
 executable "$tmp/bin/qemu-system-x86_64" <<'END'
@@ -218,17 +219,17 @@ END
 started='[    3.0] guest-init: starting the command'
 end='[    4.0] guest-init: the end'
 
-# guest CONSOLE KMSG STATUS: what its files say
+# guest CONSOLE KMSG STATUS: contents of its files
 guest()
 {
 	printf '%s\n%b' "$started" "$1" >"$tmp/says/console"
 	printf '%b' "$2" >"$tmp/says/kmsg"
 	printf '%b' "$3" >"$tmp/says/status"
 	echo 'said' >"$tmp/says/out"
-	PATH=$tmp/bin:$PATH DAXSTACK_ACCEL=tcg FAKE_SAYS=$tmp/says scripts/guest true
+	PATH=$tmp/bin:$PATH DAXSTACK_ACCEL=tcg FAKE_SAYS=$tmp/says scripts/vm/guest true
 }
 
-# ends_with STATUS COMMAND...: fails if it does
+# ends_with STATUS COMMAND...: fails if the exit status is STATUS
 ends_with()
 {
 	local status=0 expected=$1
@@ -257,39 +258,74 @@ no_patterns()
 }
 bad 'guest: no patterns' 'exit status 125' no_patterns \
 	ends_with 125 guest '' "$started\n$end\n" 'status 0\n'
-bad 'guest: a file that is not there' 'no such file' \
-	env PATH="$tmp/bin:$PATH" scripts/guest --add "$tmp/nothing" true
+bad 'guest: a missing file' 'no such file' \
+	env PATH="$tmp/bin:$PATH" scripts/vm/guest --add "$tmp/nothing" true
 
-# --- What counts by itself: without a filesystem, and with a guest that is silent
+# --- scripts/vm/guest-qemu, with a QEMU of some version in the PATH
 
-for name in demo compare torture differ bench-switch; do
-	bad "$name: no filesystem" "Usage: scripts/$name FS" scripts/$name
+# has_race VERSION: fails if that QEMU is to translate on several threads
+has_race()
+{
+	local printed
+	mkdir -p "$tmp/qemu"
+	printf '#!/bin/sh\necho "QEMU emulator version %s (Debian)"\n' "$1" |
+		executable "$tmp/qemu/qemu-system-x86_64"
+	printed=$(PATH=$tmp/qemu:$PATH scripts/vm/guest-qemu) || return 0
+	echo "printed: $printed"
+	[ "$printed" != $'multi\tqemu-system-x86_64' ]
+}
+good 'guest-qemu: QEMU 7.2 does not get several threads' has_race 7.2.22
+good 'guest-qemu: nor does 8.0' has_race 8.0.5
+bad 'guest-qemu: 8.1 gets them' 'printed: multi' has_race 8.1.0
+bad 'guest-qemu: 10.0 gets them' 'printed: multi' has_race 10.0.2
+
+# --- Scripts that use guests: without a filesystem, and with a silent guest
+
+for name in demo/demo test/compare test/torture test/differ measure/bench-switch; do
+	bad "$name: no filesystem" "Usage: scripts/$name FS" "scripts/$name"
 done
-cp scripts/guest "$tmp/guest"
+cp scripts/vm/guest "$tmp/guest"
 : >build/tests/compare
 for name in compare torture differ bench; do
 	: >tests/$name.guest
 done
-executable scripts/guest <<'END'
+executable scripts/vm/guest <<'END'
 #!/bin/bash
 exit 0
 END
-bad 'compare: a guest that says nothing' 'no plan' scripts/compare ext4
-bad 'torture: a guest that says nothing' 'no plan' scripts/torture ext4
-bad 'differ: a guest that says nothing' 'no plan' scripts/differ ext4
-bad 'bench: a guest that says nothing' 'no figures over ext4' scripts/bench --twice
-executable scripts/guest <<'END'
+bad 'compare: a silent guest' 'no plan' scripts/test/compare ext4
+bad 'torture: a silent guest' 'no plan' scripts/test/torture ext4
+bad 'differ: a silent guest' 'no plan' scripts/test/differ ext4
+# Fake builds.
+executable scripts/kernel/build-module <<'END'
+#!/bin/bash
+echo daxstack.ko
+END
+cp scripts/kernel/build-module scripts/measure/build-quiesce
+bad 'bench: a silent guest' 'no figures over ext4' scripts/measure/bench --twice
+executable scripts/vm/guest <<'END'
 #!/bin/bash
 case $* in *ext4*) exit 1 ;; esac
 printf 'dax\tread\t10\t1\t2\t3\n'
 END
 bad 'bench: the first of two guests fails' 'no figures over ext4' \
-	scripts/bench ext4 xfs
-bad 'demo: a guest that fails' 'FAILED on ext4' scripts/demo ext4
+	scripts/measure/bench ext4 xfs
+bad 'demo: a guest that fails' 'FAILED on ext4' scripts/demo/demo ext4
+executable scripts/vm/guest <<'END'
+#!/bin/bash
+printf 'dax\tread\t10\t0\t8\t1\t0\t%s\n' "$RANDOM"
+END
+bad 'bench: different counts in the second run' 'counts over ext4, .*, differ' \
+	env DAXSTACK_KERNEL=6.12 scripts/measure/bench --twice ext4
+bad 'bench: documents of one kernel' 'with all kernels' \
+	env DAXSTACK_KERNEL=6.12 scripts/measure/bench --docs
+rm -rf build/7.3/bench
+bad 'bench: tables without counts' 'nothing was counted over xfs' \
+	env DAXSTACK_KERNEL=7.3 scripts/measure/bench --tables xfs
 
-# --- Several tests in a guest, which is one that only prints
+# --- Several tests in a fake guest that only prints
 
-executable scripts/guest <<'END'
+executable scripts/vm/guest <<'END'
 #!/bin/bash
 while [ $# -gt 0 ]; do
 	[ "$1" != --log ] || printf '%b' "$FAKE_LOG" >"$2"
@@ -303,18 +339,18 @@ for name in one two three; do
 	executable "$tmp/shared/ext4/$name.t" <<<'#!/bin/bash'
 done
 
-# shared OUT LOG STATUS: the statuses of three tests
+# shared OUT LOG STATUS: prints the statuses of three tests
 shared()
 {
 	local status=0
 	FAKE_OUT=$1 FAKE_LOG=$2 FAKE_STATUS=$3 \
-		scripts/check-guest "$tmp"/shared/ext4/{one,two,three}.t || status=$?
+		scripts/test/check-guest "$tmp"/shared/ext4/{one,two,three}.t || status=$?
 	(cd "$tmp/shared/ext4" && cat one.status two.status three.status) |
 		tr '\n' ' '
 	echo
 	return $status
 }
-# part NAME STATUS: what the guest prints of a test
+# part NAME STATUS: the guest's output for a test
 part()
 {
 	printf '##guest-tests begin %s.t\n1..1\nok 1 - %s\n##guest-tests end %s.t %s\n' \
@@ -326,18 +362,18 @@ marks+='[ 3.0] guest-tests: three.t\n'
 good 'shared: three tests' shared "$three\n" "$marks" 0
 grep -qx 'ok 1 - two' "$tmp/shared/ext4/two.tap" &&
 	! grep -q one "$tmp/shared/ext4/two.tap"
-report $? 'shared: each has its own'
+report $? 'shared: each test has its own output'
 bad 'shared: one fails' '^0 3 0 ' shared \
 	"$(part one 0 && part two 3 && part three 0)\n" "$marks" 0
 bad 'shared: a complaint' '^0 99 0 ' shared "$three\n" \
 	"${marks/guest-tests: three/BUG: a\\n[ 3.0] guest-tests: three}" 99
 bad 'shared: the guest ends in the second' '^0 99 125 ' shared \
 	"$(part one 0)\n##guest-tests begin two.t\nok 1 - two\n" "$marks" 99
-bad 'shared: a guest that says nothing' '^125 125 125 ' shared '' '' 0
-bad 'shared: whatever else it is' '^0 0 125 ' shared "$three\n" "$marks" 125
+bad 'shared: a silent guest' '^125 125 125 ' shared '' '' 0
+bad 'shared: any other failure of the guest' '^0 0 125 ' shared "$three\n" "$marks" 125
 
-# The power is cut before anything was written.
-executable scripts/guest <<'END'
+# The power is cut before any write.
+executable scripts/vm/guest <<'END'
 #!/bin/bash
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -351,10 +387,10 @@ while [ $# -gt 0 ]; do
 done
 END
 bad 'powercut: no load' 'not ok 4 - there was a load: 0 of 1' \
-	scripts/powercut --cuts 1 ext4
-bad 'powercut: no cuts' 'Usage' scripts/powercut --cuts 0 ext4
+	scripts/test/powercut --cuts 1 ext4
+bad 'powercut: no cuts' 'Usage' scripts/test/powercut --cuts 0 ext4
 
-# --- scripts/check-mutants, with a module that is built in no time
+# --- scripts/test/check-mutants, with a trivial module
 
 echo 'daxstack' >Kbuild
 echo >include/a.h
@@ -375,10 +411,10 @@ mutant()
 	} >tests/mutants/H1.patch
 }
 
-# says TEXT STATUS [LOG]: what a guest does
+# says TEXT STATUS [LOG]: output and status of the fake guest
 says()
 {
-	executable scripts/guest <<-END
+	executable scripts/vm/guest <<-END
 	#!/bin/bash
 	while [ \$# -gt 0 ]; do
 		[ "\$1" != --log ] || echo '${3-daxstack: pmem0: switching is on}' >"\$2"
@@ -390,12 +426,12 @@ says()
 }
 mutants()
 {
-	KDIR=$tmp/kernel scripts/check-mutants "$@"
+	KDIR=$tmp/kernel scripts/test/check-mutants "$@"
 }
 # mutants_say LINE
 mutants_say()
 {
-	KDIR=$tmp/kernel scripts/check-mutants >"$tmp/mutants" &&
+	KDIR=$tmp/kernel scripts/test/check-mutants >"$tmp/mutants" &&
 		grep -qxF "$1" "$tmp/mutants"
 }
 source_file
@@ -408,74 +444,74 @@ bad 'mutants: survived' 'SURVIVED: H1' mutants
 says '' 0
 bad 'mutants: a test that checks nothing' 'BROKEN: H1' mutants
 says 'usage: t\n' 2
-bad 'mutants: a test that does not know its argument' 'BROKEN: H1: status 2' mutants
+bad 'mutants: a test with an unknown argument' 'BROKEN: H1: status 2' mutants
 says 'not found\n' 127
-bad 'mutants: a test that is not there' 'BROKEN: H1: status 127' mutants
+bad 'mutants: a missing test' 'BROKEN: H1: status 127' mutants
 says '1..1\n' 124
-bad 'mutants: out of time' 'BROKEN: H1: the time was up' mutants
+bad 'mutants: timeout' 'BROKEN: H1: the time was up' mutants
 says '' 125
 bad 'mutants: no guest' 'BROKEN: H1: the guest did not work' mutants
-says '1..1\nnot ok 1 - cannot go on: mount\n' 1 'daxstack: Unknown symbol a'
+says '1..1\nnot ok 1 - cannot continue: mount\n' 1 'daxstack: Unknown symbol a'
 bad 'mutants: a module that cannot be loaded' 'BROKEN: H1: the stack cannot' mutants
 mutant 'Test: t\nHangs: yes\n'
 says '1..1\n' 124
-good 'mutants: killed by never ending' mutants
+good 'mutants: killed by a hang' mutants
 mutant 'Test: t\nWith: H2\n'
 printf '%s\n' 'Widens: yes' '---' '--- a/module/a.c' '+++ b/module/a.c' \
 	'@@ -1,3 +1,4 @@' '+zero' ' one' ' two' ' three' >tests/mutants/H2.patch
 says '1..1\nnot ok 1 - a\n' 1
-bad 'mutants: the test fails with the guard, too' 'BROKEN: H1.*with the guard' mutants
+bad 'mutants: the test also fails with the guard' 'BROKEN: H1.*with the guard' mutants
 mkdir -p "$tmp/kernel/include/config"
 echo 6.12.0-cloud >"$tmp/kernel/include/config/kernel.release"
 says 'ok 1 - x\n1..1\n' 0
 mutant 'Test: t\nUnneeded: 7.3: it is right\nUnprovoked: 6.1: too fast\n'
-bad 'mutants: what is said of other kernels is nothing' 'SURVIVED: H1' mutants
+bad 'mutants: statements about other kernels do not count' 'SURVIVED: H1' mutants
 mutant 'Test: t\nUnneeded: 7.3: it is right\nUnneeded: 6.1 6.12: nothing there\n'
-good 'mutants: not needed with this kernel' mutants_say 'not needed: H1: nothing there'
+good 'mutants: not needed on this kernel' mutants_say 'not needed: H1: nothing there'
 mutant 'Test: t\nUnprovoked: 6.12: too fast\n'
-good 'mutants: not provoked with this kernel' mutants_say 'not provoked: H1: too fast'
+good 'mutants: not provoked on this kernel' mutants_say 'not provoked: H1: too fast'
 mutant 'Test: t\nKernels: 6.1 7.3\n'
 good 'mutants: for other kernels' mutants_say 'left out: H1: it is for 6.1 7.3'
 mutant 'Test: t\nKernels: 6.12 7.3\n'
 bad 'mutants: for this kernel' 'SURVIVED: H1' mutants
 rm -r "$tmp/kernel/include"
 mutant ''
-bad 'mutants: no test is named' 'BROKEN: H1: names no test' mutants
+bad 'mutants: no test named' 'BROKEN: H1: names no test' mutants
 printf 'Test: t\n---\n' >tests/mutants/H1.patch
 bad 'mutants: a patch that changes nothing' 'BROKEN: H1' mutants --apply
-bad 'mutants: ... is not built' 'BROKEN: H1: cannot be built' mutants
+bad 'mutants: ... cannot be built' 'BROKEN: H1: cannot be built' mutants
 mutant 'Test: t\n'
 echo 'four' >module/a.c
 bad 'mutants: a patch that does not fit' 'BROKEN: H1: does not fit' mutants --apply
-bad 'mutants: a patch that is not there' 'no patch' mutants --apply H99
+bad 'mutants: a missing patch' 'no patch' mutants --apply H99
 rm -r tests/mutants
 bad 'mutants: no patches' 'no patch' mutants --apply
-cp "$tmp/guest" scripts/guest
+cp "$tmp/guest" scripts/vm/guest
 
-# --- Tests that only run others
+# --- Tests that only run other scripts
 
-# judged COMMAND...: by what it prints
+# judged COMMAND...: judged by its TAP output
 judged()
 {
 	local status=0
 	"$@" >"$tmp/printed" 2>&1 || status=$?
 	cat "$tmp/printed"
-	scripts/tap "$tmp/printed" $status
+	scripts/test/tap "$tmp/printed" $status
 }
 
-# host_test NAME: in this tree
+# host_test NAME: runs it in this tree
 host_test()
 {
 	mkdir -p "$tmp/t/ext4"
 	cp "$top/tests/$1.sh" "$tmp/t/ext4/$1.t"
 	FS=ext4 DAXSTACK_TOP=$tree judged "$tmp/t/ext4/$1.t"
 }
-executable scripts/check-mutants <<'END'
+executable scripts/test/check-mutants <<'END'
 #!/bin/bash
 echo "killed: H1, by 't': not ok 1 - a"
 END
-bad 'tests/mutants.sh: one of those it names' 'status 1' host_test mutants
-executable scripts/programs <<'END'
+bad 'tests/mutants.sh: too few mutants' 'status 1' host_test mutants
+executable scripts/test/programs <<'END'
 #!/bin/bash
 exit 0
 END
@@ -493,13 +529,13 @@ semantics()
 	FS=ext4 PMEM=/dev/null judged bash "$tmp/semantics"
 }
 good 'semantics: an example' semantics '```console\n# echo a b\na ...\n```\n'
-bad 'semantics: another answer' 'not ok 1' semantics '```console\n# echo a\nb\n```\n'
+bad 'semantics: different output' 'not ok 1' semantics '```console\n# echo a\nb\n```\n'
 bad 'semantics: two lines for "..."' 'not ok 1' \
 	semantics '```console\n# echo a; echo b\n...\n```\n'
 bad 'semantics: three lines for "a...c"' 'not ok 1' \
 	semantics '```console\n# echo a; echo b; echo c\na...c\n```\n'
 bad 'semantics: no examples' 'no examples' semantics '# Text\n'
-bad 'semantics: ends of lines that hide them' 'not ok 1' \
+bad 'semantics: line ends that hide examples' 'not ok 1' \
 	semantics '```console\r\n# echo a\r\nb\r\n```\r\n'
 bad 'semantics: an example without an end' 'without an end' \
 	semantics '```console\n# echo a\nb\n'
@@ -515,9 +551,9 @@ bad 'semantics: no document' 'no examples' no_document
 small=$tmp/small
 mkdir -p "$small"/{module,include,tools,tests,scripts}
 cd "$small" || exit 1
-license='// SPDX-License-Identifier: GPL-2.0'
+license='// SPDX-License-Identifier: GPL-2.0-only'
 printf 'obj-m := small.o\nsmall-y := module/small.o\n' >Kbuild
-echo '/* SPDX-License-Identifier: GPL-2.0 */' >include/small.h
+echo '/* SPDX-License-Identifier: GPL-2.0-only */' >include/small.h
 
 # small_module LINES; small_tool MAIN; small_script WORD
 small_module()
@@ -535,10 +571,10 @@ small_script()
 }
 style()
 {
-	"$top/scripts/style" "$small"
+	"$top/scripts/test/style" "$small"
 }
-# One kernel will do, and the same one for all caches.
-DAXSTACK_KERNEL=$("$top/scripts/guest-kernel" "${DAXSTACK_KERNEL:-6.12}")
+# One kernel is enough; the same one, for the caches.
+DAXSTACK_KERNEL=$("$top/scripts/kernel/guest-kernel" "${DAXSTACK_KERNEL:-6.12}")
 export DAXSTACK_KERNEL
 
 clean()
@@ -546,17 +582,19 @@ clean()
 	small_module ''
 	small_tool 'int main(void)'
 	small_script '"$1"'
+	printf 'the module\n\tsmall.c\n' >module/layers
 }
 clean
 good 'style: a tree' style
 small_module 'int __user *shared;\nvoid nobody(void)\n{\n}'
 small_tool 'int main( void )'
 small_script '$1'
+printf '\tgone.c\n' >>module/layers
 bad 'style: checkpatch' 'tools/small.c:.*SPACING' style
-# One run is enough for all.
+# One run covers all of them.
 for said in 'sparse=module/small.c:.*shared.* not declared' \
 	'the compiler=module/small.c:.*no previous prototype' \
-	'shellcheck=scripts/small:.*SC2086'; do
+	'layers=layers: module/layers has gone.c' 'shellcheck=scripts/small:.*SC2086'; do
 	grep -qE -e "${said#*=}" "$tmp/said"
 	report $? "fails: style: ${said%%=*}"
 done
@@ -567,22 +605,22 @@ for name in shellcheck sparse; do
 	exit 127
 	END
 	bad "style: no $name" 'does not (work|build)' \
-		env PATH="$tmp/bin:$PATH" "$top/scripts/style" "$small"
+		env PATH="$tmp/bin:$PATH" "$top/scripts/test/style" "$small"
 	rm "$tmp/bin/$name"
 done
-# What was downloaded is not downloaded again.
-archive=$("$top/scripts/kernel-source" 7.3)
+# Reuse earlier downloads.
+archive=$("$top/scripts/kernel/kernel-source" 7.3)
 checkpatch=$tmp/cache/daxstack/checkpatch-$(basename "$archive" .tar.xz)
 mkdir -p "$checkpatch"
 ln -s "$(dirname "$archive")"/{apt-*,source-*} "$tmp/cache/daxstack/"
 bad 'style: no checkpatch' 'checkpatch does not work' \
-	env XDG_CACHE_HOME="$tmp/cache" KDIR=/nowhere "$top/scripts/style" "$small"
+	env XDG_CACHE_HOME="$tmp/cache" KDIR=/nowhere "$top/scripts/test/style" "$small"
 executable "$checkpatch/checkpatch.pl" <<'END'
 #!/bin/sh
 exit 1
 END
-bad 'style: a checkpatch that does not say why' 'does not say why' \
-	env XDG_CACHE_HOME="$tmp/cache" "$top/scripts/style" "$small"
+bad 'style: checkpatch fails without a message' 'does not say why' \
+	env XDG_CACHE_HOME="$tmp/cache" "$top/scripts/test/style" "$small"
 for gone in Kbuild tools/small.c scripts/small include/small.h,module/small.c; do
 	(cd "$small" && rm -f ${gone//,/ })
 	bad "style: no $gone" 'are here' style
@@ -590,7 +628,7 @@ for gone in Kbuild tools/small.c scripts/small include/small.h,module/small.c; d
 	printf 'obj-m := small.o\nsmall-y := module/small.o\n' >Kbuild
 done
 mkdir "$tmp/empty"
-bad 'style: nothing' 'are here' "$top/scripts/style" "$tmp/empty"
+bad 'style: nothing' 'are here' "$top/scripts/test/style" "$tmp/empty"
 
 cd / || exit 1
 echo "1..$n"

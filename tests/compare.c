@@ -1,11 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every policy (switch=) in every situation: what comes of a request to switch,
+ * Every switch= policy in every situation: the outcome of a request to switch
  * without a timeout. Prints the table, and compares it with the README's.
  *
- * For each cell more is looked at than the answer: mode and flag are what the
- * answer says, the bytes are those written, and a flag that was only stored
- * acts when everyone has closed the file.
+ * For each cell the test also checks that mode and flag match the answer, that
+ * the contents are unchanged, and that a flag that was only stored takes effect
+ * after the last close.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -28,7 +28,7 @@
 #define FILE_PATH	"stack/file"
 #define README	"/usr/local/share/daxstack/README.md"
 
-/* Outcomes; a refusal is its reason. */
+/* Outcomes; a refusal is given by its reason. */
 enum { NOW = -1, LATER = -2 };
 #define REFUSED(name)	DAXSTACK_REASON_##name
 
@@ -36,10 +36,10 @@ static const char *const policies[] = { "never", "empty", "unmapped", "live" };
 enum { POLICIES = ARRAY_SIZE(policies) };
 
 /**
- * struct scene - one cell being played
- * @to: the mode asked for
+ * struct scene - one cell of the table
+ * @to: the requested mode
  * @path: of the file
- * @fd: through which it is asked for
+ * @fd: descriptor used for the request
  * @other: another open file, or -1
  * @map: a mapping of the file, or NULL
  * @busy: a thread works on the file while this is set
@@ -58,12 +58,12 @@ struct scene {
 
 /**
  * struct situation - a row of the table
- * @enter: brings a file of LEN bytes, closed, into the situation
+ * @enter: brings a closed file of LEN bytes into the situation
  * @leave: undoes it
- * @ask: asks for the switch, if not by the ioctl
- * @only: the one mode that can be asked for, or -1
+ * @ask: makes the request, if not by the ioctl
+ * @only: the only mode that can be requested, or -1
  * @empty: the file has no bytes
- * @delayed: ... or bytes that have not been allocated yet
+ * @delayed: the file has only delayed allocations
  * @nameless: the file cannot be opened again
  * @expected: outcome by policy
  */
@@ -139,7 +139,7 @@ static void begin_work(struct scene *scene, void *(*work)(void *))
 	scene->busy = true;
 	scene->done = 0;
 	if (pthread_create(&scene->thread, NULL, work, scene))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	while (!scene->done)
 		dxs_sleep_ms(1);
 }
@@ -150,7 +150,7 @@ static void end_work(struct scene *scene)
 	pthread_join(scene->thread, NULL);
 }
 
-/* The last page is for those who write all the time. */
+/* The last page is used by the writing thread. */
 static void *do_io(void *arg)
 {
 	struct scene *scene = arg;
@@ -200,7 +200,7 @@ static void leave_stores(struct scene *scene)
 	end_work(scene);
 	dxs_is(scene->done,
 	       (long long)*(volatile uint64_t *)(scene->map + LEN - PAGE),
-	       "mapped and storing: the last store is there");
+	       "mapped and storing: the last store is kept");
 	leave_mapped(scene);
 }
 
@@ -223,7 +223,7 @@ static void leave_pinned(struct scene *scene)
 	dxs_unpin(scene->pipe);
 }
 
-/* Blocks are promised but have no address yet. */
+/* Blocks are reserved but not allocated. */
 static void enter_delayed(struct scene *scene)
 {
 	struct {
@@ -235,7 +235,7 @@ static void enter_delayed(struct scene *scene)
 	MUST(ioctl(scene->other, FS_IOC_FIEMAP, &arg));
 	dxs_ok(arg.map.fm_mapped_extents == 1 &&
 	       arg.extent.fe_flags & FIEMAP_EXTENT_DELALLOC,
-	       "only delayed allocations: so it is");
+	       "only delayed allocations: has no blocks");
 	close_other(scene);
 }
 
@@ -249,7 +249,7 @@ static void enter_linked(struct scene *scene)
 static void leave_linked(struct scene *scene)
 {
 	dxs_is(dxs_mode(scene->fd), dxs_mode(scene->other),
-	       "hard-linked: both names have one mode");
+	       "hard-linked: both names have the same mode");
 	close_other(scene);
 	MUST(unlink("stack/link"));
 }
@@ -301,12 +301,12 @@ static void leave_move_mapped(struct scene *scene)
 	leave_move(scene);
 }
 
-/* The move itself is the request, and never fails for it. */
+/* The rename is the request; a refused switch does not make it fail. */
 static int ask_move(struct scene *scene, const char *policy)
 {
 	dxs_remount("inherit=move");
 	dxs_errno(0, ERR(rename(scene->path, "stack/dir/file")),
-		  "moved, %s: renamed", policy);
+		  "moved, %s: rename succeeds", policy);
 	dxs_remount("inherit=create");
 	scene->path = "stack/dir/file";
 	return dxs_mode(scene->fd) == scene->to ? NOW : LATER;
@@ -324,20 +324,20 @@ static void leave_elsewhere(struct scene *scene)
 	dxs_umount_lower();
 }
 
-/* What came of a request by the ioctl. */
+/* The outcome of a request by the ioctl. */
 static int outcome(int err, const struct daxstack_switch *sw)
 {
 	if (err)
 		return sw->reason;
 	if (sw->deferred && sw->reason == DAXSTACK_REASON_NEVER)
 		return LATER;
-	/* REASON_NONE is no outcome. */
+	/* REASON_NONE is not an outcome. */
 	return sw->reason || sw->deferred ? 0 : NOW;
 }
 
 /*
- * The kernel's own flusher may be at work on the filesystem, whatever the
- * situation of the file: that is what the caller is told then, and asks again.
+ * The kernel's flusher may be active on the filesystem, whatever the situation
+ * of the file: the switch then returns that reason, and is repeated.
  */
 static int ask(struct scene *scene, const char *policy)
 {
@@ -419,7 +419,7 @@ static const struct situation situations[] = {
 	{ "read-only mount", NULL, NULL, ask_read_only, .only = -1,
 	  .expected = { REFUSED(READ_ONLY), REFUSED(READ_ONLY),
 			REFUSED(READ_ONLY), REFUSED(READ_ONLY) } },
-	{ "somebody else's file", NULL, NULL, ask_as_nobody, .only = -1,
+	{ "owned by another user", NULL, NULL, ask_as_nobody, .only = -1,
 	  .expected = { REFUSED(NOT_OWNER), REFUSED(NOT_OWNER),
 			REFUSED(NOT_OWNER), REFUSED(NOT_OWNER) } },
 };
@@ -445,7 +445,10 @@ static const char *outcome_text(int seen)
 	return text;
 }
 
-/* A closed file in the other mode, of LEN bytes unless it is to be empty. */
+/*
+ * Creates a closed file in the other mode, of LEN bytes unless it is to be
+ * empty.
+ */
 static void make_file(const struct situation *row, int mode)
 {
 	int fd = MUST(open(FILE_PATH, O_RDWR | O_CREAT | O_EXCL, 0644));
@@ -460,7 +463,7 @@ static void make_file(const struct situation *row, int mode)
 	close(fd);
 }
 
-/* Mode, flag, bytes. The last page may be at work. */
+/* Checks mode, flag and contents. The last page may be in use. */
 static void check_file(int fd, int mode, int flag, bool empty, const char *name)
 {
 	uint8_t expected[LEN - PAGE], seen[LEN - PAGE];
@@ -482,7 +485,7 @@ static void check_file(int fd, int mode, int flag, bool empty, const char *name)
 	       name);
 }
 
-static int play(const struct situation *row, int to, int policy)
+static int run_cell(const struct situation *row, int to, int policy)
 {
 	struct scene scene = { .to = to, .path = FILE_PATH, .fd = -1,
 			       .other = -1 };
@@ -513,7 +516,7 @@ static int play(const struct situation *row, int to, int policy)
 	if (row->nameless)
 		return seen;
 	if (seen <= 0) {
-		/* Now that everyone has closed it. */
+		/* After the last close. */
 		scene.fd = MUST(open(FILE_PATH, O_RDONLY));
 		check_file(scene.fd, to, to, row->empty, name);
 		close(scene.fd);
@@ -554,7 +557,7 @@ static void print_head(void)
 	}
 }
 
-/* One row; the outcome is the same whichever mode is asked for. */
+/* One row; the outcome is the same for both modes. */
 static void run_row(const struct situation *row, char *line)
 {
 	int policy, to, seen, before;
@@ -566,7 +569,7 @@ static void run_row(const struct situation *row, char *line)
 		for (to = DAXSTACK_CACHED; to <= DAXSTACK_DAX; to++) {
 			if (row->only >= 0 && row->only != to)
 				continue;
-			seen = play(row, to, policy);
+			seen = run_cell(row, to, policy);
 			if (!before || seen != before)
 				print_cell(line, 19, outcome_text(seen));
 			before = seen;
@@ -574,7 +577,7 @@ static void run_row(const struct situation *row, char *line)
 	}
 }
 
-/* Every line of the table stands in the README, and nothing else there. */
+/* Asserts that the table in the README is exactly this one. */
 static void check_readme(void)
 {
 	FILE *file = fopen(README, "r");

@@ -1,15 +1,16 @@
 #!/bin/bash
-# Completion of the command in bash and zsh: what is offered where.
+# SPDX-License-Identifier: GPL-2.0-only
+# Shell completion in bash and zsh: asserts the words offered.
 # host
 #
-# shellcheck disable=SC1091 # the completion is looked at by itself
+# shellcheck disable=SC1091 # the completion is checked separately
 set -uo pipefail
 cd "${DAXSTACK_TOP:-.}" || exit 1
 
 top=$PWD
 PATH=$top/build/tools:$PATH
-# shellcheck source=scripts/places.sh
-. scripts/places.sh
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
 temporary completion
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/files" "$tmp/files/a dir"
@@ -34,7 +35,7 @@ is()
 
 . "$top/tools/completion/daxstack"
 
-# offers EXPECTED WORD...: in place of the last WORD, which is begun.
+# offers EXPECTED WORD...: completes the last WORD.
 offers()
 {
 	local expected=$1 seen
@@ -64,10 +65,25 @@ offers 'other' daxstack why o
 offers 'TARGET TESTED TO-CACHED TO-DAX' daxstack list -o T
 offers 'LOWER,REASON LOWER,REASON-NAME' daxstack list -o LOWER,REA
 offers '+INHERIT' daxstack list --output = +INH
+offers 'a dir log other' daxstack calibrate -o ''
+offers '' daxstack calibrate --size = ''
+offers 'a dir' daxstack calibrate -s 5 a
+offers 'read-bytes reads' daxstack top -s rea
+offers '' daxstack top -d ''
+offers 'log' daxstack top --replay = l
+offers '' daxstack record --interval = ''
+offers 'log' daxstack record -i 1 l
+offers 'log' daxstack auto --explain l
+offers 'log' daxstack auto --rules = l
+offers '' daxstack auto -c ''
+offers 'cached dax found' daxstack simulate --start ''
+offers 'found' daxstack simulate --policy = f
+offers '' daxstack simulate -b ''
+offers 'log' daxstack simulate --budget 8G l
 offers 'status' daxstack help stat
 offers '' daxstack help set ''
 
-# What users name their files and directories is never run, and stands for itself.
+# Names of files and directories are never executed or expanded.
 mkdir "$tmp/bin"
 cat >"$tmp/bin/daxstack" <<END
 #!/bin/sh
@@ -79,16 +95,17 @@ PATH=$tmp/bin:$PATH
 mkdir "$tmp/names"
 touch "$tmp/names/*" "$tmp/names/\$(touch ran)"
 cd "$tmp/names" || exit 1
-for command in lower who list; do
-	offers "/m/\$(touch \${IFS}$tmp/ran) /m/*" daxstack "$command" /m/
+for command in auto lower who list calibrate top 'record -m'; do
+	# shellcheck disable=SC2086 # words
+	offers "/m/\$(touch \${IFS}$tmp/ran) /m/*" daxstack $command /m/
 done
 offers "\$(touch ran) *" daxstack set dax ''
 [ ! -e "$tmp/ran" ] && [ ! -e ran ]
-is 0 $? 'bash: nothing in a name is run'
+is 0 $? 'bash: nothing in a name is executed'
 cd "$tmp/files" || exit 1
 PATH=${PATH#*:}
 
-# All that getopt_long() knows is offered: each command's --help tells it.
+# All long options are offered; each command's --help lists them.
 for command in $commands; do
 	for option in $(daxstack "$command" --help | grep -oE '^ +(-[A-Za-z0-9], )?--[a-z-]+' |
 		grep -oE -- '--[a-z-]+'); do
@@ -96,14 +113,14 @@ for command in $commands; do
 	done
 done
 
-# --- zsh, as somebody would type.
+# --- zsh, with simulated typing.
 
 if ! command -v zsh >/dev/null; then
-	echo "ok $((count + 1)) - zsh # SKIP there is no zsh"
+	echo "ok $((count + 1)) - zsh # SKIP no zsh"
 	echo "1..$((count + 1))"
 	exit $((failed > 0))
 fi
-# What is on the line after a tab goes to a file.
+# The line after a tab goes to a file.
 cat >"$tmp/typed" <<'END'
 zmodload zsh/zpty
 zpty z zsh -f -i
@@ -117,10 +134,10 @@ zpty -w z exit
 while zpty -r z more; do :; done
 END
 typed=('daxstack stat' 'daxstack set --rec' 'daxstack set -v d' 'daxstack set dax l'
-	'daxstack list -o INH' 'daxstack help stat' 'daxstack why oth')
-expected='daxstack status |daxstack set --recursive |daxstack set -v dax |daxstack set dax log |daxstack list -o INHERIT,|daxstack help status |daxstack why other '
+	'daxstack list -o INH' 'daxstack top -s fsy' 'daxstack calibrate -o oth' 'daxstack help stat' 'daxstack why oth')
+expected='daxstack status |daxstack set --recursive |daxstack set -v dax |daxstack set dax log |daxstack list -o INHERIT,|daxstack top -s fsyncs |daxstack calibrate -o other |daxstack help status |daxstack why other '
 timeout 120 zsh -f "$tmp/typed" "$top/tools/completion" "$tmp/lines" "${typed[@]}"
-is "$expected" "$(paste -sd'|' "$tmp/lines")" "zsh: what a tab makes of a line"
+is "$expected" "$(paste -sd'|' "$tmp/lines")" "zsh: lines after a tab"
 
 echo "1..$count"
 [ $failed = 0 ]

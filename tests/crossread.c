@@ -1,9 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * H1: a read from a file into a mapping of it faults, page by page, while a
- * switch waits for the read to end. If the faults waited for the switch, no
- * read would end before the switch gives up. The same crosswise: two such
- * reads between two files, and both are switched.
+ * H1: a read from a file into a mapping of the same file faults page by page
+ * while a switch waits for the read to end. If these faults waited for the
+ * switch, no read would end before the switch gives up. Also crosswise: two
+ * such reads between two files that are both switched.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -19,9 +19,9 @@
 #define LEN	(1 * MIB)	/* read, into the LEN that follow */
 #define TIMES	30
 /*
- * A switch without a timeout gives up when a call takes longer than 0.2 s. Who
- * gives up sooner, by the time that programs had to run (dxs_watched()), was on a
- * machine that stood still.
+ * A switch without a timeout gives up when a call takes longer than 0.2 s. If
+ * it gives up after less time of the guest's own (dxs_watched()), the host did
+ * not run the guest.
  */
 #define LONG	0.1
 
@@ -33,7 +33,7 @@ static struct reader {
 	const char *wrong;
 } readers[2];
 
-/* Reads into a mapping made anew, so that each page of it faults. */
+/* Reads into a new mapping each time, so that every page faults. */
 static void *read_on(void *arg)
 {
 	struct reader *r = arg;
@@ -48,9 +48,9 @@ static void *read_on(void *arg)
 			break;
 		}
 		if (pread(r->from, map, LEN, 0) != LEN)
-			r->wrong = "a read was not whole";
+			r->wrong = "a short read";
 		else if (memcmp(expected, map, LEN))
-			r->wrong = "a read brought wrong bytes";
+			r->wrong = "a read returned wrong bytes";
 		munmap(map, LEN);
 		r->reads++;
 	}
@@ -83,14 +83,14 @@ static void test_reads(int fds[2], bool crosswise)
 			.seed = i + 1, .stop = &stop,
 		};
 		if (pthread_create(&threads[i], NULL, read_on, &readers[i]))
-			dxs_bail("cannot make a thread");
+			dxs_bail("cannot create a thread");
 	}
 	for (i = 0; i < TIMES; i++) {
 		int fd = fds[i % n];
 		struct daxstack_switch sw;
 		struct dxs_watch watch;
 
-		/* In the midst of a read. */
+		/* In the middle of a read. */
 		dxs_sleep_ms(5);
 		watch = dxs_watch();
 		if (!dxs_switch(fd, !dxs_mode(fd), 0, &sw)) {
@@ -104,17 +104,17 @@ static void test_reads(int fds[2], bool crosswise)
 	for (i = 0; i < n; i++) {
 		pthread_join(threads[i], NULL);
 		dxs_str("nothing", readers[i].wrong ?: "nothing",
-			"%s: what is wrong with reader %u", what, i);
+			"%s: error of reader %u", what, i);
 		dxs_diag("%s: reader %u: %lu reads", what, i, readers[i].reads);
 	}
-	dxs_diag("%s: %u of %u switches done, %.2f s", what, done, TIMES,
+	dxs_diag("%s: %u of %u switches succeeded, %.2f s", what, done, TIMES,
 		 dxs_now() - begin);
-	dxs_diag("%u gave up where the machine stood still", late);
-	/* Where a read takes long, a switch in its midst may give up. */
+	dxs_diag("%u gave up while the guest did not run", late);
+	/* A switch during a long read may give up. */
 	if (!dxs_ok(done && TIMES - done - late <=
 		    (dxs_slow() > 1 ? TIMES / 3 : TIMES / 6),
-		    "%s: most switches are done", what))
-		dxs_diag("refused with reasons %#x (a bit for each)", reasons);
+		    "%s: most switches succeed", what))
+		dxs_diag("refused with reasons %#x (one bit each)", reasons);
 }
 
 int main(void)

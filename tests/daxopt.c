@@ -1,12 +1,13 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * dax=, as on the lower filesystem alone; switch= and inherit=, given, wrong
- * and changed by remount; what /proc/mounts says of the three.
+ * dax=: asserts that it works as on the lower filesystem alone; switch= and
+ * inherit=: given at mount, invalid, and changed by remount; all three as shown
+ * in /proc/mounts.
  *
- * For each value of dax= a story is told on the lower filesystem alone and on
- * the stack: of files with and without the flag, of such that cannot be in dax
- * mode, of directories and of what is born in them. The stories are compared,
- * and that they are what Documentation/filesystems/dax.rst says.
+ * For each value of dax=, the same steps run on the lower filesystem alone and
+ * on the stack: on files with and without the flag, files that cannot be in dax
+ * mode, directories, and new files in them. The results are compared with each
+ * other and with Documentation/filesystems/dax.rst.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -28,13 +29,13 @@
 #define LEN	(16 * PAGE)
 #define NOBODY	65534
 #define PROBE	".daxstack-probe"
-/* Of a mode or flag: nothing is documented. */
+/* Of a mode or flag: not documented. */
 #define ANY	-1
 
 static const struct value {
 	const char *option;
 	const char *shown;
-	/* The mode of every file, or ANY: that of its flag. */
+	/* The mode of every file, or ANY: the mode follows the flag. */
 	int mode;
 } values[] = {
 	{ "dax=inode", "inode", ANY },
@@ -45,7 +46,7 @@ static const struct value {
 
 /* --- Mounts. */
 
-/* On "stack", with lower= and @options. */
+/* Mounts on "stack", with lower= and @options. */
 static int try_stack(const char *options)
 {
 	char all[128];
@@ -77,7 +78,7 @@ static int remount(const char *options)
 	return ERR(mount(NULL, "stack", NULL, MS_REMOUNT, options));
 }
 
-/* What /proc says of an option of the stack, in a buffer for the moment. */
+/* Returns an option of the stack as /proc shows it, in a static buffer. */
 static const char *option(const char *name)
 {
 	struct libmnt_table *table =
@@ -104,11 +105,11 @@ static void test_shown(const char *policy, const char *inherit,
 	dxs_str(dax, option("dax"), "%s: dax=", what);
 }
 
-/* --- Stories. */
+/* --- Results of the steps. */
 
 /**
- * struct subject - a file or directory that a story is about
- * @prepare: makes it, on the lower filesystem with dax=inode
+ * struct subject - a file or directory that the steps use
+ * @prepare: creates it, on the lower filesystem with dax=inode
  * @flag: it has the flag
  * @is_dir: it is a directory
  * @odd: it cannot be in dax mode, or not always
@@ -195,10 +196,10 @@ static void prepare_all(void)
 	dxs_umount_lower();
 }
 
-/* What came of a subject on one of the two. */
+/* The results for a subject on one side. */
 struct story {
 	char text[2048];
-	/* Something in it is not as documented. */
+	/* Some result is not as documented. */
 	bool wrong;
 };
 
@@ -213,7 +214,7 @@ static void tell(struct story *story, const char *text, ...)
 	va_end(args);
 }
 
-/* Each of them may be ANY. */
+/* Each expectation may be ANY. */
 static void tell_state(struct story *story, int fd, int mode, int flag,
 		       const char *when)
 {
@@ -250,7 +251,7 @@ static void tell_bytes(struct story *story, const char *path)
 	close(fd);
 }
 
-/* The mode of a file with such a flag under such an option. */
+/* Returns the mode of a file with this flag under this option. */
 static int mode_of(const struct subject *subject, const struct value *value,
 		   int flag)
 {
@@ -261,7 +262,7 @@ static int mode_of(const struct subject *subject, const struct value *value,
 	return value->mode == ANY ? flag : value->mode;
 }
 
-/* What is born in a directory has its flag, and the mode of the option. */
+/* A new file has its directory's flag, and the mode that the option gives. */
 static void tell_births(struct story *story, const struct value *value,
 			const char *dir, int flag, const char *when)
 {
@@ -312,7 +313,7 @@ static void tell_all(struct story stories[], const char *mount_point,
 
 	for (i = 0; i < ARRAY_SIZE(subjects); i++) {
 		const struct subject *subject = &subjects[i];
-		/* It was changed, where that is possible. */
+		/* The flag was changed, where that is possible. */
 		int flag = subject->odd ? ANY : !subject->flag;
 
 		snprintf(path, sizeof(path), "%s/%s", mount_point,
@@ -341,7 +342,7 @@ static void mount_for_story(bool stack, const struct value *value)
 		mount_lower(value->option);
 		return;
 	}
-	/* Otherwise a change of the flag would act at once. */
+	/* Otherwise a change of the flag would take effect at once. */
 	snprintf(options, sizeof(options), "%s%s", value->option,
 		 value->mode == ANY ? ",switch=never" : "");
 	mount_stack(options);
@@ -372,7 +373,7 @@ static void test_stories(const struct value *value)
 	}
 	for (i = 0; i < ARRAY_SIZE(subjects); i++) {
 		dxs_str(stories[0][i].text, stories[1][i].text,
-			"%s, %s: as on the lower filesystem alone",
+			"%s, %s: same as on the lower filesystem alone",
 			value->option, subjects[i].name);
 		if (!dxs_ok(!stories[0][i].wrong && !stories[1][i].wrong,
 			    "%s, %s: as documented", value->option,
@@ -382,38 +383,39 @@ static void test_stories(const struct value *value)
 	dxs_fsck();
 }
 
-/* --- Where all files have one mode nothing is switched. */
+/* --- Under dax=always and dax=never no file switches. */
 
 static void on_alarm(int signal)
 {
 	(void)signal;
 }
 
-/* Not even after waiting, which is not done. */
+/* Not with a timeout either, which must not wait. */
 static void test_refused(int fd, int mode, const char *name)
 {
 	struct daxstack_state state;
 	struct daxstack_switch sw;
 	struct dxs_watch start = dxs_watch();
 
-	/* One that waits all the same is to end by EINTR. */
+	/* A switch that waits nevertheless is ended by EINTR. */
 	sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL);
 	alarm(600);
 	dxs_refused(fd, !mode, DAXSTACK_REASON_DAX_OPTION, name);
 	dxs_errno(EOPNOTSUPP, dxs_switch(fd, !mode, 120000, &sw),
 		  "%s: with a timeout", name);
-	dxs_is(DAXSTACK_REASON_DAX_OPTION, sw.reason, "%s: with a timeout: why",
+	dxs_is(DAXSTACK_REASON_DAX_OPTION, sw.reason,
+	       "%s: with a timeout: reason",
 	       name);
 	dxs_errno(EOPNOTSUPP, dxs_switch(fd, !mode, -1, &sw),
 		  "%s: without a limit", name);
 	alarm(0);
-	dxs_ok(dxs_watched(&start) < 30, "%s: answered at once", name);
-	dxs_is(0, sw.attempts, "%s: no gate was shut", name);
+	dxs_ok(dxs_watched(&start) < 30, "%s: refused at once", name);
+	dxs_is(0, sw.attempts, "%s: no gate was closed", name);
 	MUST(ioctl(fd, DAXSTACK_IOC_STATE, &state));
-	dxs_is(mode, state.mode, "%s: mode of the state", name);
+	dxs_is(mode, state.mode, "%s: mode in the state", name);
 	dxs_is(DAXSTACK_REASON_DAX_OPTION, state.reason,
-	       "%s: reason of the state", name);
-	dxs_is(0, state.switches, "%s: switches of the state", name);
+	       "%s: reason in the state", name);
+	dxs_is(0, state.switches, "%s: switches in the state", name);
 }
 
 static void test_flag_only(const char *path, int fd, int mode,
@@ -423,33 +425,35 @@ static void test_flag_only(const char *path, int fd, int mode,
 
 	dxs_errno(0, dxs_set_xflag(fd, !mode), "%s: FSSETXATTR", name);
 	dxs_is(!mode, dxs_xflag(fd), "%s: FSSETXATTR stores the flag", name);
-	dxs_is(mode, dxs_mode(fd), "%s: FSSETXATTR leaves the mode", name);
+	dxs_is(mode, dxs_mode(fd), "%s: FSSETXATTR keeps the mode", name);
 	dxs_is(0, DXS_RUN("chattr", mode == DAXSTACK_DAX ? "+x" : "-x", path),
 	       "%s: chattr", name);
 	dxs_is(mode, dxs_xflag(fd), "%s: chattr stores the flag", name);
-	dxs_is(mode, dxs_mode(fd), "%s: chattr leaves the mode", name);
+	dxs_is(mode, dxs_mode(fd), "%s: chattr keeps the mode", name);
 
-	/* Asked for the mode that it is in; the flag goes with it. */
+	/* A request for the current mode also sets the flag. */
 	dxs_set_xflag(fd, !mode);
-	dxs_errno(0, dxs_switch(fd, mode, 0, &sw), "%s: to its own mode", name);
-	dxs_is(DAXSTACK_REASON_NONE, sw.reason, "%s: to its own mode: reason",
+	dxs_errno(0, dxs_switch(fd, mode, 0, &sw),
+		  "%s: to the current mode", name);
+	dxs_is(DAXSTACK_REASON_NONE, sw.reason,
+	       "%s: to the current mode: reason",
 	       name);
 	dxs_ok(!sw.switched && !sw.deferred && !sw.attempts,
-	       "%s: to its own mode: nothing was done", name);
-	dxs_is(mode, dxs_xflag(fd), "%s: to its own mode: flag", name);
-	dxs_is(mode, dxs_mode(fd), "%s: to its own mode: mode", name);
+	       "%s: to the current mode: no switch", name);
+	dxs_is(mode, dxs_xflag(fd), "%s: to the current mode: flag", name);
+	dxs_is(mode, dxs_mode(fd), "%s: to the current mode: mode", name);
 
 	MUST(seteuid(NOBODY));
-	dxs_errno(EPERM, dxs_set_xflag(fd, !mode), "%s: somebody else", name);
+	dxs_errno(EPERM, dxs_set_xflag(fd, !mode), "%s: another user", name);
 	dxs_errno(EPERM, dxs_switch(fd, !mode, 0, &sw),
-		  "%s: somebody else, by the ioctl", name);
+		  "%s: another user, by the ioctl", name);
 	dxs_is(DAXSTACK_REASON_NOT_OWNER, sw.reason,
-	       "%s: somebody else, by the ioctl: why", name);
+	       "%s: another user, by the ioctl: reason", name);
 	MUST(seteuid(0));
-	dxs_is(mode, dxs_xflag(fd), "%s: somebody else: flag", name);
+	dxs_is(mode, dxs_xflag(fd), "%s: another user: flag", name);
 }
 
-/* inherit= goes on to be about the flag. */
+/* inherit= still applies to the flag. */
 static void test_inherit(int mode, const char *name)
 {
 	int fd;
@@ -468,13 +472,13 @@ static void test_inherit(int mode, const char *name)
 
 	dxs_errno(0, remount("inherit=none"), "%s: inherit=none", name);
 	fd = MUST(open("stack/in/born", O_RDWR | O_CREAT, 0644));
-	dxs_is(false, dxs_xflag(fd), "%s: inherit=none, born", name);
-	dxs_is(mode, dxs_mode(fd), "%s: inherit=none, born: mode", name);
+	dxs_is(false, dxs_xflag(fd), "%s: inherit=none, new file", name);
+	dxs_is(mode, dxs_mode(fd), "%s: inherit=none, new file: mode", name);
 	close(fd);
 	dxs_errno(0, remount("inherit=create"), "%s: inherit=create", name);
 	fd = MUST(open("stack/in/born2", O_RDWR | O_CREAT, 0644));
-	dxs_is(true, dxs_xflag(fd), "%s: inherit=create, born", name);
-	dxs_is(mode, dxs_mode(fd), "%s: inherit=create, born: mode", name);
+	dxs_is(true, dxs_xflag(fd), "%s: inherit=create, new file", name);
+	dxs_is(mode, dxs_mode(fd), "%s: inherit=create, new file: mode", name);
 	close(fd);
 }
 
@@ -488,14 +492,16 @@ static void check_bytes(const char *path, int fd, const uint8_t *bytes,
 	MUST(fstat(fd, &st));
 	dxs_is(len, st.st_size, "%s: size", what);
 	dxs_pread(fd, seen, len, 0);
-	dxs_ok(dxs_same(bytes, seen, len, 0, what), "%s: bytes read", what);
+	dxs_ok(dxs_same(bytes, seen, len, 0, what),
+	       "%s: contents by read", what);
 	map = MUST(mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0));
-	dxs_ok(dxs_same(bytes, map, len, 0, what), "%s: bytes mapped", what);
+	dxs_ok(dxs_same(bytes, map, len, 0, what),
+	       "%s: contents by mapping", what);
 	MUST(munmap(map, len));
 	direct = MUST(open(path, O_RDONLY | O_DIRECT));
 	memset(seen, 0, len);
 	dxs_pread(direct, seen, len, 0);
-	dxs_ok(dxs_same(bytes, seen, len, 0, what), "%s: bytes by O_DIRECT",
+	dxs_ok(dxs_same(bytes, seen, len, 0, what), "%s: contents by O_DIRECT",
 	       what);
 	close(direct);
 	free(seen);
@@ -509,13 +515,13 @@ static void test_bytes(int mode, const char *name)
 	int direct = MUST(open("stack/bytes", O_RDWR | O_DIRECT));
 	void *sync;
 
-	dxs_is(mode, dxs_mode(fd), "%s: bytes: mode", name);
+	dxs_is(mode, dxs_mode(fd), "%s: contents: mode", name);
 	dxs_fill(bytes, len, 7, 0);
 	dxs_pwrite(fd, bytes, len / 2, 0);
 	dxs_errno(0, ERR(ftruncate(fd, len)), "%s: ftruncate", name);
 	map = MUST(mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
 	dxs_ok(dxs_same(bytes, map, len / 2, 0, name),
-	       "%s: what was written is mapped", name);
+	       "%s: written data shows in the mapping", name);
 	memcpy(map + len / 2, bytes + len / 2, len - len / 2);
 	dxs_fill(bytes + PAGE, PAGE, 8, 0);
 	map[PAGE] = 0;
@@ -541,7 +547,7 @@ static void test_bytes(int mode, const char *name)
 	mount_lower("dax=inode");
 	fd = MUST(open("lower/bytes", O_RDONLY));
 	check_bytes("lower/bytes", fd, bytes, len,
-		    "later, the lower filesystem alone");
+		    "later, lower filesystem alone");
 	close(fd);
 	dxs_umount_lower();
 	free(bytes);
@@ -563,7 +569,7 @@ static void test_one_mode(const struct value *value)
 	close(fd);
 	test_inherit(value->mode, name);
 
-	/* Also where switch= would let less. */
+	/* Also where switch= would allow less. */
 	dxs_errno(0, remount("switch=never"), "%s: and switch=never", name);
 	fd = MUST(open("stack/file", O_RDONLY));
 	dxs_refused(fd, !value->mode, DAXSTACK_REASON_DAX_OPTION,
@@ -591,8 +597,8 @@ static void test_read_only(const struct value *value)
 }
 
 /*
- * A lower filesystem that cannot do dax: blocks smaller than pages. The flag is
- * stored "even if the underlying media does not support dax".
+ * A lower filesystem that does not support DAX: blocks smaller than pages. The
+ * flag is stored "even if the underlying media does not support dax".
  */
 static void test_no_dax(const struct value *value)
 {
@@ -602,7 +608,7 @@ static void test_no_dax(const struct value *value)
 	if (dxs_on_xfs() ?
 	    DXS_RUN("mkfs.xfs", "-q", "-f", "-b", "size=1024", dxs_pmem) :
 	    DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "1024", dxs_pmem))
-		dxs_bail("cannot make small blocks");
+		dxs_bail("cannot create small blocks");
 	err = dxs_mount(dxs_pmem, "lower", dxs_fs, value->option);
 	if (!err) {
 		prepare_plain("lower/file");
@@ -614,24 +620,28 @@ static void test_no_dax(const struct value *value)
 	}
 	snprintf(options, sizeof(options), "switch=never,%s", value->option);
 	on_stack = try_stack(options);
-	dxs_errno(err, on_stack, "no dax below, %s: mounts as without the stack",
+	dxs_errno(err, on_stack,
+		  "no dax on the lower fs, %s: mounts as without the stack",
 		  value->option);
 	if (on_stack)
 		return;
 	fd = MUST(open("stack/file", O_RDONLY));
-	dxs_is(mode, dxs_mode(fd), "no dax below, %s: mode", value->option);
-	dxs_is(true, dxs_xflag(fd), "no dax below, %s: flag", value->option);
+	dxs_is(mode, dxs_mode(fd),
+	       "no dax on the lower fs, %s: mode", value->option);
+	dxs_is(true, dxs_xflag(fd),
+	       "no dax on the lower fs, %s: flag", value->option);
 	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_CACHED),
-		  "no dax below, %s: flag cleared", value->option);
+		  "no dax on the lower fs, %s: flag cleared", value->option);
 	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_DAX),
-		  "no dax below, %s: flag set", value->option);
-	dxs_is(mode, dxs_mode(fd), "no dax below, %s: mode after that",
+		  "no dax on the lower fs, %s: flag set", value->option);
+	dxs_is(mode, dxs_mode(fd),
+	       "no dax on the lower fs, %s: mode after that",
 	       value->option);
 	close(fd);
 	dxs_umount_stack();
 }
 
-/* --- Given, and changed. */
+/* --- Options given at mount, and changed by remount. */
 
 static void test_given(void)
 {
@@ -647,7 +657,7 @@ static void test_given(void)
 		{ "switch=unmapped,inherit=move,dax=never",
 		  "unmapped", "move", "never" },
 		{ "inherit=move,dax", "live", "move", "always" },
-		/* The last one counts. */
+		/* The last value counts. */
 		{ "switch=never,dax=always,switch=empty,dax=inode",
 		  "empty", "create", "inode" },
 	};
@@ -674,7 +684,7 @@ static void test_nothing_mounted(const char *what)
 	dxs_ok(sfs.f_type != DAXSTACK_SUPER_MAGIC, "%s: nothing is mounted",
 	       what);
 	fd = open(dxs_pmem, O_RDWR | O_EXCL);
-	dxs_ok(fd >= 0, "%s: nobody holds the device", what);
+	dxs_ok(fd >= 0, "%s: the device is not in use", what);
 	if (fd >= 0)
 		close(fd);
 }
@@ -700,19 +710,19 @@ static void test_wrong(void)
 		if (!err)
 			dxs_umount_stack();
 	}
-	/* Nor by remount, which then changes nothing. */
+	/* Not by remount either, which then changes nothing. */
 	mount_stack("switch=empty,inherit=move");
 	for (i = 0; i < ARRAY_SIZE(wrong); i++)
 		dxs_errno(EINVAL, remount(wrong[i]), "remount with '%s'",
 			  wrong[i]);
 	dxs_errno(EINVAL, remount("switch=never,inherit=none,dax=foo"),
-		  "remount with one that is wrong");
+		  "remount with an invalid option");
 	dxs_log_mark();
 	dxs_errno(EINVAL, remount("switch=never,inherit=none,dax=never"),
-		  "remount with one that is fixed");
+		  "remount with a fixed option");
 	dxs_ok(dxs_log_has("daxstack: dax="),
-	       "remount with one that is fixed: dmesg says who and why");
-	test_shown("empty", "move", "inode", "after that");
+	       "remount with a fixed option: dmesg names it");
+	test_shown("empty", "move", "inode", "after refused remounts");
 	dxs_umount_stack();
 }
 
@@ -738,22 +748,22 @@ static void test_remount(void)
 	dxs_errno(0, remount("inherit=move"), "remount, inherit=");
 	test_shown("unmapped", "move", "inode", "remount, inherit=");
 	dxs_errno(0, remount("switch=never,inherit=create,dax=inode"),
-		  "remount, all");
-	test_shown("never", "create", "inode", "remount, all");
-	dxs_errno(0, remount(NULL), "remount, nothing");
+		  "remount, all options");
+	test_shown("never", "create", "inode", "remount, all options");
+	dxs_errno(0, remount(NULL), "remount without options");
 	dxs_errno(0, ERR(mount(NULL, "stack", NULL, MS_REMOUNT | MS_RDONLY,
 			       NULL)), "remount,ro");
 	test_shown("never", "create", "inode", "remount,ro");
 	dxs_errno(0, remount("switch=empty"), "remount,rw,switch=");
 	test_shown("empty", "create", "inode", "remount,rw,switch=");
-	/* mount(8) gives all that /proc/mounts says once more. */
+	/* mount(8) repeats all options shown in /proc/mounts. */
 	dxs_is(0, DXS_RUN("mount", "-o", "remount,inherit=none", "stack"),
 	       "mount -o remount,inherit=none");
 	test_shown("empty", "none", "inode", "mount -o remount,inherit=none");
 	dxs_umount_stack();
 }
 
-/* It acts, and on files that are open. */
+/* A remount takes effect, also on open files. */
 static void test_remount_acts(void)
 {
 	struct daxstack_switch sw;
@@ -784,9 +794,9 @@ static void test_remount_acts(void)
 	dxs_umount_stack();
 }
 
-/* --- A directory as source: its own mount says which dax=. */
+/* --- A directory as source: its own mount determines dax=. */
 
-/* Which one could not be found out at the mount. */
+/* The value could not be determined at mount. */
 static void test_learned_late(const char *lower)
 {
 	static const char *const what =
@@ -859,15 +869,15 @@ static void test_directory(void)
 	dxs_errno(EOPNOTSUPP, dxs_switch(fd, DAXSTACK_DAX, 0, NULL),
 		  "a directory that has dax=never: refused");
 	dxs_is(DAXSTACK_CACHED, dxs_mode(fd),
-	       "a directory that has dax=never: still its mode");
+	       "a directory that has dax=never: mode is unchanged");
 	close(fd);
 	dxs_umount_stack();
 	free(lower);
 }
 
 /*
- * A device that is mounted already keeps the options that it has, whatever a
- * second mount gives.
+ * A device that is already mounted keeps its options, whatever a second mount
+ * gives.
  */
 static void test_elsewhere(void)
 {
@@ -894,14 +904,14 @@ static void test_elsewhere(void)
 			dxs_is(values[i].mode == ANY ? flag : values[i].mode,
 			       dxs_mode(fd), "%s: mode", what);
 			dxs_str(values[i].shown, option("dax"),
-				"%s: shown as it is", what);
+				"%s: shown as in effect", what);
 			close(fd);
 			dxs_umount_stack();
 		}
 	}
 }
 
-/* --- Stored under switch=never, found later. */
+/* --- Stored under switch=never, in effect after the next load. */
 
 static void test_persistence(void)
 {
@@ -932,21 +942,22 @@ static void test_persistence(void)
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
 		snprintf(path, sizeof(path), "stack/%s", files[i]);
 		fd = MUST(open(path, O_RDWR));
-		dxs_is(DAXSTACK_DAX, dxs_mode(fd), "%s, found: mode", files[i]);
-		dxs_is(true, dxs_xflag(fd), "%s, found: flag", files[i]);
+		dxs_is(DAXSTACK_DAX, dxs_mode(fd),
+		       "%s, reloaded: mode", files[i]);
+		dxs_is(true, dxs_xflag(fd), "%s, reloaded: flag", files[i]);
 		dxs_errno(0, dxs_switch(fd, DAXSTACK_CACHED, 2000, NULL),
-			  "%s, found: switched", files[i]);
+			  "%s, reloaded: switched", files[i]);
 		dxs_is(DAXSTACK_CACHED, dxs_mode(fd),
-		       "%s, found: switched, mode", files[i]);
+		       "%s, reloaded: switched, mode", files[i]);
 		close(fd);
 	}
 	fd = MUST(open("stack/cached", O_RDWR));
-	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "cached, found: mode");
+	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "cached, reloaded: mode");
 	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 2000, NULL),
-		  "cached, found: switched");
+		  "cached, reloaded: switched");
 	close(fd);
 	fd = MUST(open("stack/dir", O_RDONLY));
-	dxs_is(true, dxs_xflag(fd), "directory, found: flag");
+	dxs_is(true, dxs_xflag(fd), "directory, reloaded: flag");
 	close(fd);
 	dxs_umount_stack();
 
@@ -955,12 +966,12 @@ static void test_persistence(void)
 		snprintf(path, sizeof(path), "lower/%s", files[i]);
 		fd = MUST(open(path, O_RDONLY));
 		dxs_is(DAXSTACK_CACHED, dxs_mode(fd),
-		       "%s, later, the lower filesystem alone", files[i]);
+		       "%s, later, lower filesystem alone", files[i]);
 		close(fd);
 	}
 	fd = MUST(open("lower/cached", O_RDONLY));
 	dxs_is(DAXSTACK_DAX, dxs_mode(fd),
-	       "cached, later, the lower filesystem alone");
+	       "cached, later, lower filesystem alone");
 	close(fd);
 	dxs_umount_lower();
 	dxs_fsck();

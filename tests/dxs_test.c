@@ -1,9 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the tests share. See dxs_test.h.
+ * Shared helpers of the tests. See dxs_test.h.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <fts.h>
 #include <libmount.h>
 #include <limits.h>
 #include <linux/fs.h>
@@ -18,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
@@ -145,7 +147,7 @@ void dxs_bail(const char *text, ...)
 	va_list args;
 
 	/* Not "Bail out!", which would end the tests that follow as well. */
-	printf("not ok %d - cannot go on: ", ++tests);
+	printf("not ok %d - cannot continue: ", ++tests);
 	va_start(args, text);
 	vprintf(text, args);
 	va_end(args);
@@ -154,9 +156,9 @@ void dxs_bail(const char *text, ...)
 	exit(1);
 }
 
-/* --- Begin and end. */
+/* --- Start and end. */
 
-/* On a way out that was not planned, leave nothing mounted. */
+/* On an unplanned exit, leave nothing mounted. */
 static void clean_up(void)
 {
 	if (getpid() != main_pid || chdir(work_dir))
@@ -193,7 +195,7 @@ void dxs_begin(void)
 	main_pid = getpid();
 	if (!mkdtemp(work_dir))
 		dxs_bail("%s: %m", work_dir);
-	/* Others than root have to get at what is in there. */
+	/* Tests run as other users need to enter it. */
 	MUST(chmod(work_dir, 0755));
 	MUST(chdir(work_dir));
 	MUST(mkdir("stack", 0755));
@@ -220,7 +222,7 @@ bool dxs_kernel_from(int major, int minor)
 
 	MUST(uname(&name));
 	if (sscanf(name.release, "%d.%d", &a, &b) != 2)
-		dxs_bail("a kernel named %s", name.release);
+		dxs_bail("unexpected kernel release %s", name.release);
 	return a > major || (a == major && b >= minor);
 }
 
@@ -283,6 +285,47 @@ int dxs_run(const char *const argv[])
 	return status;
 }
 
+bool dxs_wanted(const char *name, char *const names[])
+{
+	if (!*names)
+		return true;
+	for (; *names; names++)
+		if (!strcmp(*names, name))
+			return true;
+	return false;
+}
+
+/* --- Files of /proc, /sys and the like. */
+
+bool dxs_put(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+	close(fd);
+	return done;
+}
+
+void dxs_must_put(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		dxs_bail("%s: %m", path);
+	close(fd);
+}
+
+long dxs_minor_faults(void)
+{
+	struct rusage usage;
+
+	MUST(getrusage(RUSAGE_SELF, &usage));
+	return usage.ru_minflt;
+}
+
 /* --- Filesystems. */
 
 void dxs_mkfs(const char *device)
@@ -290,7 +333,7 @@ void dxs_mkfs(const char *device)
 	device = device ?: dxs_pmem;
 	if (dxs_on_xfs() ? DXS_RUN("mkfs.xfs", "-q", "-f", device) :
 			   DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "4096", device))
-		dxs_bail("cannot make %s on %s", dxs_fs, device);
+		dxs_bail("cannot create %s on %s", dxs_fs, device);
 }
 
 int dxs_mount(const char *source, const char *target, const char *type,
@@ -301,7 +344,7 @@ int dxs_mount(const char *source, const char *target, const char *type,
 
 	if (!context)
 		dxs_bail("libmount: no memory");
-	/* It is the kernel that is tested, not a mount.daxstack. */
+	/* Test the kernel, not a mount.daxstack helper. */
 	mnt_context_disable_helpers(context, 1);
 	err = mnt_context_set_source(context, source) ?:
 		mnt_context_set_target(context, target) ?:
@@ -310,7 +353,7 @@ int dxs_mount(const char *source, const char *target, const char *type,
 	if (!err)
 		err = mnt_context_mount(context);
 	mnt_free_context(context);
-	/* Those of libmount are negative, those of the kernel positive. */
+	/* Errors of libmount are negative, errnos of the kernel positive. */
 	return abs(err);
 }
 
@@ -367,7 +410,7 @@ bool dxs_fsck(void)
 	int status = dxs_on_xfs() ? DXS_RUN("xfs_repair", "-n", dxs_pmem) :
 				    DXS_RUN("e2fsck", "-f", "-n", dxs_pmem);
 
-	return dxs_is(0, status, "fsck finds nothing");
+	return dxs_is(0, status, "fsck finds no errors");
 }
 
 void dxs_log_mark(void)
@@ -386,7 +429,7 @@ bool dxs_log_has(const char *text)
 	for (;;) {
 		n = read(kmsg, line, sizeof(line) - 1);
 		if (n < 0 && errno == EPIPE)
-			continue;	/* some were overwritten */
+			continue;	/* lines were overwritten */
 		if (n < 0)
 			return found;
 		line[n] = 0;
@@ -401,9 +444,9 @@ void dxs_expect(const char *pattern)
 	int len;
 
 	/*
-	 * A warning, so that the console has it as well (scripts/guest). Each
-	 * write(2) is a line of the log, and a line that does not end is not
-	 * told of yet; stdio wants to seek.
+	 * Log it as a warning, so that it reaches the console (scripts/vm/guest).
+	 * Each write(2) to /dev/kmsg is one record, and a record without a
+	 * newline is not shown yet; stdio would try to seek.
 	 */
 	if (pattern)
 		len = asprintf(&line, "<4>dxs_test: expects: %s\n", pattern);
@@ -445,7 +488,7 @@ int dxs_mode(int fd)
 
 	MUST(statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx));
 	if (!(stx.stx_attributes_mask & STATX_ATTR_DAX))
-		dxs_bail("statx says nothing about STATX_ATTR_DAX");
+		dxs_bail("statx does not report STATX_ATTR_DAX");
 	return stx.stx_attributes & STATX_ATTR_DAX ? DAXSTACK_DAX :
 						     DAXSTACK_CACHED;
 }
@@ -483,6 +526,42 @@ bool dxs_xflag(int fd)
 
 	MUST(ioctl(fd, FS_IOC_FSGETXATTR, &fsx));
 	return fsx.fsx_xflags & FS_XFLAG_DAX;
+}
+
+int dxs_mode_of(const char *path)
+{
+	int fd = MUST(open(path, O_RDONLY));
+	int mode = dxs_mode(fd);
+
+	close(fd);
+	return mode;
+}
+
+bool dxs_xflag_of(const char *path)
+{
+	int fd = MUST(open(path, O_RDONLY));
+	bool flag = dxs_xflag(fd);
+
+	close(fd);
+	return flag;
+}
+
+void dxs_count_modes(const char *path, int mode, int *modes, int *flags)
+{
+	char *const paths[] = { (char *)path, NULL };
+	FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	FTSENT *ent;
+
+	*modes = 0;
+	*flags = 0;
+	while ((ent = fts_read(fts))) {
+		if (ent->fts_info != FTS_F && ent->fts_info != FTS_D)
+			continue;
+		if (ent->fts_info == FTS_F)
+			*modes += dxs_mode_of(ent->fts_path) == mode;
+		*flags += dxs_xflag_of(ent->fts_path) == (mode == DAXSTACK_DAX);
+	}
+	fts_close(fts);
 }
 
 bool dxs_to(int fd, int mode, const char *name)
@@ -523,7 +602,7 @@ bool dxs_refused(int fd, int mode, int reason, const char *name)
 	bool pass = err == reasons[reason].err && (int)sw.reason == reason &&
 		!sw.switched && before == after && flag == flag_after;
 
-	if (!dxs_ok(pass, "%s: not switched to %s: %s", name,
+	if (!dxs_ok(pass, "%s: switch to %s is refused: %s", name,
 		    dxs_mode_name(mode), reasons[reason].name))
 		dxs_diag("expected: %s, reason %s, mode %s, flag %d\n"
 			 "seen:     %s, reason %s, mode %s, flag %d, switched %u, attempts %u",
@@ -534,13 +613,13 @@ bool dxs_refused(int fd, int mode, int reason, const char *name)
 	return pass;
 }
 
-/* --- Contents. */
+/* --- File contents. */
 
 uint8_t dxs_byte(uint32_t seed, off_t pos)
 {
 	uint32_t x = seed * 2654435761u ^ (uint32_t)(pos >> 2) * 2246822519u;
 
-	/* Never 0, which is what a hole reads as. */
+	/* Never 0: a hole reads as 0. */
 	x ^= x >> 15;
 	return (x >> 8 * (pos & 3)) | 1;
 }
@@ -570,7 +649,7 @@ bool dxs_same(const void *expected, const void *seen, size_t len, off_t pos,
 		last = i;
 	}
 	dxs_diag("%s: %zu bytes differ between %#llx and %#llx\n"
-		 "the first: expected %#04x, seen %#04x",
+		 "first difference: expected %#04x, seen %#04x",
 		 what, wrong, (long long)pos + first, (long long)pos + last,
 		 a[first], b[first]);
 	return false;
@@ -625,11 +704,11 @@ double dxs_now(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* --- A clock that stands still when the machine does. */
+/* --- A clock that stops while the guest does not run. */
 
 #define BEAT_MS		4
 
-static atomic_ulong *beats;	/* shared with who counts, one for each processor */
+static atomic_ulong *beats;	/* shared with the counter, one per CPU */
 static int beat_cpus;
 
 static void *beat(void *arg)
@@ -647,7 +726,7 @@ static void *beat(void *arg)
 	}
 }
 
-/* Ends soon after the test. It has no files, and none of the test's is its child. */
+/* Exits soon after the test. Holds none of its files and is not its child. */
 static void count_beats(pid_t test)
 {
 	pthread_t thread;
@@ -677,7 +756,7 @@ void dxs_watch_begin(void)
 		beat_cpus = DXS_CPUS;
 	beats = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-	/* A grandchild: some tests wait for all of their children. */
+	/* A grandchild, because some tests wait for all of their children. */
 	pid = MUST(fork());
 	if (!pid) {
 		pid = fork();
@@ -686,7 +765,7 @@ void dxs_watch_begin(void)
 		_exit(pid < 0);
 	}
 	if (wait_status(pid))
-		dxs_bail("nobody counts");
+		dxs_bail("cannot start the counting process");
 	for (cpu = 0; cpu < beat_cpus; cpu++)
 		while (!beats[cpu])
 			dxs_sleep_ms(1);

@@ -1,12 +1,12 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the tests share: TAP, the environment, mounts, modes.
+ * Shared helpers of the tests: TAP, environment, mounts, modes.
  *
- * A test makes the filesystem $FS (ext4, xfs) on the device $PMEM and mounts
- * it in a directory of its own, which is the working directory from
- * dxs_begin() on: as "stack" by daxstack, as "lower" by $FS alone.
+ * dxs_begin() creates a temporary directory and makes it the working directory.
+ * A test creates the filesystem $FS (ext4 or xfs) on the device $PMEM and
+ * mounts it there: on "stack" with daxstack, on "lower" with $FS alone.
  *
- * Where not said otherwise a function returns 0 or a positive errno.
+ * Unless said otherwise, a function returns 0 or a positive errno.
  */
 #ifndef DXS_TEST_H
 #define DXS_TEST_H
@@ -27,10 +27,10 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define FORMAT(fmt, first) __attribute__((format(printf, fmt, first)))
 
-/* The errno of a call that returns -1 with errno on failure, else 0. */
+/* The errno of a call that returns -1 on failure; 0 if it succeeds. */
 #define ERR(call)	((long)(call) == -1 ? errno : 0)
 
-/* A call that the test cannot go on without. */
+/* A call that must succeed for the test to go on. */
 #define MUST(call) __extension__ ({					\
 	__typeof__(call) must_ret_ = (call);				\
 									\
@@ -39,7 +39,7 @@
 	must_ret_;							\
 })
 
-/* --- TAP. All return whether it is as expected. */
+/* --- TAP. Each function returns whether the value is as expected. */
 
 bool dxs_ok(bool pass, const char *name, ...) FORMAT(2, 3);
 bool dxs_is(long long expected, long long seen, const char *name, ...)
@@ -51,9 +51,9 @@ void dxs_skip(const char *reason, const char *name, ...) FORMAT(2, 3);
 void dxs_diag(const char *text, ...) FORMAT(1, 2);
 void dxs_bail(const char *text, ...) FORMAT(1, 2) __attribute__((noreturn));
 
-/* --- Begin and end. */
+/* --- Start and end. */
 
-/* Skips the whole test without $FS and $PMEM, or if not root. */
+/* Skips the whole test if $FS or $PMEM is unset, or if not run by root. */
 void dxs_begin(void);
 /* Prints the plan. Return: the exit status. */
 int dxs_done(void);
@@ -61,116 +61,152 @@ int dxs_done(void);
 extern const char *dxs_fs;	/* $FS */
 extern const char *dxs_pmem;	/* $PMEM */
 bool dxs_on_xfs(void);
-/* Whether the running kernel is this one or a newer one. */
+/* Returns whether the running kernel is at least @major.@minor. */
 bool dxs_kernel_from(int major, int minor);
 
-/* --- Programs, by their name in $PATH; the list ends with NULL. */
+/* --- Programs, found in $PATH; the argument list ends with NULL. */
 
 /* Return: exit status; 128 + N after signal N; 127 if it could not be run. */
 int dxs_run(const char *const argv[]);
-/* The same; what it prints goes to @out, up to @size - 1 bytes. */
+/* The same, but stores up to @size - 1 bytes of the output in @out. */
 int dxs_run_read(char *out, size_t size, const char *const argv[]);
 #define DXS_RUN(...)	dxs_run((const char *const[]){ __VA_ARGS__, NULL })
 #define DXS_RUN_READ(out, size, ...) \
 	dxs_run_read(out, size, (const char *const[]){ __VA_ARGS__, NULL })
 
+/*
+ * Returns whether a part of the test is to run: if @names, which ends with NULL,
+ * has its @name or is empty.
+ */
+bool dxs_wanted(const char *name, char *const names[]);
+
+/* --- Files of /proc, /sys and the like. */
+
+/* Writes @value to a file. Return: whether that worked. */
+bool dxs_put(const char *path, const char *value);
+/* The same. Bails out. */
+void dxs_must_put(const char *path, const char *value);
+/* Returns the minor faults of this process. */
+long dxs_minor_faults(void);
+
 /* --- Filesystems. */
 
-/* Makes a new $FS on @device, or on $PMEM if that is NULL. Bails out. */
+/* Creates a new $FS on @device, or on $PMEM if @device is NULL. Bails out. */
 void dxs_mkfs(const char *device);
 int dxs_mount(const char *source, const char *target, const char *type,
 	      const char *options);
 int dxs_umount(const char *target);
-/* $PMEM on "stack" by daxstack, with lower=$FS; "lower" by $FS. Bail out. */
+/*
+ * Mount $PMEM on "stack" with daxstack and lower=$FS; on "lower" with $FS. Bail
+ * out.
+ */
 void dxs_mount_stack(void);
 void dxs_mount_lower(void);
-/* Changes options of the mounted stack. Bails out. */
+/* Remounts the stack with @options. Bails out. */
 void dxs_remount(const char *options);
-/* Bail out as well. */
+/* Unmount "stack", "lower". Bail out. */
 void dxs_umount_stack(void);
 void dxs_umount_lower(void);
-/* Reports whether fsck finds $PMEM, not mounted, to be clean. */
+/* Asserts that fsck finds no error on $PMEM, which must not be mounted. */
 bool dxs_fsck(void);
-/* The first line of the kernel's log with @text since the last dxs_log_mark() */
+/* Returns whether a kernel log line since the last dxs_log_mark() has @text. */
 void dxs_log_mark(void);
 bool dxs_log_has(const char *text);
 /*
- * From here to dxs_expect(NULL) the kernel may complain in lines that match
- * @pattern, an extended regular expression; all else that
- * scripts/console-patterns lists makes the run fail as ever. For what a test
- * provokes on purpose: as little, and for as short a time, as can be.
+ * From here to dxs_expect(NULL) the kernel may log lines that match @pattern,
+ * an extended regular expression. Any other line listed in
+ * scripts/test/console-patterns still fails the run. Use it only for messages that a
+ * test provokes on purpose, with the narrowest pattern and for the shortest
+ * time.
  */
 void dxs_expect(const char *pattern);
-/* A page of a mapping, held by a pipe until dxs_unpin(). Bail out. */
+/* Pins @page, a page of a mapping, with a pipe until dxs_unpin(). Bail out. */
 void dxs_pin(int ends[2], void *page);
 void dxs_unpin(int ends[2]);
-/* Maps with MAP_SYNC, or MAP_FAILED. */
+/* Maps with MAP_SYNC. Returns MAP_FAILED on error. */
 void *dxs_map_sync(int fd, size_t len);
 
 /* --- Modes. */
 
-/* DAXSTACK_DAX or DAXSTACK_CACHED, by statx. Bails out. */
+/* Returns DAXSTACK_DAX or DAXSTACK_CACHED, from statx. Bails out. */
 int dxs_mode(int fd);
 const char *dxs_mode_name(int mode);
-/* Switches; @sw, if not NULL, gets the answer. */
+/* The same of the file at @path, and its FS_XFLAG_DAX. Bail out. */
+int dxs_mode_of(const char *path);
+bool dxs_xflag_of(const char *path);
+/*
+ * Walks a tree; counts the files in @mode, and the files and directories with
+ * the flag of that mode.
+ */
+void dxs_count_modes(const char *path, int mode, int *modes, int *flags);
+/* Switches the file; fills in @sw unless it is NULL. */
 int dxs_switch(int fd, int mode, int timeout_ms, struct daxstack_switch *sw);
-/* Switches by FS_IOC_FSSETXATTR. */
+/* Switches the file with FS_IOC_FSSETXATTR. */
 int dxs_set_xflag(int fd, int mode);
-/* FS_XFLAG_DAX, by FS_IOC_FSGETXATTR. Bails out. */
+/* Returns FS_XFLAG_DAX, from FS_IOC_FSGETXATTR. Bails out. */
 bool dxs_xflag(int fd);
-/* Switches, and reports unless all is as it should be: then it is silent. */
+/* Switches the file; emits an assertion only if something is wrong. */
 bool dxs_to(int fd, int mode, const char *name);
-/* Reports that a switch is refused with @reason and its errno, at once. */
+/* Asserts that a switch is refused at once with @reason and its errno. */
 bool dxs_refused(int fd, int mode, int reason, const char *name);
 const char *dxs_reason_name(unsigned int reason);
 
-/* --- Contents. */
+/* --- File contents. */
 
-/* The byte that belongs at @pos in pattern @seed. */
+/* Returns the byte at @pos of the pattern with seed @seed. */
 uint8_t dxs_byte(uint32_t seed, off_t pos);
 void dxs_fill(void *buf, size_t len, uint32_t seed, off_t pos);
-/* Reports the first difference as a diagnostic. */
+/* Prints the first difference as a diagnostic. */
 bool dxs_same(const void *expected, const void *seen, size_t len, off_t pos,
 	      const char *what);
-/* Writes, reads all of it. Bail out. */
+/* Write, read exactly @len bytes. Bail out. */
 void dxs_pwrite(int fd, const void *buf, size_t len, off_t pos);
 void dxs_pread(int fd, void *buf, size_t len, off_t pos);
-/* Memory for O_DIRECT. */
+/* Allocates memory aligned for O_DIRECT. */
 void *dxs_alloc(size_t len);
 
-/* Seconds, monotonic. Not for limits: the host of a guest may be busy. */
+/*
+ * Monotonic time in seconds. Do not use it for time limits: the host of a guest
+ * may be busy.
+ */
 double dxs_now(void);
 
 /*
- * --- Limits of time, on a machine that others use as well. A limit is met in the
- * time that programs had to run: on each processor somebody sleeps for 4 ms over
- * and over, and counts. Who had to wait for something that took a second sees
- * 250 counts go by; where the machine stood still, or did something else, nobody
- * counts. Not for tests that keep a processor to themselves.
+ * --- Time limits on a shared machine.
+ *
+ * A limit is counted in time that the guest actually ran. On each processor a
+ * counting thread sleeps for 4 ms over and over and increments a counter. A
+ * wait of one second sees 250 counts; while the host does not run the guest,
+ * the counters stand still. Not for tests that keep a processor to themselves.
  */
 #define DXS_CPUS	8
 
 /**
- * struct dxs_watch - a moment, for dxs_watched()
- * @beats: what had been counted on each processor
+ * struct dxs_watch - a point in time, for dxs_watched()
+ * @beats: the counter of each processor at that time
  */
 struct dxs_watch {
 	unsigned long beats[DXS_CPUS];
 };
 
-/* Begins to count: right after dxs_begin(), before there are files and threads. */
+/*
+ * Starts the counting threads: call it right after dxs_begin(), before the test
+ * opens files or starts threads.
+ */
 void dxs_watch_begin(void);
 struct dxs_watch dxs_watch(void);
-/* Seconds since then, of the processor that had least. */
+/* Returns the seconds since @since on the processor that counted the fewest. */
 double dxs_watched(const struct dxs_watch *since);
 /*
- * Waits up to so many seconds of these for a child to end (with a kernel that is
- * slow: dxs_slow() times as long). Return: whether it did; its status is in
- * @status then.
+ * Waits up to @seconds of dxs_watched() time for a child to exit; dxs_slow()
+ * times as long on a slow kernel. Return: whether it exited; @status then has
+ * its status.
  */
 bool dxs_ends(pid_t pid, double seconds, int *status);
 
-/* How many times slower than usual this kernel may be ($DAXSTACK_SLOW). */
+/*
+ * Returns how many times slower than usual this kernel may be ($DAXSTACK_SLOW).
+ */
 int dxs_slow(void);
 void dxs_sleep_ms(long ms);
 

@@ -1,32 +1,35 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A model of the gates' protocol (module/gate.[ch], and in module/inode.c
+ * A model of the gates' protocol (module/gate.[ch], and in module/gates.c
  * dxs_make_gates(), dxs_switching_begin(), dxs_switching_end(),
  * dxs_evict_inode()), for spin. tests/gates.sh runs it.
  *
- * Users read and fault, the first of them makes the gates; switches follow one
- * another, each refused at any step or not; an observer goes by the mode under
- * RCU; at the end the inode is evicted. What must hold in every interleaving:
+ * Users read and fault, and the first one allocates the gates; switches follow
+ * one another, each refused at any step or not; an observer reads the mode under
+ * RCU; at the end the inode is evicted. Invariants of every interleaving:
  *
- *  - nobody waits for ever: at the end every process has ended;
+ *  - no process waits forever: at the end every process has ended;
  *  - at the end both gates are open (H40);
- *  - the mode changes while nobody is inside;
- *  - a mapping that left dax mode is filled when no observer goes by that mode
+ *  - the mode changes while the gates have no readers;
+ *  - a mapping that left dax mode is filled only when no observer uses that mode
  *    any more (H31);
- *  - nobody touches a gate that is freed (H4).
+ *  - a freed gate is not accessed (H4).
  *
  * Wakeups are not modelled: a wait ends when its condition holds.
  *
- * Faulty protocols, which must be found out:
+ * Flawed variants, in which spin must find the error:
  *
- *  -DBOOLEAN    ->shut is one bit for all, and whoever makes the gates leaves
- *               them to any switch that is under way
- *  -DANY_SWITCH whoever makes the gates leaves them to any switch
- *  -DNO_SWITCH  ... to none
- *  -DNO_SETTLE  ... and does not wait for observers
- *  -DNO_RCU     whoever leaves a shut gate is outside of RCU
+ *  -DBOOLEAN    ->shut is a single bit, and the allocating user leaves the gates to
+ *               any switch in progress
+ *  -DANY_SWITCH the allocating user leaves the gates to any switch
+ *  -DNO_SWITCH  the allocating user leaves the gates to no switch
+ *  -DNO_SETTLE  the allocating user does not wait for observers
+ *  -DNO_RCU     a reader leaves a closed gate outside RCU
  *  -DNO_GRACE   a switch does not wait for a grace period
- *  -DLATE_MAP   who maps for the first time says so inside the fault gate
+ *  -DLATE_SLOW  a switch waits for the grace period before both gates are slow
+ *  -DLOOK_ONCE  a reader of a slow gate does not check it again after counting itself
+ *  -DSHUT_FIRST the fault gate is closed before the readers of the I/O gate have left:
+ *               a call that faults inside it and the switch wait for each other
  */
 #define USERS		2
 #define ROUNDS		(2 - me)	/* of user @me */
@@ -38,7 +41,7 @@
 #define CACHED		0
 #define DAX		1
 
-/* The inode's i_lock, which only faulty protocols need there. */
+/* The inode's i_lock, which only flawed variants need there. */
 #ifdef BOOLEAN
 #define UNDER_LOCK	atomic
 #define SWITCH		1
@@ -49,21 +52,26 @@
 #define NEW		2
 #endif
 #define EVICT		4
+#define UNMADE		8	/* of the I/O gate: both not allocated yet */
+#define SHUT		15
+#define SLOW		16
 
 byte shut[2];
-byte inside[2];
-bool gates;		/* published */
+byte count[2];		/* ->readers, the sum */
+byte inside[2];		/* readers that passed the gate */
 bool unseen;		/* ->unseen_switch */
 bool mode;
 bool filled;		/* the mapping */
 bool unsettled;		/* no grace period has passed since ->flip_rcu */
 byte flips;
 bool freed;
-bool mapped;		/* ->used of the fault gate */
 byte references;	/* to the inode, of users and of switches */
 bool section[USERS + 1];	/* read-side critical sections of RCU */
 
-/* A grace period: whoever was in a section has been seen outside. */
+/* dxs_gates() */
+#define gates		(!(shut[IO] & UNMADE))
+
+/* A grace period: every process has been seen outside its section. */
 inline grace_period(i)
 {
 	do
@@ -98,8 +106,7 @@ inline open_new()
 }
 
 /*
- * dxs_make_gates(). What is atomic here has the inode's i_lock; more has it than
- * needs it.
+ * dxs_make_gates(). Atomic parts hold the inode's i_lock, also where they need not.
  */
 inline make(i, flip, mine)
 {
@@ -107,13 +114,13 @@ inline make(i, flip, mine)
 	atomic {
 		if
 		:: !gates ->
-			gates = true;
 			if
 			:: unseen || unsettled ->
 				mine = true;
-				shut[IO] = NEW;
-				shut[FAULT] = NEW
-			:: else
+				shut[FAULT] = NEW;
+				shut[IO] = NEW
+			:: else ->
+				shut[IO] = 0
 			fi
 		:: else
 		fi
@@ -136,13 +143,50 @@ inline make(i, flip, mine)
 	fi
 }
 
+/* dxs_gate_try_slow(): no grace period waits for readers here. */
+inline try_slow(gate, open)
+{
+	if
+	:: !open && !(shut[gate] & SHUT) ->
+#ifdef LOOK_ONCE
+		atomic { count[gate]++; inside[gate]++; open = true }
+#else
+		count[gate]++;
+		atomic {
+			if
+			:: !(shut[gate] & SHUT) -> inside[gate]++; open = true
+			:: else
+			fi
+		}
+		if
+		:: !open -> count[gate]--
+		:: else
+		fi
+#endif
+	:: else
+	fi
+}
+
+/* The fault gate, inside the I/O gate: always succeeds (H1). */
+inline try_slow_nested(open)
+{
+	if
+	:: !open && !(shut[FAULT] & SHUT) ->
+		count[FAULT]++;
+		assert(!(shut[FAULT] & SHUT));
+		inside[FAULT]++;
+		open = true
+	:: else
+	fi
+}
+
 /* __dxs_gate_try_enter() */
-inline try_enter(gate, open)
+inline try_fast(gate, open)
 {
 	section[me] = true;
 	open = !shut[gate];
 	if
-	:: open -> inside[gate]++
+	:: open -> atomic { count[gate]++; inside[gate]++ }
 	:: else
 	fi;
 	section[me] = false
@@ -159,7 +203,7 @@ inline leave(gate, open)
 	:: else
 	fi;
 #endif
-	inside[gate]--;
+	atomic { inside[gate]--; count[gate]-- }
 	open = false;
 	/* the wakeup */
 	assert(!freed);
@@ -182,20 +226,22 @@ proctype user(byte me)
 		if
 		:: true ->
 			do
-			:: try_enter(IO, open);
+			:: try_fast(IO, open);
+				try_slow(IO, open);
 				if
 				:: open -> break
-				:: else -> !shut[IO]
+				:: else -> !(shut[IO] & SHUT)
 				fi
 			od;
 			filled = true;
 			if
-			:: mapped ->
+			:: true ->
 				do
-				:: try_enter(FAULT, open);
+				:: try_fast(FAULT, open);
+					try_slow_nested(open);
 					if
 					:: open -> break
-					:: else -> !shut[FAULT]
+					:: else -> !(shut[FAULT] & SHUT)
 					fi
 				od;
 				leave(FAULT, open)
@@ -203,21 +249,16 @@ proctype user(byte me)
 			fi;
 			leave(IO, open)
 		:: true ->
-#ifndef LATE_MAP
-			mapped = true;
-#endif
 			do
-			:: try_enter(FAULT, open);
+			:: try_fast(FAULT, open);
+				try_slow(FAULT, open);
 				if
 				:: open -> break
-				:: else -> !shut[FAULT]
+				:: else -> !(shut[FAULT] & SHUT)
 				fi
 			od;
-#ifdef LATE_MAP
-			mapped = true;
-#endif
 			filled = true;
-			/* The VMA is lost, and the file with it (H4). */
+			/* The VMA is gone, and its file with it (H4). */
 			if
 			:: round == ROUNDS -> lost = true; references--
 			:: true
@@ -233,36 +274,59 @@ proctype user(byte me)
 	fi
 }
 
-/* dxs_gate_shut(), which gives up after a time or by a signal */
-inline shut_gate(gate, used, i, refused)
+/* dxs_slow_gates() */
+inline slow_gates(i)
+{
+#ifdef LATE_SLOW
+	shut[IO] = shut[IO] | SLOW;
+	grace_period(i);
+	shut[FAULT] = shut[FAULT] | SLOW
+#else
+	shut[IO] = shut[IO] | SLOW;
+	shut[FAULT] = shut[FAULT] | SLOW;
+#ifndef NO_GRACE
+	grace_period(i)
+#endif
+#endif
+}
+
+/* dxs_fast_gates() */
+inline fast_gates()
+{
+	shut[FAULT] = shut[FAULT] & ~SLOW;
+	shut[IO] = shut[IO] & ~SLOW
+}
+
+/* dxs_gate_shut(), which ends by timeout or signal */
+inline shut_gate(gate, refused)
 {
 	shut[gate] = shut[gate] | SWITCH;
 	if
-	:: used ->
-#ifndef NO_GRACE
-		grace_period(i);
+	:: !count[gate]
+#ifndef SHUT_FIRST
+	:: true ->
+		refused = true;
+		shut[gate] = shut[gate] & ~SWITCH
 #endif
-		if
-		:: !inside[gate]
-		:: true ->
-			refused = true;
-			shut[gate] = shut[gate] & ~SWITCH
-		fi
-	:: else
 	fi
 }
 
-/* Switches, one after the other: the switch lock. */
+/* Switches, serialized by the switch lock. */
 proctype switcher(byte me)
 {
 	byte n, i, flip;
-	bool had, made, refused, flipped;
+	bool slowed, had, made, refused, flipped;
 
 	do
 	:: n < SWITCHES ->
 		n++;
 		refused = false;
 		flipped = false;
+		slowed = gates;
+		if
+		:: slowed -> slow_gates(i)
+		:: else
+		fi;
 		/* dxs_switching_begin() */
 		atomic {
 			had = gates;
@@ -276,8 +340,19 @@ proctype switcher(byte me)
 #endif
 #endif
 		}
+		/* Gates were allocated meanwhile: another attempt. */
 		if
-		:: had -> shut_gate(IO, true, i, refused)
+		:: had && !slowed -> goto out
+		:: else
+		fi;
+#ifdef SHUT_FIRST
+		if
+		:: had -> shut[FAULT] = shut[FAULT] | SWITCH
+		:: else
+		fi;
+#endif
+		if
+		:: had -> shut_gate(IO, refused)
 		:: else
 		fi;
 		if
@@ -290,14 +365,14 @@ proctype switcher(byte me)
 		:: true
 		fi;
 		if
-		:: had -> shut_gate(FAULT, mapped, i, refused)
+		:: had -> shut_gate(FAULT, refused)
 		:: else
 		fi;
 		if
 		:: refused -> goto open_io
 		:: else
 		fi;
-		/* a veto, an error, pins; or not */
+		/* a veto, an error, pins; or none */
 		if
 		:: true
 		:: true ->
@@ -346,20 +421,24 @@ out:
 				open_new()
 			}
 		:: else
+		fi;
+		if
+		:: slowed -> fast_gates()
+		:: else
 		fi
 	:: else -> break
 	od;
 	references--
 }
 
-/* dax_lock_mapping_entry(): tests the mode under RCU, and acts a moment later */
+/* dax_lock_mapping_entry(): tests the mode under RCU, and acts on it later */
 proctype observer(byte me)
 {
 	bool seen;
 
 	section[me] = true;
 	seen = mode;
-	/* DAX entries are what it takes a filled mapping to hold. */
+	/* It takes the entries of a filled mapping for DAX entries. */
 	assert(!(seen == DAX && mode == CACHED && filled));
 	section[me] = false
 }
@@ -369,7 +448,7 @@ proctype evict()
 	byte i;
 
 	!references;
-	assert(!shut[IO] && !shut[FAULT]);
+	assert(!(shut[IO] & ~UNMADE) && !shut[FAULT]);
 	/* dxs_gate_retire() */
 	shut[FAULT] = shut[FAULT] | EVICT;
 	if
@@ -386,6 +465,7 @@ proctype evict()
 init
 {
 	atomic {
+		shut[IO] = UNMADE;
 		references = USERS + 1;
 		run user(0);
 		run user(1);

@@ -1,7 +1,8 @@
 #!/bin/bash
-# The model of the gates' protocol (tests/gates.pml): no interleaving leaves a
-# gate shut, or lets anybody in who must not be; and spin finds what is wrong
-# with protocols that are.
+# SPDX-License-Identifier: GPL-2.0-only
+# Model checking of the gate protocol (tests/gates.pml): asserts that no interleaving
+# leaves a gate closed or lets a reader pass a closed gate, and that spin finds the
+# error in each deliberately flawed variant.
 # host
 set -u -o pipefail
 cd "${DAXSTACK_TOP:-.}" || exit 1
@@ -11,8 +12,8 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/daxstack-gates.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp" || exit 1
 
-# run FLAW: all interleavings, with a flaw if there is one; the log has the rest.
-# Return: 0 none is wrong, 1 some are, 2 it could not be found out.
+# run FLAW: checks all interleavings, with a flaw unless empty; output is in "log".
+# Return: 0 no error, 1 an error was found, 2 the check failed.
 run()
 {
 	spin ${1:+-D"$1"} -a "$model" >log 2>&1 &&
@@ -42,25 +43,25 @@ expect()
 	fi
 }
 
-expect 0 '' 'every interleaving ends with the gates open, and is safe'
-# Every statement of the model has been run.
+expect 0 '' 'every interleaving is safe and ends with open gates'
+# Every statement of the model was reached.
 n=$((n + 1))
 if grep -A1 '^unreached' log | grep -q 'gates.pml:'; then
 	failed=1
-	echo "not ok $n - all of the model is reached"
+	echo "not ok $n - every statement of the model is reached"
 	grep -A9 '^unreached' log | sed 's/^/# /'
 else
-	echo "ok $n - all of the model is reached"
+	echo "ok $n - every statement of the model is reached"
 fi
 while read -r flaw; do
-	expect 1 "$flaw" "$flaw is found out"
+	expect 1 "$flaw" "$flaw is detected"
 done < <(sed -n 's/^ \*  -D\([A-Z_]*\) .*/\1/p' "$model")
 n=$((n + 1))
-if [ "$n" = 10 ]; then
-	echo "ok $n - seven flaws"
+if [ "$n" = 12 ]; then
+	echo "ok $n - there are nine flaws"
 else
 	failed=1
-	echo "not ok $n - seven flaws"
+	echo "not ok $n - there are nine flaws"
 fi
 echo "1..$n"
 exit "$failed"

@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * inherit=: what files and directories have from the directory that they are
- * made in or moved to, for each way to make and to move.
+ * inherit=: asserts the mode and flag that files and directories get from the
+ * directory in which they are created or to which they are moved, for each way
+ * to create and to move.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -30,13 +31,18 @@ static bool option_is(const char *name)
 	return !strcmp(option, name);
 }
 
-/* What a new file or directory in FLAGGED gets. */
+/*
+ * Returns the mode of a new file, or the flag of a new directory, in FLAGGED.
+ */
 static int at_creation(void)
 {
 	return option_is("none") ? DAXSTACK_CACHED : DAXSTACK_DAX;
 }
 
-/* What a file of mode @old gets when moved to a directory with flag @dir. */
+/*
+ * Returns the mode of a file of mode @old after a move to a directory with flag
+ * @dir.
+ */
 static int after_move(int old, int dir)
 {
 	return option_is("move") ? dir : old;
@@ -51,7 +57,7 @@ static void set_dir_flag(const char *path, int mode)
 	close(fd);
 }
 
-/* A file of LEN bytes with the mode. */
+/* Creates a file of LEN bytes in @mode. */
 static void make(const char *path, int mode)
 {
 	int fd = MUST(open(path, O_RDWR | O_CREAT | O_EXCL, 0644));
@@ -73,7 +79,7 @@ static void check_bytes(int fd, const char *name)
 	       name);
 }
 
-/* Of a regular file: mode and flag; it is closed again. */
+/* Asserts mode and flag of a regular file, which it opens and closes. */
 static void file_is(const char *path, int mode, const char *name)
 {
 	int fd = MUST(open(path, O_RDONLY));
@@ -99,7 +105,7 @@ static void removed(const char *path)
 	MUST(remove(path));
 }
 
-/* --- Making. */
+/* --- Creation. */
 
 static void test_creation(void)
 {
@@ -110,7 +116,10 @@ static void test_creation(void)
 	file_is(PLAIN "/a", DAXSTACK_CACHED, "created in a plain directory");
 	removed(PLAIN "/a");
 
-	/* Seen through the descriptor that made it: no other state ever is. */
+	/*
+	 * Checked through the creating descriptor: no other state is ever
+	 * visible.
+	 */
 	fd = MUST(open(FLAGGED "/a", O_RDWR | O_CREAT, 0644));
 	dxs_str(dxs_mode_name(at_creation()), dxs_mode_name(dxs_mode(fd)),
 		"%s, created in a flagged directory: mode, while open", option);
@@ -137,7 +146,10 @@ static void test_creation(void)
 	removed("stack/original");
 }
 
-/* A new file can be mapped and stored to at once, whatever was undone. */
+/*
+ * A new file can be mapped and stored to at once, even if its switch was
+ * undone.
+ */
 static void test_creation_mapped(void)
 {
 	int fd = MUST(open(FLAGGED "/m", O_RDWR | O_CREAT, 0644));
@@ -152,7 +164,7 @@ static void test_creation_mapped(void)
 	removed(FLAGGED "/m");
 }
 
-/* O_TMPFILE takes from its directory; linkat changes nothing. */
+/* O_TMPFILE inherits from its directory; linkat changes nothing. */
 static void test_tmpfile(const char *in, const char *to, int mode,
 			 const char *name)
 {
@@ -160,7 +172,7 @@ static void test_tmpfile(const char *in, const char *to, int mode,
 	int fd = MUST(open(in, O_RDWR | O_TMPFILE, 0644));
 
 	dxs_str(dxs_mode_name(mode), dxs_mode_name(dxs_mode(fd)),
-		"%s, %s: mode without a name", option, name);
+		"%s, %s: mode while unnamed", option, name);
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
 	snprintf(path, sizeof(path), "%s/named", to);
 	MUST(linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
@@ -177,21 +189,21 @@ static void test_tmpfiles(void)
 		     "O_TMPFILE in a plain directory, linked to a flagged one");
 }
 
-/* All names have the mode of the inode, and none changes it. */
+/* All names show the mode of the inode; linking does not change it. */
 static void test_hard_link(void)
 {
 	int fd;
 
 	make(PLAIN "/one", DAXSTACK_CACHED);
 	MUST(link(PLAIN "/one", FLAGGED "/two"));
-	file_is(PLAIN "/one", DAXSTACK_CACHED, "hard link, the old name");
-	file_is(FLAGGED "/two", DAXSTACK_CACHED, "hard link, the new name");
+	file_is(PLAIN "/one", DAXSTACK_CACHED, "hard link, old name");
+	file_is(FLAGGED "/two", DAXSTACK_CACHED, "hard link, new name");
 	fd = MUST(open(FLAGGED "/two", O_RDWR));
 	dxs_to(fd, DAXSTACK_DAX, "by the new name");
 	close(fd);
 	file_is(PLAIN "/one", DAXSTACK_DAX, "switched by the other name");
 	removed(PLAIN "/one");
-	file_is(FLAGGED "/two", DAXSTACK_DAX, "the other name is gone");
+	file_is(FLAGGED "/two", DAXSTACK_DAX, "the other name is removed");
 	removed(FLAGGED "/two");
 }
 
@@ -211,7 +223,7 @@ static void test_special(void)
 	removed(FLAGGED "/fifo");
 }
 
-/* --- Moving. */
+/* --- Moves. */
 
 static void test_move(int old, const char *from, const char *to, int dir,
 		      const char *name)
@@ -237,8 +249,8 @@ static void test_moves(void)
 	test_move(DAXSTACK_DAX, FLAGGED, PLAIN, DAXSTACK_CACHED,
 		  "moved to a plain directory");
 	test_move(DAXSTACK_DAX, PLAIN, FLAGGED, DAXSTACK_DAX,
-		  "moved where it has the flag already");
-	/* Renamed in its directory, it keeps its mode under any option. */
+		  "moved to a directory with the same flag");
+	/* A rename within the directory keeps the mode under any option. */
 	test_move(DAXSTACK_CACHED, FLAGGED, FLAGGED, DAXSTACK_CACHED,
 		  "renamed in a flagged directory");
 	test_move(DAXSTACK_DAX, PLAIN, PLAIN, DAXSTACK_DAX,
@@ -280,7 +292,7 @@ static void test_replace(void)
 					FLAGGED "/g", RENAME_NOREPLACE)),
 		  "%s, RENAME_NOREPLACE: fails", option);
 	file_is(PLAIN "/f", DAXSTACK_CACHED, "a move that failed");
-	file_is(FLAGGED "/g", DAXSTACK_DAX, "the target of it");
+	file_is(FLAGGED "/g", DAXSTACK_DAX, "the target of the failed move");
 	removed(PLAIN "/f");
 	removed(FLAGGED "/g");
 }
@@ -290,7 +302,7 @@ static void test_directory(void)
 	MUST(mkdir(PLAIN "/d", 0755));
 	make(PLAIN "/d/f", DAXSTACK_CACHED);
 	MUST(rename(PLAIN "/d", FLAGGED "/d"));
-	dir_is(FLAGGED "/d", DAXSTACK_CACHED, "a directory that was moved");
+	dir_is(FLAGGED "/d", DAXSTACK_CACHED, "a moved directory");
 	file_is(FLAGGED "/d/f", DAXSTACK_CACHED, "a file in it");
 	removed(FLAGGED "/d/f");
 	removed(FLAGGED "/d");
@@ -346,7 +358,7 @@ static void test_mv(void)
 	removed(FLAGGED "/g");
 }
 
-/* Who may rename may: it is the directory that decides. */
+/* Permission to rename is enough: the directories decide. */
 static void test_not_owner(void)
 {
 	make(PLAIN "/f", DAXSTACK_CACHED);
@@ -356,11 +368,11 @@ static void test_not_owner(void)
 	MUST(rename(PLAIN "/f", FLAGGED "/g"));
 	MUST(seteuid(0));
 	file_is(FLAGGED "/g", after_move(DAXSTACK_CACHED, DAXSTACK_DAX),
-		"moved by someone who does not own it");
+		"moved by a user who does not own it");
 	removed(FLAGGED "/g");
 }
 
-/* --- A switch that is refused leaves the flag, for the next load. */
+/* --- A refused switch leaves the flag for the next load. */
 
 static void test_refused(void)
 {
@@ -374,13 +386,14 @@ static void test_refused(void)
 	dxs_log_mark();
 	dxs_errno(0, ERR(rename(FLAGGED "/f", PLAIN "/f")), "%s: renamed",
 		  name);
-	dxs_ok(dxs_log_has("a MAP_SYNC mapping exists"), "%s: the log says so",
+	dxs_ok(dxs_log_has("a MAP_SYNC mapping exists"),
+	       "%s: the log has the reason",
 	       name);
 	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "%s: mode", name);
 	dxs_str("cached", dxs_mode_name(dxs_xflag(fd)), "%s: flag", name);
-	/* Another attribute is no reason to try, and fail, again. */
+	/* A change of another attribute must not retry the switch, and fail. */
 	dxs_is(0, DXS_RUN("chattr", "+A", PLAIN "/f"), "%s: chattr +A", name);
-	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "%s: mode after that",
+	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "%s: mode after chattr +A",
 		name);
 	check_bytes(fd, name);
 	MUST(munmap(map, LEN));
@@ -393,7 +406,7 @@ static void test_refused(void)
 
 static void test_ineligible(void)
 {
-	const char *const name = "moved, but it can't be dax";
+	const char *const name = "moved, but not eligible for dax";
 
 	if (dxs_on_xfs()) {
 		dxs_skip("XFS has no data journalling", "%s", name);
@@ -404,12 +417,13 @@ static void test_ineligible(void)
 	dxs_log_mark();
 	dxs_errno(0, ERR(rename(PLAIN "/j", FLAGGED "/j")), "%s: renamed",
 		  name);
-	dxs_ok(dxs_log_has("not switched to dax"), "%s: the log says so", name);
+	dxs_ok(dxs_log_has("not switched to dax"),
+	       "%s: the log has the reason", name);
 	file_is(FLAGGED "/j", DAXSTACK_CACHED, name);
 	removed(FLAGGED "/j");
 }
 
-/* --- With the other policies. */
+/* --- Other switch= policies. */
 
 static void test_policies(void)
 {
@@ -431,7 +445,7 @@ static void test_policies(void)
 	make(PLAIN "/f", DAXSTACK_CACHED);
 	make(FLAGGED "/g", DAXSTACK_DAX);
 	dxs_remount("switch=never");
-	/* Nobody has them open: the next load is the next look. */
+	/* The file is not open, so the next lookup loads it anew. */
 	MUST(renameat2(AT_FDCWD, PLAIN "/f", AT_FDCWD, FLAGGED "/g",
 		       RENAME_EXCHANGE));
 	file_is(FLAGGED "/g", DAXSTACK_DAX, "switch=never, to flagged");

@@ -1,11 +1,13 @@
 #!/bin/bash
-# What is installed without packages: all of it, where it belongs, and removed again
-# to the last directory; plain make installs no package; what is missing is named;
-# versions are the same everywhere; which kernels dkms builds for.
+# SPDX-License-Identifier: GPL-2.0-only
+# Installation without packages: asserts that "make install" puts each file in its
+# place and "make uninstall" removes all of them with their directories; that plain
+# make installs no package and names missing ones; that versions agree everywhere; and
+# for which kernels dkms builds.
 # host
 #
 # Functions are called by way of ok, and text is for other shells.
-# shellcheck disable=SC2016,SC2317
+# shellcheck disable=SC2016,SC2086,SC2317
 set -u
 cd "${DAXSTACK_TOP:-.}" || exit 1
 top=$PWD
@@ -28,7 +30,7 @@ ok()
 		failed=1
 	fi
 }
-# says STATUS PATTERN COMMAND...: an empty pattern is for silence
+# says STATUS PATTERN COMMAND...: an empty pattern means no output
 says()
 {
 	local wanted=$1 pattern=$2 status=0
@@ -47,13 +49,13 @@ not() { ! "$@"; }
 
 # --- Install and uninstall
 
-# A tree with more in it than there may be today.
+# A tree with files of each kind, including kinds that it lacks today.
 mkdir "$tmp/tree"
-cp -R Makefile Kbuild VERSION AUTHORS module include tools scripts "$tmp/tree/"
+cp -R Makefile Kbuild VERSION AUTHORS module include profiles tools scripts "$tmp/tree/"
 cd "$tmp/tree" || exit 1
 mkdir -p tools/man tools/completion tools/udev
 for file in man/one.1 man/two.2 man/five.5 man/eight.8 man/eight.8~ completion/one \
-	completion/_one udev/60-one.rules udev/README; do
+	completion/_one udev/60-one.rules udev/README ../profiles/one.conf ../profiles/one~; do
 	echo x >"tools/$file"
 done
 
@@ -69,27 +71,37 @@ diff "$tmp/before" "$tmp/after" | sed -n 's/^> //p' | while read -r name; do
 done >"$tmp/installed"
 sort >"$tmp/expected" <<END
 ./usr/local/bin/daxstack
+./usr/local/sbin/daxstackd
 ./usr/local/include/daxstack.h
+./usr/local/lib/systemd/system/daxstackd.service
 ./usr/local/lib/udev/rules.d/60-one.rules
 ./usr/local/share/bash-completion/completions/one
+./usr/local/share/daxstack/profiles/cxl.conf
+./usr/local/share/daxstack/profiles/dram.conf
+./usr/local/share/daxstack/profiles/example.conf
+./usr/local/share/daxstack/profiles/one.conf
+./usr/local/share/daxstack/profiles/optane-dc.conf
+./usr/local/share/daxstack/rules.conf
 ./usr/local/share/man/man1/one.1
 ./usr/local/share/man/man2/two.2
 ./usr/local/share/man/man5/five.5
 ./usr/local/share/man/man8/eight.8
 ./usr/local/share/zsh/site-functions/_one
 END
-# What else there is of all this: it depends on the tree.
+# Further programs, which depend on the tree.
 for name in $(make -s -C tools print-sbin); do
 	echo "./usr/sbin/${name##*/}" >>"$tmp/expected"
 done
 sort -o "$tmp/expected" "$tmp/expected"
-ok '... installs these' diff "$tmp/expected" <(grep -v daxstack "$tmp/installed" |
-	cat - <(grep -E '/bin/daxstack$|/sbin/|/daxstack\.h$' "$tmp/installed") | sort)
-ok '... and a page for the command' test -s "$root/usr/local/share/man/man1/daxstack.1"
+ok '... installs these files' diff "$tmp/expected" <(grep -v daxstack "$tmp/installed" |
+	cat - <(grep -E '/bin/daxstack$|/sbin/|/daxstack\.h$|/profiles/|/rules\.conf$|\.service$' "$tmp/installed") | sort)
+ok '... and a manual page for the command' test -s "$root/usr/local/share/man/man1/daxstack.1"
+ok 'the unit starts the installed daemon' grep -qx 'ExecStart=/usr/local/sbin/daxstackd' \
+	"$root/usr/local/lib/systemd/system/daxstackd.service"
 ok 'make uninstall' make -C tools O="$tmp/build" DESTDIR="$root" uninstall
 everything >"$tmp/after"
-ok '... removes exactly that' diff "$tmp/before" "$tmp/after"
-# Such a function would be called in place of the library's, by all who mean that.
+ok '... removes exactly these files' diff "$tmp/before" "$tmp/after"
+# A global function with a library's name would be called by the library's users.
 taken()
 {
 	local library
@@ -100,48 +112,53 @@ taken()
 	cat "$tmp/taken"
 	grep -qx main "$tmp/own" && [ ! -s "$tmp/taken" ]
 }
-for program in daxstack mount.daxstack fsck.daxstack; do
-	ok "$program has no function that a library has, too" taken "$tmp/build/$program"
+for program in daxstack daxstackd mount.daxstack fsck.daxstack; do
+	ok "$program has no function with the name of a library's" taken "$tmp/build/$program"
 done
 ok 'the version of the command' says 0 "^daxstack $(cat VERSION)\$" "$tmp/build/daxstack" --version
 
-# --- What make does by itself
+# --- make and its dependencies
 
-ok 'plain make calls scripts/deps for nothing' sh -c '! make -n "$@" | grep -w deps' sh \
+ok 'plain make never calls scripts/package/deps' sh -c '! make -n "$@" | grep -w deps' sh \
 	all module tools install modules_install uninstall deb KDIR=/nowhere
-ok 'make demo does' says 0 'scripts/deps build guest' sh -c 'make -n demo KDIR=/nowhere; :'
-ok 'no compiler: says so' says 1 \
+ok 'make demo calls scripts/package/deps' says 0 'scripts/package/deps build guest' sh -c 'make -n demo KDIR=/nowhere; :'
+ok 'no compiler: message' says 1 \
 	'^module: missing: a compiler \(no-such-cc\); on Debian: apt install gcc$' \
-	scripts/needs module no-such-cc "$top"
-ok 'no headers: says so' says 1 \
+	scripts/package/needs module no-such-cc "$top"
+ok 'no headers: message' says 1 \
 	"^module: missing: the headers of .*/nowhere; on Debian: apt install linux-headers-$(uname -r)" \
-	scripts/needs module cc /nowhere
-ok 'no library: says so' says 1 \
+	scripts/package/needs module cc /nowhere
+ok 'no library: message' says 1 \
 	'^tools: missing: libno-such; on Debian: apt install libno-such-dev$' \
-	scripts/needs tools cc pkg-config mount no-such
-ok 'no pkg-config: says so' says 1 'on Debian: apt install pkg-config libmount-dev$' \
-	scripts/needs tools cc no-such-pkg-config mount
-ok 'make says what is missing for both' says 2 '^tools: missing: pkg-config' \
+	scripts/package/needs tools cc pkg-config mount no-such
+ok 'no pkg-config: message' says 1 'on Debian: apt install pkg-config libmount-dev$' \
+	scripts/package/needs tools cc no-such-pkg-config mount
+ok 'make names what is missing for the tools' says 2 '^tools: missing: pkg-config' \
 	make KDIR=/nowhere PKG_CONFIG=no-such-pkg-config
-ok '... and has' grep '^module: missing: the headers' "$tmp/says"
-ok 'nothing missing: says nothing' test -z "$(scripts/needs tools cc pkg-config mount 2>&1)"
+ok '... and for the module' grep '^module: missing: the headers' "$tmp/says"
+ok 'nothing missing: no output' test -z "$(scripts/package/needs tools cc pkg-config mount 2>&1)"
 
 # --- Versions
 
 cd "$top" || exit 1
-ok 'versions and maintainers are the same everywhere' scripts/check-version
+ok 'versions and maintainers are the same everywhere' scripts/package/check-version
 mkdir "$tmp/versions"
-cp -R VERSION AUTHORS debian scripts "$tmp/versions/"
-for file in debian/changelog debian/control debian/copyright AUTHORS VERSION; do
-	cp -R VERSION AUTHORS debian "$tmp/versions/"
-	sed -i 's/0\.1\|>/x&/' "$tmp/versions/$file"
+sources='VERSION AUTHORS CHANGELOG.md debian dkms module tools'
+cp -R $sources scripts "$tmp/versions/"
+# In the first line that has it.
+for other in debian/changelog='0\.1\|>' debian/control='>' debian/copyright='>' AUTHORS='>' \
+	VERSION='0\.1' CHANGELOG.md='0\.1' dkms/dkms.conf='#M' module/super.c=DXS_VERSION\) \
+	tools/man/daxstack.1='daxstack "'; do
+	file=${other%%=*}
+	cp -R $sources "$tmp/versions/"
+	sed -i "s/${other#*=}/x&/" "$tmp/versions/$file"
 	ok "another one in $file: noticed" says 1 "$file: |is not|, not " \
-		"$tmp/versions/scripts/check-version"
+		"$tmp/versions/scripts/package/check-version"
 done
 
 # --- Kernels for dkms
 
-# What has the name of a kernel's headers, and builds the module or does not.
+# Stand-ins for kernel headers, with which the module builds or fails to build.
 for kernel in good bad; do
 	mkdir -p "$tmp/$kernel/include"
 	printf 'CONFIG_X86_64=y\nCONFIG_FS_DAX=y\n' >"$tmp/$kernel/.config"
@@ -149,46 +166,46 @@ done
 printf '%%:\n\ttouch $(M)/daxstack.ko\n' >"$tmp/good/Makefile"
 printf '%%:\n\t@echo "a.h:1: error: no such thing" >&2; exit 1\n' >"$tmp/bad/Makefile"
 kernel() { says "$1" "$2" dkms/kernel "$3" "$4"; }
-read -ra known < <(sed -n "s/^kernels_known='\(.*\)'/\1/p" scripts/kernels.sh)
+read -ra known < <(sed -n "s/^kernels_known='\(.*\)'/\1/p" scripts/lib.sh)
 for series in "${known[@]}"; do
-	ok "dkms: $series is built without a trial" kernel 0 '' "$series.5-1-amd64" "$tmp/bad"
+	ok "dkms: $series built without a trial build" kernel 0 '' "$series.5-1-amd64" "$tmp/bad"
 done
 cp -R "$tmp/bad" "$tmp/other"
 echo CONFIG_ARM64=y >"$tmp/other/.config"
-ok 'dkms: 6.12 of another processor: a trial tells' kernel 1 'it does not build for it' \
+ok 'dkms: 6.12 of another architecture: a trial build decides' kernel 1 'it does not build for it' \
 	6.12.1 "$tmp/other"
-ok 'dkms: a kernel before the first: left out' kernel 1 \
+ok 'dkms: a kernel before the first supported one: skipped' kernel 1 \
 	'^daxstack: not built for Linux 5.10.0-33-amd64: it needs Linux 6.1 or a later one$' \
 	5.10.0-33-amd64 "$tmp/good"
-ok 'dkms: 6.0 as well' kernel 1 'it needs Linux 6.1' 6.0.12 "$tmp/good"
-ok 'dkms: no headers: left out' kernel 1 \
+ok 'dkms: 6.0: skipped' kernel 1 'it needs Linux 6.1' 6.0.12 "$tmp/good"
+ok 'dkms: no headers: skipped' kernel 1 \
 	'its headers are missing \(apt install linux-headers-6.12.1-amd64\)$' \
 	6.12.1-amd64 /nowhere
-ok 'dkms: an untested one that it builds for: built' kernel 0 '' 6.10.1-amd64 "$tmp/good"
-ok 'dkms: a later one that it builds for: built' kernel 0 '' 99.1.1-amd64 "$tmp/good"
-ok 'dkms: an untested one that it does not build for: left out, and why' kernel 1 \
+ok 'dkms: an untested kernel for which it builds: built' kernel 0 '' 6.10.1-amd64 "$tmp/good"
+ok 'dkms: a later kernel for which it builds: built' kernel 0 '' 99.1.1-amd64 "$tmp/good"
+ok 'dkms: an untested kernel for which it does not build: skipped, with the reason' kernel 1 \
 	'it does not build for it \(a.h:1: error: no such thing\); it was tested with 6.1 6.12 7.3$' \
 	7.4.1-amd64 "$tmp/bad"
-ok 'dkms: no kernel: left out' kernel 1 'no version of Linux' nonsense "$tmp/good"
+ok 'dkms: not a kernel version: skipped' kernel 1 'no version of Linux' nonsense "$tmp/good"
 
-# read_as ACTION KERNEL OTHER: what dkms learns when it reads dkms.conf for the kernel
-# OTHER in order to do ACTION for KERNEL, as dkms 3.0.10 does
+# read_as ACTION KERNEL OTHER: result of dkms reading dkms.conf for the kernel OTHER
+# when it does ACTION for KERNEL, as dkms 3.0.10 does
 read_as()
 {
 	bash -c 'conf() { local kernelver=$1; . dkms/dkms.conf; echo "[$AUTOINSTALL$BUILD_EXCLUSIVE_KERNEL]"; }
 		module_status() { conf "$@"; }
 		action=$1 kernelver[0]=$2; ${4-conf} "$3"' bash "$@"
 }
-ok 'dkms.conf: a new kernel that it is not for, read as another' says 0 '^\[\^\$\]$' \
+ok 'dkms.conf: an unsupported new kernel, read as another' says 0 '^\[\^\$\]$' \
 	read_as autoinstall 5.10.1 6.12.1
 cp "$tmp/said" "$tmp/read"
-ok '... and one line says why' says 0 '^1$' grep -c 'not built for Linux 5.10.1' "$tmp/read"
-ok 'dkms.conf: a kernel that it is not for' says 0 '^\[\^\$\]$' read_as build 6.12.1 5.10.1
-ok 'dkms.conf: only to look' says 0 '^\[yes\]$' read_as status 5.10.1 5.10.1
-ok 'dkms.conf: while it lists what it has' says 0 '^\[yes\]$' \
+ok '... with one line that has the reason' says 0 '^1$' grep -c 'not built for Linux 5.10.1' "$tmp/read"
+ok 'dkms.conf: an unsupported kernel' says 0 '^\[\^\$\]$' read_as build 6.12.1 5.10.1
+ok 'dkms.conf: status only' says 0 '^\[yes\]$' read_as status 5.10.1 5.10.1
+ok 'dkms.conf: while dkms lists its modules' says 0 '^\[yes\]$' \
 	read_as autoinstall 5.10.1 5.10.1 module_status
 cp "$tmp/said" "$tmp/read"
-ok '... says nothing' not grep -q 'not built' "$tmp/read"
+ok '... without output' not grep -q 'not built' "$tmp/read"
 
 echo "1..$n"
 exit $failed

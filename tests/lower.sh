@@ -1,8 +1,10 @@
 #!/bin/bash
-# daxstack lower: a command has the lower filesystem on the mount point, in a
-# namespace of its own and until it ends; and the recipes of daxstack-lower(1).
+# SPDX-License-Identifier: GPL-2.0-only
+# daxstack lower: asserts that a command sees the lower filesystem on the mount point,
+# in a namespace of its own and until it ends; and that the recipes of
+# daxstack-lower(1) work.
 #
-# Recipes are run as they stand in the manual page.
+# Runs the recipes of the manual page as they are.
 #
 # guest: --timeout 900 --pmem 2048 --add tools/man/daxstack-lower.1 --add /usr/sbin/e4defrag
 # guest: --add /usr/sbin/xfs_info --add /usr/sbin/xfsdump --add /usr/sbin/xfsrestore
@@ -32,7 +34,7 @@ is()
 	ok $? "$3"
 }
 
-# ends STATUS NAME COMMAND...: and what it says is in /tmp/said
+# ends STATUS NAME COMMAND...: asserts the exit status; output is in /tmp/said
 ends()
 {
 	local expected=$1 name=$2 status=0
@@ -42,7 +44,7 @@ ends()
 	[ $status = "$expected" ]
 	ok $? "$name"
 }
-# says TEXT NAME: what the last one said has it
+# says TEXT NAME: asserts that the last output has TEXT
 says()
 {
 	grep -qF -- "$1" /tmp/said
@@ -58,10 +60,10 @@ bail()
 	echo "Bail out! $*"
 	exit 1
 }
-# begun: until the command says so, which tells its process
+# begun: waits for the command, which reports its pid
 begun()
 {
-	read -r -t 60 command </tmp/started || bail "the command does not begin"
+	read -r -t 60 command </tmp/started || bail "the command does not start"
 }
 until_true()
 {
@@ -103,36 +105,36 @@ switches()
 	ends 0 "$1: ... and back" daxstack set cached $m/file
 }
 
-# --- What is seen by whom.
+# --- Visibility.
 
 make_fs "$PMEM"
 stack "$PMEM"
 echo data >$m/file
 is "$FS $PMEM" "$(lower $m -- findmnt -no FSTYPE,SOURCE $m | tr -s ' ')" \
-	"the command has the lower filesystem there, and nothing else"
-is 1 "$(lower $m grep -c " $m " /proc/mounts)" "... once; without --, too"
+	"the command sees only the lower filesystem there"
+is 1 "$(lower $m grep -c " $m " /proc/mounts)" "... once; also without --"
 is data "$(lower $m -- cat $m/file)" "... with its files"
-is daxstack "$(type_of $m)" "afterwards daxstack is there"
+is daxstack "$(type_of $m)" "afterwards daxstack is mounted there"
 switches "afterwards"
 ends 0 "the command writes" lower $m -- sh -c "echo more >>$m/file"
-is "data more " "$(tr "\n" " " <$m/file)" "... and daxstack has it"
+is "data more " "$(tr "\n" " " <$m/file)" "... and daxstack sees it"
 daxstack set dax $m/file
 exec 8<>$m/file
 lower $m -- sh -c "echo dax >>$m/file"
-is "data more dax " "$(tr "\n" " " <&8)" "... also in a file in dax mode that is open"
+is "data more dax " "$(tr "\n" " " <&8)" "... also through an open file in dax mode"
 exec 8>&-
 daxstack set cached $m/file
 
 mkfifo /tmp/go /tmp/started
-# Told from what else sleeps here.
+# A name of its own, to find it by.
 cp "$(type -P sleep)" /usr/local/bin/sleeper
 daxstack lower $m -- sh -c 'echo $$ >/tmp/started; read -r line </tmp/go' &
 pid=$!
 begun
-is daxstack "$(type_of $m)" "meanwhile: others have daxstack"
-ends 1 "meanwhile: no switch" daxstack set dax $m/file
-says "lower filesystem is mounted elsewhere" "... and why"
-says "$m" "... and where"
+is daxstack "$(type_of $m)" "meanwhile: others see daxstack"
+ends 1 "meanwhile: a switch is refused" daxstack set dax $m/file
+says "lower filesystem is mounted elsewhere" "... reason"
+says "$m" "... mount point"
 is data "$(head -n 1 $m/file)" "meanwhile: others read"
 echo written >>$m/file
 is written "$(tail -n 1 $m/file)" "... and write"
@@ -142,7 +144,7 @@ echo >/tmp/go
 wait $pid
 ok $? "the command ends"
 wait $waiter
-ok $? "... and a switch that waited for it is made"
+ok $? "... and a waiting switch succeeds"
 daxstack set cached $m/file
 
 mkdir $m/dir
@@ -154,17 +156,17 @@ is "$FS" "$(cd $m && lower . -- findmnt -no FSTYPE $m)" "a relative mount point"
 ln -s $m /tmp/link
 is "$FS" "$(lower /tmp/link findmnt -no FSTYPE $m)" "a symbolic link to it"
 
-# --- What the command is run with.
+# --- Environment of the command.
 
 mount -o remount,bind,nosuid,nodev,noexec,noatime $m
 lower $m findmnt -no VFS-OPTIONS $m >/tmp/said
 is "rw,nosuid,nodev,noexec,noatime" "$(cat /tmp/said)" "options of the mount point"
 mount -o remount,bind,suid,dev,exec,relatime $m
 flags=$(findmnt -no VFS-OPTIONS $m)
-is "$flags" "$(lower $m findmnt -no VFS-OPTIONS $m)" "... others"
+is "$flags" "$(lower $m findmnt -no VFS-OPTIONS $m)" "... other options"
 is "ro,${flags#rw,}" "$(lower -r $m findmnt -no VFS-OPTIONS $m)" "-r: read-only"
-ends 1 "... nothing is written" lower -r $m -- touch $m/none
-ends 0 "... but by others" touch $m/other
+ends 1 "... the command cannot write" lower -r $m -- touch $m/none
+ends 0 "... others can" touch $m/other
 mount -o remount,ro $m
 is "ro,${flags#rw,}" "$(lower $m findmnt -no VFS-OPTIONS $m)" "daxstack is read-only"
 mount -o remount,rw $m
@@ -173,7 +175,7 @@ echo inside >$m/dir/inside
 is inside "$(lower $l -- cat $l/inside)" "a bind mount of a directory"
 umount $l
 mount -t tmpfs tmpfs $m/dir
-is inside "$(lower $m -- cat $m/dir/inside)" "what is mounted on it is not there"
+is inside "$(lower $m -- cat $m/dir/inside)" "mounts on it are not visible"
 umount $m/dir
 mount --bind $m $m
 is "$FS" "$(lower $m findmnt -no FSTYPE $m)" "mounted twice on one directory"
@@ -189,23 +191,23 @@ umount "$l/a b" $l
 ends 0 "status 0" lower $m -- true
 ends 7 "status 7" lower $m -- sh -c 'exit 7'
 ends 127 "no such command" lower $m -- no-such-command
-says "no-such-command: No such file or directory" "... told"
+says "no-such-command: No such file or directory" "... message"
 ends 126 "a command that cannot be run" lower $m -- $m/file
 ends 143 "a command that a signal ends" lower $m -- sh -c 'kill -TERM $$'
 ends 125 "no mount point" lower
 ends 125 "no command" lower $m
 ends 125 "no command after --" lower $m --
-ends 125 "an option that is none" lower -x $m true
+ends 125 "an unknown option" lower -x $m true
 ends 0 "--help" lower --help
-says "Usage: daxstack lower" "... tells how"
+says "Usage: daxstack lower" "... usage"
 ends 125 "no such directory" lower /nowhere true
 ends 125 "another filesystem" lower /tmp true
-says "/tmp: not a daxstack mount" "... told"
+says "/tmp: not a daxstack mount" "... message"
 ends 125 "a directory in daxstack" lower $m/dir true
-says "$m/dir: not a mount point, but in one of daxstack" "... told"
+says "$m/dir: not a mount point: name the mount point of daxstack" "... reported"
 ends 125 "without CAP_SYS_ADMIN" setpriv --bounding-set=-sys_admin \
 	--inh-caps=-sys_admin daxstack lower $m -- true
-says "needs CAP_SYS_ADMIN: run it as root" "... told"
+says "needs CAP_SYS_ADMIN: run it as root" "... message"
 ends 125 "by another user" setpriv --reuid 65534 --clear-groups \
 	daxstack lower $m -- true
 ends 3 "options of the command are its own" lower $m -- sh -c 'exit $#' sh -r -h -x
@@ -216,40 +218,42 @@ pid=$!
 begun
 kill -USR1 $pid
 wait $pid
-is 9 $? "a signal is handed on"
-says "ending 1 process left behind by the command" "what it left behind is ended"
+is 9 $? "a signal is passed on"
+says "ending 1 process left behind by the command" "processes left behind are killed"
 daxstack lower $m -- sh -c 'echo $$ >/tmp/started; exec sleeper 1000' &
 pid=$!
 begun
 kill -KILL $pid
 wait $pid 2>/dev/null
 until_true sh -c '! pgrep -x sleeper' >/dev/null
-ok 0 "killed: the command, too"
+ok 0 "killed: the command is killed, too"
 switches "killed"
 
-# Neither a descriptor, a directory nor the namespace remains.
+# No descriptor, working directory or namespace remains.
 ends 0 "processes left behind" lower $m -- bash -c \
 	"cd $m; exec 9<file; (trap '' TERM HUP; setsid sleeper 1000 & sleeper 1000 &
 	sleeper 1000) & sleeper 1000 & disown -a"
-says "left behind by the command" "... are ended"
+says "left behind by the command" "... are killed"
 pgrep -x sleeper >/tmp/said
 is 1 $? "... all"
 switches "processes left behind"
-# Somebody outside gets hold of a file.
+# A process outside opens a file of the command.
 daxstack lower $m -- bash -c "exec 9<$m/file; echo \$\$ >/tmp/started
 	read -r line </tmp/go" 2>/tmp/said &
 pid=$!
 begun
 sleeper 1000 7</proc/"$command"/fd/9 &
 holder=$!
+# The shell opens the file in the background: wait, or the command may end before.
+until_true test -e /proc/$holder/fd/7
 echo >/tmp/go
 wait $pid
 is 125 $? "a file that somebody outside has open: status"
-says "somebody outside still uses the lower filesystem" "... told"
+says "the lower filesystem is still in use" "... reported"
 ends 1 "... no switch" daxstack set dax $m/file
 kill $holder
 wait $holder 2>/dev/null
-switches "let go"
+switches "file closed"
 unstack
 
 # --- A directory as the source.
@@ -258,14 +262,14 @@ mount -t "$FS" "$PMEM" $l
 mkdir -p $l/data/db
 echo deep >$l/data/db/deep
 stack $l/data/db
-# The device number of daxstack tells where it is.
+# The device number shows where daxstack is mounted.
 if [ "$(mountpoint -d $m)" = "$(mountpoint -x "$PMEM")" ]; then
 	is deep "$(lower $m -- cat $m/deep)" "a directory as the source"
 	is "${PMEM}[/data/db]" "$(lower $m findmnt -no SOURCE $m)" \
-		"... and no more of it"
+		"... and only that directory"
 	umount $l
 	is deep "$(lower $m -- cat $m/deep)" \
-		"a directory that is mounted nowhere else"
+		"a directory, its own mount removed"
 	unstack
 	mount -t "$FS" "$PMEM" $l
 	stack $l
@@ -283,7 +287,7 @@ fi
 
 m=/mnt
 manual=$(sed "s/\\\\-/-/g; s/\\\\\[aq]/'/g; s/ *# .*//" /usr/local/bin/daxstack-lower.1)
-# recipe COMMAND: it stands in the manual page, and works.
+# recipe COMMAND: asserts that the manual page has it, and that it works.
 recipe()
 {
 	grep -qFx -- "$1" <<<"$manual"
@@ -294,7 +298,7 @@ blocks_of()
 {
 	stat -f -c %b "$1"
 }
-# grown BEFORE NAME: daxstack tells of more blocks, and they can be used
+# grown BEFORE NAME: asserts that daxstack shows more blocks, and can use them
 grown()
 {
 	[ "$(blocks_of $m)" -gt $(($1 * 5 / 4)) ]
@@ -312,7 +316,7 @@ fsck_of()
 	esac
 }
 
-# There is no udev in a guest, and no daemon of LVM.
+# The guest has neither udev nor LVM daemons.
 for tool in pvcreate vgcreate lvcreate lvextend vgchange; do
 	ln -s lvm /usr/local/bin/$tool
 done
@@ -324,7 +328,7 @@ cat >/etc/lvm/lvm.conf <<-'END'
 END
 export LVM_SUPPRESS_FD_WARNINGS=1
 wipefs -qa "$PMEM"
-mount | grep -q " /mnt/" && bail "something is still mounted below /mnt"
+mount | grep -q " /mnt/" && bail "a mount is left below /mnt"
 ends 0 "pvcreate" pvcreate -ffy "$PMEM"
 ends 0 "vgcreate" vgcreate vg "$PMEM"
 ends 0 "lvcreate" lvcreate -y -Wn -Zn -L 320m -n lv vg
@@ -336,11 +340,11 @@ before=$(blocks_of $m)
 ends 0 "lvextend" lvextend -L +100m vg/lv
 case $FS in
 ext4)
-	ends 1 "resize2fs by itself" resize2fs $dev
+	ends 1 "resize2fs directly" resize2fs $dev
 	recipe "daxstack lower /mnt -- resize2fs /dev/vg/lv"
 	;;
 xfs)
-	ends 1 "xfs_growfs by itself" xfs_growfs /mnt
+	ends 1 "xfs_growfs directly" xfs_growfs /mnt
 	recipe "daxstack lower /mnt -- xfs_growfs /mnt"
 	;;
 esac
@@ -355,7 +359,7 @@ ext4)
 		sync
 	done
 	recipe "daxstack lower /mnt -- e4defrag /mnt/file"
-	is data "$(head -n 1 /mnt/file)" "... and the file is as it was"
+	is data "$(head -n 1 /mnt/file)" "... and the file is unchanged"
 	;;
 xfs)
 	mkdir -p /var/lib/xfsdump/inventory /var/tmp

@@ -1,15 +1,16 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
 # host
 #
-# The manual: every page is one that man(1) can show without a complaint, every
-# subcommand has one, with all options that its --help tells, and daxstack(5) has
-# every reason with its remedy.
+# The manual: asserts that man(1) shows every page without a warning, that every
+# subcommand has a page with all options of its --help, and that daxstack(5) has every
+# reason with its remedy.
 #
 # Usage: tests/manual.sh [--reasons]
 #
-#   --reasons  print the section REASONS of tools/man/daxstack.5, as it has to be
+#   --reasons  print the expected section REASONS of tools/man/daxstack.5
 #
-# Run in the top of the tree, with the tools built.
+# Run at the top of the tree, with the tools built.
 set -euo pipefail
 
 cmd=build/tools/daxstack man=tools/man n=0 failed=0
@@ -27,7 +28,7 @@ ok()
 	fi
 }
 
-# reasons: from the two lists that the module and the command are made from.
+# reasons: prints the section from the lists used by the module and the command.
 reasons()
 {
 	cat >"$dir/reasons.c" <<-'END'
@@ -71,25 +72,25 @@ for page in "$man"/*.[0-9]; do
 	LC_ALL=C.UTF-8 MANROFFSEQ='' man --warnings -E UTF-8 -l -Tutf8 -Z "$page" \
 		>/dev/null 2>"$dir/said" || status=1
 	[ ! -s "$dir/said" ] || status=1
-	ok $status "${page#"$man/"}: shown without a complaint"
+	ok $status "${page#"$man/"}: shown without a warning"
 	sed 's/^/# /' "$dir/said"
 	status=0
 	lexgrog "$page" >/dev/null || status=1
-	ok $status "${page#"$man/"}: found by its name"
+	ok $status "${page#"$man/"}: found by whatis"
 done
 
-# Those that one page names are there, if they are ours.
+# Pages of daxstack that a page refers to must exist.
 status=0
 while read -r name section; do
 	[ -e "$man/$name.$section" ] || {
-		echo "# $name($section) is named, and is not there"
+		echo "# $name($section) is referred to, but does not exist"
 		status=1
 	}
 done < <(sed -En 's/^\.BR ((ioctl_|mount\.|fsck\.)?daxstack[a-z-]*) \(([0-9])\).*/\1 \3/p' \
 	"$man"/*.[0-9] | sort -u)
-ok $status 'pages that are named exist'
+ok $status 'pages referred to exist'
 
-# All pages, but the one that names them.
+# daxstack(1) refers to all other pages.
 for page in "$man"/*.[0-9]; do
 	name=${page##*/}
 	[ "$name" != daxstack.1 ] || continue
@@ -120,6 +121,17 @@ while read -r name; do
 		sort -u)
 	ok $status "daxstack $name: its page has all options"
 done < <($cmd --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+
+# The daemon is a separate program.
+status=0
+man -E UTF-8 -l $man/daxstackd.8 2>/dev/null | col -b >"$dir/page"
+while read -r option; do
+	grep -qe "$option" "$dir/page" || {
+		echo "# $option"
+		status=1
+	}
+done < <(build/tools/daxstackd --help | grep -oE -- '--[a-z][a-z-]+' | sort -u)
+ok $status 'daxstackd: its page has all options'
 
 echo "1..$n"
 exit $failed

@@ -1,10 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * How much memory files take that are cached, opened, open: through the stack
- * no more than through overlayfs, over the same filesystem.
+ * Memory taken by cached inodes, by inodes whose data was accessed, and by open
+ * files: asserts that the stack takes no more than overlayfs over the same
+ * filesystem.
  *
- * Memory is what slabs and per-CPU memory have, to the page. What the lower
- * filesystem takes by itself for the same is subtracted.
+ * Memory is that of slabs and per-CPU areas, in pages. The lower filesystem's
+ * own share is subtracted.
  *
  * Usage: memory [--json] [FILES]
  */
@@ -21,22 +22,22 @@
 
 #define PER_DIR	1000
 
-/* States that a file is in, one after the other. */
+/* States of a file, one after the other. */
 enum state { CACHED, OPENED, OPEN, STATES };
 
 static const char *const state_names[] = { "cached", "opened", "open" };
 static const char *const state_texts[] = {
 	"a file that was looked up",
-	"a file whose data was touched",
-	"a file that is open",
+	"a file whose data was accessed",
+	"an open file",
 };
 
-/* Ways to reach the same files. */
+/* Ways to access the same files. */
 enum way { LOWER, STACK, OVERLAY, WAYS };
 
 static const char *const way_names[] = { "lower", "stack", "overlayfs" };
 
-/* Bytes for each file: in a state, more than nothing, in total. */
+/* Bytes per file: in a state, compared with none, in total. */
 struct memory {
 	double of[STATES];
 };
@@ -70,7 +71,7 @@ static double slabs(void)
 	return bytes;
 }
 
-/* ... and in per-CPU memory, for all processors there may be. */
+/* Bytes in per-CPU areas, of all possible CPUs. */
 static double percpu(void)
 {
 	FILE *file = must_open("/proc/meminfo");
@@ -94,7 +95,7 @@ static void forget(void)
 	int i, fd = MUST(open("/proc/sys/vm/drop_caches", O_WRONLY));
 
 	sync();
-	/* What goes last of a first round makes other things go in a second. */
+	/* Objects freed last in one round free others in the next. */
 	for (i = 0; i < 3; i++) {
 		MUST(write(fd, "3", 1));
 		dxs_sleep_ms(200);
@@ -170,7 +171,7 @@ static void make_files(void)
 		path_of(path, "lower/up", i);
 		close(MUST(open(path, O_WRONLY | O_CREAT | O_EXCL, 0644)));
 	}
-	/* The first time a new atime may have to be kept in mind. */
+	/* The first access may have to store a new atime. */
 	touch("lower/up");
 	dxs_umount_lower();
 }
@@ -185,7 +186,7 @@ static struct memory measure_at(const char *root)
 	look_up(root);
 	m.of[CACHED] = (memory() - before) / files;
 	touch(root);
-	/* Closed files are given back a grace period later. */
+	/* Closed files are freed a grace period later. */
 	dxs_sleep_ms(500);
 	m.of[OPENED] = (memory() - before) / files;
 	open_all(root);

@@ -1,7 +1,8 @@
 #!/bin/bash
-# dmesg has a line for each switch and each refusal; of many in a row the first few,
-# and then one line with counts, which nothing is lost from. Nobody fills the
-# kernel's log by switching files of his own. Names are escaped.
+# SPDX-License-Identifier: GPL-2.0-only
+# Asserts that dmesg has a line for each switch and each refusal; for many in a row
+# the first few, then one line with the counts of all others. A user cannot flood the
+# kernel log by switching files of their own. Names are escaped.
 #
 # guest: --timeout 600
 set -u
@@ -27,10 +28,10 @@ xfs) mkfs.xfs -q -f "$PMEM" ;;
 esac
 mount -t daxstack "$PMEM" $dir || { ok 1 "mount"; echo "1..$n"; exit 1; }
 
-# said: what the module has said of switches since the last mark.
+# mark: marks the log; said: prints the module's lines on switches since the mark.
 mark()
 {
-	# Until a burst is over, and there may be single lines again.
+	# Until the rate limit allows single lines again.
 	sleep 3
 	echo "dmesg: mark" >/dev/kmsg
 }
@@ -39,7 +40,7 @@ said()
 	dmesg --raw | tac | sed '/dmesg: mark$/q' | tac | grep 'daxstack: pmem0: '
 }
 
-# told PATTERN: how many of them were told: single lines that match, and counts.
+# told PATTERN: number of matching switches reported, in single lines and in counts.
 told()
 {
 	said | awk -v pattern="$1" '
@@ -57,7 +58,7 @@ told()
 	END { print sum + 0 }'
 }
 
-# until_told N PATTERN: the rest of a burst comes when it is over.
+# until_told N PATTERN: waits until N are reported; counts come after the burst.
 until_told()
 {
 	for _ in {1..600}; do
@@ -67,7 +68,7 @@ until_told()
 	[ "$(told "$2")" = "$1" ]
 }
 
-# few NAME: there are more where the machine was too busy to go on at once.
+# few NAME: asserts that there are few lines; a busy machine gets some more.
 few()
 {
 	local lines
@@ -83,7 +84,7 @@ for mode in dax cached dax cached; do
 	daxstack set $mode $dir/f
 done
 [ "$(said | grep -c ' /f (inode [0-9]*): \(cached -> dax\|dax -> cached\), ')" = 4 ]
-ok $? "single switches have a line each"
+ok $? "each single switch has a line"
 
 evil=$dir/$'e\n\e]0;x\a\\v'
 printf 1 >"$evil"
@@ -99,31 +100,31 @@ mark
 daxstack set -R dax $dir/many >/tmp/set
 grep -q '^switched 1000' /tmp/set || sed 's/^/# /' /tmp/set
 until_told 1000 '-> dax|switched to dax'
-ok $? "a thousand switches are all told of"
+ok $? "a thousand switches are all reported"
 few "... in few lines"
 
-# One that is refused among many that are switched.
+# One refusal among many switches.
 mark
 daxstack set -R cached $dir/many >/tmp/set
 setpriv --reuid 65534 --clear-groups daxstack set dax $dir/many/7 2>/dev/null
 until_told 1000 '-> cached|switched to cached'
-ok $? "a thousand switches, and a refusal"
+ok $? "a thousand switches and a refusal"
 said | grep -q ' /many/7 (inode [0-9]*): not switched to dax: caller does not own the file (-1)'
-ok $? "... has a line with name and reason"
+ok $? "... the refusal has a line with name and reason"
 
-# Many that are refused, for two reasons.
+# Many refusals, for two reasons.
 mark
 setpriv --reuid 65534 --clear-groups daxstack set -R dax $dir/many >/dev/null 2>&1
 fsfreeze --freeze $dir
 daxstack set dax $dir/many/{1..20} 2>/dev/null
 fsfreeze --unfreeze $dir
 until_told 1000 'not switched.*: caller does not own the file'
-ok $? "a thousand refusals are all told of"
+ok $? "a thousand refusals are all reported"
 until_told 20 'not switched.*: filesystem is frozen'
 ok $? "... by reason"
 few "... in few lines"
 
-# An unprivileged user, and one file, as often as he can.
+# An unprivileged user switches one file as often as possible.
 chown 65534 $dir/many/1
 mark
 start=$SECONDS
@@ -134,20 +135,20 @@ setpriv --reuid 65534 --clear-groups bash -c "
 	done"
 took=$((SECONDS - start + 1))
 lines=$(said | grep -c .)
-# Five at once; and in a second two, and one that sums up.
+# A burst of five; then per second two lines and one with counts.
 [ "$lines" -le $((5 + 3 * took)) ]
-ok $? "a user who switches without end: $lines lines in $took s"
+ok $? "a user who switches in a loop: $lines lines in $took s"
 until_told 80 '->|switched to'
-ok $? "... and all are told of"
+ok $? "... and all switches are reported"
 
-# What has not been told when the mount goes is told then. There is no waiting here.
+# Unreported switches are reported at umount, without waiting.
 mark
 daxstack set -R dax $dir/many >/tmp/set
 umount $dir
 ok $? "umount after a burst"
 [ "$(told '-> dax|switched to dax')" = 1000 ]
-ok $? "... tells the rest of it"
+ok $? "... reports the rest of it"
 rmmod daxstack
-ok $? "the module goes"
+ok $? "rmmod"
 echo "1..$n"
 exit $failed

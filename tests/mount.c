@@ -1,9 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mounts: from a block device with and without lower=, from a directory; what
- * /proc says about them; what is refused, with which errno, and that nothing
- * stays behind; mounts that work but cannot be switched; read-only, remount;
- * a full device; the module comes with the mount and can go after it.
+ * /proc shows of them; which are refused, with which errno, and that nothing is
+ * left behind; mounts that work but cannot be switched; read-only mounts,
+ * remounts; a full device; loading and removing the module.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -31,25 +31,25 @@ static int rmmod(void)
 	return ERR(syscall(SYS_delete_module, "daxstack", O_NONBLOCK));
 }
 
-/* A file on the stack that can be written, read, and switched. */
+/* Asserts that a file on the stack can be written, read, and switched. */
 static void test_works(const char *what)
 {
 	int fd = open("stack/works", O_RDWR | O_CREAT | O_TRUNC, 0644);
 	char buf[6] = "";
 
-	if (!dxs_ok(fd >= 0, "%s: a file can be made", what))
+	if (!dxs_ok(fd >= 0, "%s: a file can be created", what))
 		return;
 	dxs_pwrite(fd, "hello", 6, 0);
 	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 0, NULL),
 		  "%s: switch to dax", what);
-	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "%s: is in dax", what);
+	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "%s: mode is dax", what);
 	dxs_pread(fd, buf, 6, 0);
-	dxs_str("hello", buf, "%s: its bytes", what);
+	dxs_str("hello", buf, "%s: contents", what);
 	close(fd);
 	MUST(unlink("stack/works"));
 }
 
-/* What /proc says of the mount on "stack". */
+/* Asserts what /proc shows of the mount on "stack". */
 static void test_shown(const char *source, const char *what)
 {
 	struct libmnt_table *table =
@@ -61,7 +61,7 @@ static void test_shown(const char *source, const char *what)
 	struct statfs sfs;
 	size_t len;
 
-	if (dxs_ok(fs, "%s: is in mountinfo", what)) {
+	if (dxs_ok(fs, "%s: in mountinfo", what)) {
 		dxs_str("daxstack", mnt_fs_get_fstype(fs), "%s: type", what);
 		dxs_str(source, mnt_fs_get_source(fs), "%s: source", what);
 		if (!mnt_fs_get_option(fs, "lower", &value, &len))
@@ -98,7 +98,7 @@ static void test_good(void)
 	dxs_errno(0, dxs_mount(lower, "stack", "daxstack", ""), "a directory");
 	test_shown(lower, "a directory");
 	dxs_umount_lower();
-	test_works("a directory, unmounted there");
+	test_works("a directory, its own mount removed");
 	dxs_umount_stack();
 
 	dxs_mount_lower();
@@ -108,13 +108,13 @@ static void test_good(void)
 		  "a subdirectory");
 	dxs_umount_lower();
 	dxs_errno(0, ERR(access("stack/inside", F_OK)),
-		  "a subdirectory: is the root");
+		  "a subdirectory is the root");
 	test_works("a subdirectory");
 	dxs_umount_stack();
 	free(lower);
 }
 
-/* --- What is refused. */
+/* --- Refused mounts. */
 
 static void test_bad_one(int expected, const char *source, const char *options,
 			 const char *what)
@@ -125,8 +125,8 @@ static void test_bad_one(int expected, const char *source, const char *options,
 	if (!err)
 		dxs_umount_stack();
 	else
-		/* Nothing holds the device or the module. */
-		dxs_errno(0, rmmod(), "%s: the module can go", what);
+		/* Nothing keeps the device or the module in use. */
+		dxs_errno(0, rmmod(), "%s: the module can be removed", what);
 }
 
 static void test_bad(void)
@@ -136,10 +136,10 @@ static void test_bad(void)
 	char *lower = realpath("lower", NULL);
 	int fd;
 
-	test_bad_one(EINVAL, dxs_pmem, "nonsense", "an unknown option");
+	test_bad_one(EINVAL, dxs_pmem, "nonsense", "unknown option");
 	test_bad_one(EINVAL, dxs_pmem, "lower=btrfs", "lower=btrfs");
 	test_bad_one(EINVAL, dxs_pmem, "lower=", "lower= without a value");
-	test_bad_one(EINVAL, dxs_pmem, other, "the other type as lower=");
+	test_bad_one(EINVAL, dxs_pmem, other, "wrong type as lower=");
 	test_bad_one(ENOENT, "/dev/no-such-device", "", "no such source");
 
 	fd = MUST(mkstemp(image));
@@ -172,7 +172,7 @@ static void test_unformatted(void)
 		     dxs_on_xfs() ? "lower=xfs" : "lower=ext4",
 		     "unformatted, with lower=");
 	fd = open(dxs_pmem, O_RDWR | O_EXCL);
-	dxs_ok(fd >= 0, "unformatted: nobody holds the device");
+	dxs_ok(fd >= 0, "unformatted: the device is not in use");
 	if (fd >= 0)
 		close(fd);
 	dxs_mkfs(NULL);
@@ -181,9 +181,9 @@ static void test_unformatted(void)
 	dxs_umount_stack();
 }
 
-/* --- What cannot be switched. */
+/* --- Mounts that cannot be switched. */
 
-/* Mounts well, and says why nothing can be switched. */
+/* Asserts that it mounts, and reports why nothing can be switched. */
 static void test_no_dax(const char *device, int reason, const char *what)
 {
 	int fd, err = dxs_mount(device, "stack", "daxstack", "");
@@ -227,17 +227,17 @@ static void test_small_blocks(void)
 	if (dxs_on_xfs() ?
 	    DXS_RUN("mkfs.xfs", "-q", "-f", "-b", "size=1024", dxs_pmem) :
 	    DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "1024", dxs_pmem))
-		dxs_bail("cannot make small blocks");
+		dxs_bail("cannot create small blocks");
 	test_no_dax(dxs_pmem, DAXSTACK_REASON_BLOCK_SIZE, "1 KiB blocks");
 }
 
-/* Does the device look as after an umount? */
+/* Returns whether the device looks cleanly unmounted. */
 static bool is_clean(void)
 {
 	static char head[16 * KIB];
 
 	if (dxs_on_xfs()) {
-		/* The number of inodes there goes with a clean log. */
+		/* A clean log includes the inode count in the superblock. */
 		DXS_RUN_READ(head, sizeof(head), "xfs_db", "-r", "-c", "sb 0",
 			     "-c", "p icount", dxs_pmem);
 		return atoi(head + strcspn(head, "0123456789")) > 200;
@@ -258,7 +258,7 @@ static void make_files(void)
 	}
 }
 
-/* Remounts reach a lower filesystem that nobody else has. */
+/* Remounts reach a lower filesystem without other mounts. */
 static void test_remount_lower(void)
 {
 	int fd;
@@ -272,33 +272,33 @@ static void test_remount_lower(void)
 	close(fd);
 	fd = MUST(open("stack", O_TMPFILE | O_RDWR, 0644));
 	dxs_errno(EBUSY, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,ro"),
-		  "remount,ro with a file without a name");
+		  "remount,ro with an open unlinked file");
 	close(fd);
 	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,ro"),
 		  "remount,ro again");
 	dxs_ok(is_clean(), "remount,ro: clean");
 	dxs_errno(EROFS, ERR(unlink("stack/file")), "remount,ro: unlink");
 	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,rw"),
-		  "remount,rw of that");
-	test_works("remount,rw of that");
+		  "remount,rw after remount,ro");
+	test_works("remount,rw after remount,ro");
 	dxs_umount_stack();
 
 	if (!dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "ro"),
-		       "begun read-only"))
+		       "mounted read-only"))
 		return;
 	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,rw"),
-		  "begun read-only, remount,rw");
-	test_works("begun read-only, remount,rw");
+		  "mounted read-only, remount,rw");
+	test_works("mounted read-only, remount,rw");
 	fd = MUST(open("stack/file", O_RDWR));
-	dxs_to(fd, DAXSTACK_DAX, "begun read-only, remount,rw");
-	dxs_to(fd, DAXSTACK_CACHED, "begun read-only, remount,rw");
+	dxs_to(fd, DAXSTACK_DAX, "mounted read-only, remount,rw");
+	dxs_to(fd, DAXSTACK_CACHED, "mounted read-only, remount,rw");
 	close(fd);
 	MUST(unlink("stack/file"));
 	dxs_umount_stack();
 
-	/* A device that says no. */
+	/* A read-only device. */
 	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "ro"),
-		  "read-only, again");
+		  "mounted read-only again");
 	MUST(DXS_RUN("blockdev", "--setro", dxs_pmem) ? -1 : 0);
 	dxs_errno(EACCES, ERR(mount(NULL, "stack", NULL, MS_REMOUNT, "")),
 		  "a read-only device, remount,rw");
@@ -307,7 +307,7 @@ static void test_remount_lower(void)
 		  "no longer read-only, remount,rw");
 	dxs_umount_stack();
 
-	/* Somebody else's. */
+	/* A lower filesystem with another mount. */
 	dxs_mount_lower();
 	MUST(mount(NULL, "lower", NULL, MS_REMOUNT | MS_RDONLY, ""));
 	dxs_errno(0, dxs_mount("lower", "stack", "daxstack", "ro"),
@@ -321,7 +321,7 @@ static void test_remount_lower(void)
 	dxs_errno(0, ERR(mount(NULL, "stack", NULL, MS_REMOUNT | MS_RDONLY, "")),
 		  "a directory, remount,ro");
 	dxs_errno(0, ERR(mkdir("lower/still", 0755)),
-		  "a directory, remount,ro: not of the others");
+		  "a directory, remount,ro: the other mount stays writable");
 	dxs_umount_stack();
 	dxs_umount_lower();
 	dxs_fsck();
@@ -378,7 +378,7 @@ static void test_remount(void)
 	dxs_umount_stack();
 }
 
-/* Has a file that was just written to, in cached mode, no room on the device? */
+/* Returns whether a file just written, in cached mode, has no blocks yet. */
 static bool is_delayed(const char *path)
 {
 	struct {
@@ -402,21 +402,25 @@ static unsigned long mount_flags(void)
 	return vfs.f_flag;
 }
 
-/* What says when changes reach the device has to act below. */
+/*
+ * Options that determine when changes reach the device must act on the lower
+ * filesystem.
+ */
 static void test_sync(void)
 {
 	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack",
 			       "sync,dirsync,lazytime"),
 		  "sync,dirsync,lazytime");
 	dxs_ok(mount_flags() & ST_SYNCHRONOUS, "sync: is shown");
-	dxs_ok(!is_delayed("stack/file"), "sync: written is on the device");
+	dxs_ok(!is_delayed("stack/file"), "sync: data is on the device");
 	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack",
 			       "remount,async,nolazytime"), "remount,async");
 	dxs_ok(!(mount_flags() & ST_SYNCHRONOUS), "remount,async: is shown");
-	dxs_ok(is_delayed("stack/file"), "remount,async: as ever");
+	dxs_ok(is_delayed("stack/file"), "remount,async: data is delayed");
 	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,sync"),
 		  "remount,sync");
-	dxs_ok(!is_delayed("stack/file"), "remount,sync: is on the device");
+	dxs_ok(!is_delayed("stack/file"),
+	       "remount,sync: data is on the device");
 	test_works("remount,sync");
 	dxs_umount_stack();
 
@@ -432,8 +436,8 @@ static void test_sync(void)
 	dxs_umount_lower();
 }
 
-/* A user namespace, by a process that is in it. */
-/* Newer kernels refuse one without any mapping as that of a mount. */
+/* Creates a user namespace, held by a process in it. */
+/* Newer kernels refuse a namespace without any mapping for idmapped mounts. */
 static void map_ids(pid_t pid, const char *which)
 {
 	char path[64];
@@ -488,7 +492,7 @@ static int idmap(const char *path, int ns)
 	return err;
 }
 
-/* What a mount may not be, below or above. */
+/* Unsupported layers above and below the stack. */
 static void test_layers(void)
 {
 	int ns = user_namespace();
@@ -496,17 +500,17 @@ static void test_layers(void)
 	MUST(mkdir("idmapped", 0755));
 	MUST(mkdir("over", 0755));
 	dxs_mount_lower();
-	dxs_errno(0, idmap("lower", ns), "the lower filesystem, idmapped");
+	dxs_errno(0, idmap("lower", ns), "idmap of the lower mount");
 	dxs_errno(EINVAL, dxs_mount("idmapped", "stack", "daxstack", "rw"),
 		  "an idmapped mount as source");
 	MUST(umount("idmapped"));
 	dxs_umount_lower();
 
 	dxs_mount_stack();
-	dxs_errno(0, idmap("stack", ns), "the stack, idmapped");
+	dxs_errno(0, idmap("stack", ns), "idmap of the stack");
 	MUST(umount("idmapped"));
 	dxs_ok(dxs_mount("stack", "over", "daxstack", "rw"),
-	       "the stack with the stack below");
+	       "the stack on a stack");
 	test_works("after that");
 	dxs_umount_stack();
 	close(ns);
@@ -522,7 +526,7 @@ static void test_module(void)
 	dxs_umount_stack();
 	dxs_errno(0, rmmod(), "rmmod after umount");
 	dxs_errno(ENOENT, ERR(access("/sys/module/daxstack", F_OK)),
-		  "rmmod: it is gone");
+		  "rmmod: the module is gone");
 	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", ""),
 		  "mount loads it again");
 	test_works("loaded again");
@@ -538,7 +542,7 @@ static void test_probe(void)
 	dxs_mount_lower();
 	dxs_errno(ENOENT, ERR(access("lower/" PROBE, F_OK)),
 		  "no " PROBE " after all that");
-	/* As after a power cut. */
+	/* is left */
 	MUST(mkdir("lower/" PROBE, 0700));
 	dxs_umount_lower();
 	dxs_mount_stack();
@@ -547,7 +551,7 @@ static void test_probe(void)
 	dxs_errno(ENOENT, err, "a left " PROBE " is gone");
 	dxs_umount_stack();
 
-	/* Someone's file of that name: not ours to remove. */
+	/* is removed */
 	dxs_mount_lower();
 	close(MUST(open("lower/" PROBE, O_WRONLY | O_CREAT | O_EXCL, 0600)));
 	dxs_umount_lower();
@@ -580,7 +584,7 @@ static void fill(const char *dir)
 	while (write(fd, buf, PAGE) > 0)
 		;
 	close(fd);
-	/* The inodes and the blocks of directories. */
+	/* Use up inodes and blocks for directories, too. */
 	for (i = 0; i < 20000; i++) {
 		snprintf(path, sizeof(path), "%s/dir.%d", dir, i);
 		if (mkdir(path, 0755))
@@ -608,13 +612,13 @@ static void test_full(void)
 	fd = MUST(open("stack/file", O_RDWR));
 	err = dxs_switch(fd, DAXSTACK_DAX, 0, NULL);
 	dxs_ok(!err || err == EOPNOTSUPP,
-	       "a full device: a switch works or is refused");
+	       "full device: a switch succeeds or is refused");
 	if (err && err != EOPNOTSUPP)
 		dxs_diag("seen: %s", strerror(err));
 	MUST(unlink("stack/full"));
 	MUST(syncfs(fd));
 	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 0, NULL),
-		  "no longer full: a switch works");
+		  "no longer full: a switch succeeds");
 	close(fd);
 	dxs_umount_stack();
 	dxs_fsck();

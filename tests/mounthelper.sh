@@ -1,7 +1,9 @@
 #!/bin/bash
-# mount.daxstack and fsck.daxstack: each reason for which a mount fails, or cannot be
-# switched, is told in words, with what to do about it; tags, fstab, remount and the
-# options of mount(8) work as for any filesystem; fsck checks the lower one.
+# SPDX-License-Identifier: GPL-2.0-only
+# mount.daxstack and fsck.daxstack: asserts that each reason why a mount fails, or
+# cannot be switched, is explained with a remedy; that tags, fstab, remount and the
+# options of mount(8) work as for any filesystem; and that fsck checks the lower
+# filesystem.
 #
 # guest: --timeout 900 --add build/tools/mount.daxstack:/usr/sbin/
 # guest: --add build/tools/fsck.daxstack:/usr/sbin/ --add /usr/sbin/fsck:/usr/sbin/
@@ -24,7 +26,7 @@ dir=/mnt/helper
 other=/mnt/other
 mkdir -p $dir $other
 
-# make [OPTION]...: a new filesystem on $device
+# make [OPTION]...: creates a new filesystem on $device
 device=$PMEM
 make()
 {
@@ -34,7 +36,7 @@ make()
 	esac
 }
 
-# do STATUS COMMAND...: run it, and see with what it ends; $text is what it says.
+# run STATUS COMMAND...: asserts the exit status; $text is the output.
 run()
 {
 	local expected=$1 name
@@ -47,7 +49,7 @@ run()
 	[ $status = "$expected" ] || printf '# seen %s: %s\n' $status "${text//$'\n'/$'\n# '}"
 }
 
-# says TEXT...: the last command said each of them; and nothing that helps nobody.
+# says TEXT...: asserts that the last output has each TEXT, and no misleading message.
 says()
 {
 	local part
@@ -57,13 +59,13 @@ says()
 		[[ $text == *"$part"* ]] || printf '# seen: %s\n' "${text//$'\n'/$'\n# '}"
 	done
 	[[ $text != *'wrong fs type'* ]]
-	ok $? '... nothing of a wrong fs type'
+	ok $? '... no mention of a wrong fs type'
 }
 
 quiet()
 {
 	[ -z "$text" ]
-	ok $? '... says nothing'
+	ok $? '... no output'
 	[ -z "$text" ] || printf '# seen: %s\n' "${text//$'\n'/$'\n# '}"
 }
 
@@ -77,23 +79,23 @@ options()
 	findmnt -no FS-OPTIONS --target $dir
 }
 
-# --- What cannot be mounted.
+# --- Mounts that fail.
 
 dd if=/dev/zero of="$PMEM" bs=1M count=4 status=none
 run 32 mount -t daxstack "$PMEM" $dir
-says "$PMEM: no filesystem there" 'mkfs.ext4 -b 4096' "mkfs.xfs $PMEM"
+says "$PMEM: no filesystem found" 'mkfs.ext4 -b 4096' "mkfs.xfs $PMEM"
 
 mkswap "$PMEM" >/dev/null
 run 32 mount -t daxstack "$PMEM" $dir
-says "$PMEM holds swap: daxstack works on ext4 and XFS"
+says "$PMEM holds swap: daxstack supports ext4 and XFS only"
 wipefs -qa "$PMEM"
 
 run 32 mount -t daxstack /dev/pmem7 $dir
-says '/dev/pmem7: there is no such device' 'ndctl create-namespace -m fsdax'
+says '/dev/pmem7: no such device' 'ndctl create-namespace -m fsdax'
 run 0 mount.daxstack -o nofail /dev/pmem7 $dir
 quiet
 run 1 mount.daxstack UUID=01234567-89ab-cdef-0123-456789abcdef $dir
-says 'there is no such device' blkid
+says 'no such device' blkid
 echo plain >/tmp/plain
 run 32 mount.daxstack /tmp/plain $dir
 says '/tmp/plain is neither a block device nor a directory' '-o loop'
@@ -113,16 +115,16 @@ run 32 mount -t daxstack -o noatime,switch=sometimes "$PMEM" $dir
 says switch
 case $FS in ext4) wrong=xfs ;; xfs) wrong=ext4 ;; esac
 run 32 mount -t daxstack -o "lower=$wrong" "$PMEM" $dir
-says "holds $FS, and lower=$wrong was given"
+says "holds $FS, but lower=$wrong was given"
 cp "$(command -v mount.daxstack)" /tmp/mount.daxstack
 run 1 setpriv --reuid 65534 --clear-groups /tmp/mount.daxstack "$PMEM" $dir
 says 'only root can mount daxstack'
 run 1 mount.daxstack "$PMEM"
-says 'a source and a directory are needed'
+says 'source or directory missing'
 run 1 mount.daxstack -Z "$PMEM" $dir
-says "'-Z' is no option"
+says "'-Z' is not an option"
 mounted $dir
-ok $((!$?)) 'nothing is mounted by any of these'
+ok $((!$?)) 'none of these mounted anything'
 
 module=$(find "/lib/modules/$(uname -r)" -name 'daxstack.ko*')
 rmmod daxstack
@@ -131,12 +133,12 @@ run 32 mount -t daxstack "$PMEM" $dir
 says "$(uname -r), has no module daxstack" daxstack-dkms "linux-headers-$(uname -r)"
 mv "/tmp/$(basename "$module")" "$module"
 
-# --- Mounted, as by any helper.
+# --- Mounts that succeed, as with any helper.
 
 run 0 mount -t daxstack "$PMEM" $dir
 quiet
 [[ $(options) == *lower=$FS* ]]
-ok $? "lower=$FS is found out"
+ok $? "lower=$FS is detected"
 run 32 mount -t daxstack "$PMEM" $dir
 says "$PMEM is already mounted at $dir by daxstack"
 run 32 mount -t daxstack -o switch=empty "$PMEM" $other
@@ -159,7 +161,7 @@ run 0 mount.daxstack "UUID=$uuid" $dir
 ok $? 'by UUID=: the device'
 run 0 umount $dir
 
-# What is for programs does not reach the kernel; what is to be kept is in utab.
+# Options for user space do not reach the kernel; those to be kept are in utab.
 run 0 mount.daxstack "$PMEM" $dir \
 	-o noauto,nofail,_netdev,user=root,comment=x,x-systemd.automount,x-kept=1,noatime
 grep -q x-kept=1 /run/mount/utab
@@ -181,7 +183,7 @@ run 0 mount.daxstack -N $! "$PMEM" $dir
 grep -q " $dir daxstack " /proc/$!/mounts
 ok $? '-N: mounted in the namespace of that process'
 mounted $dir
-ok $((!$?)) '... and not in ours'
+ok $((!$?)) '... and not in this one'
 kill $!
 wait $! 2>/dev/null
 run 0 mount.daxstack -v -s -r "$PMEM" $dir
@@ -246,11 +248,11 @@ xfs)
 esac
 : >/etc/fstab
 run 8 fsck.daxstack /tmp/plain
-says 'no filesystem there'
+says 'no filesystem found'
 run 16 fsck.daxstack
 says 'the device is missing'
 
-# --- Mounted, but nothing can be switched.
+# --- Mounts on which nothing can be switched.
 
 case $FS in ext4) make -b 1024 ;; xfs) make -b size=1024 ;; esac
 run 0 mount -t daxstack "$PMEM" $dir
@@ -276,7 +278,7 @@ xfs)
 	if make -m crc=0 -n ftype=1 2>/dev/null; then
 		text=$(mount -t daxstack "$PMEM" $dir 2>&1)
 		status=$?
-		# Where this kernel does not mount it, that is said.
+		# A kernel without support must be reported.
 		if [ $status = 0 ]; then
 			says 'switching is off' 'XFS version 4' "mkfs.xfs -f -m crc=1 $PMEM"
 			umount $dir
@@ -284,12 +286,12 @@ xfs)
 			says 'XFS of version 4' "mkfs.xfs $PMEM"
 		fi
 	else
-		echo "ok $((n += 1)) - XFS of version 4 # SKIP mkfs.xfs does not make it"
+		echo "ok $((n += 1)) - XFS version 4 # SKIP mkfs.xfs does not support it"
 	fi
 	;;
 esac
 
-# namespace MODE DEVICE: make namespace0.0 one of that mode
+# namespace MODE DEVICE: reconfigures namespace0.0 to MODE
 namespace()
 {
 	local tries=0

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Some of the guards against hazards taken away, one at a time: the tests that
-# notice are seen to fail. Those that fail soon; all: make check-mutants.
+# SPDX-License-Identifier: GPL-2.0-only
+# Removes some of the guards against hazards, one at a time, and asserts that a test
+# fails. Only mutants that fail soon; for all of them: make check-mutants.
 # host
 set -o pipefail
 cd "${DAXSTACK_TOP:-.}" || exit 1
@@ -11,7 +12,7 @@ xfs) names=(H11) ;;
 esac
 
 count=1
-if scripts/check-mutants --apply 2>&1 | sed 's/^/# /'; then
+if scripts/test/check-mutants --apply 2>&1 | sed 's/^/# /'; then
 	echo "ok 1 - all patches fit the sources"
 else
 	echo "not ok 1 - all patches fit the sources"
@@ -28,6 +29,6 @@ while read -r line; do
 		;;
 	*) echo "# $line" ;;
 	esac
-done < <(scripts/check-mutants "${names[@]}" 2>&1)
+done < <(scripts/test/check-mutants "${names[@]}" 2>&1)
 echo "1..$count"
 [ "$count" = $((1 + ${#names[@]})) ]

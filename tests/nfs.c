@@ -1,10 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The stack exported by the kernel's NFS server, and mounted by its client over
- * the loopback device, by NFS 3 and 4.2; files are switched meanwhile.
+ * The stack exported by the kernel's NFS server and mounted by its client over
+ * loopback, with NFS 3 and 4.2. Files are switched meanwhile; asserts that
+ * contents and names agree on both sides.
  *
- * What rpc.nfsd, exportfs, rpc.mountd and rpcbind would do is done here: the
- * server is told of one export and of one client, once and for all.
+ * The test does the work of rpc.nfsd, exportfs, rpc.mountd and rpcbind itself:
+ * it tells the server of one export and one client.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -30,7 +31,7 @@
 #define RPCBIND_PORT	111
 #define FOR_EVER	"2147483647"
 
-/* Of an export, as in the kernel's nfsd/export.h. */
+/* Export flags, as in the kernel's nfsd/export.h. */
 #define EXPORT_FLAGS	(0x0002 /* any port */ | 0x0400 /* no subtree check */ | \
 			 0x2000 /* by number */)
 
@@ -54,7 +55,7 @@ static void tell(const char *path, const char *text)
 		dxs_bail("%s: %s: %s", path, text, strerror(err));
 }
 
-/* --- rpcbind, which says yes to everything. */
+/* --- rpcbind, which answers yes to every request. */
 
 static bool receive(int fd, void *buf, size_t len)
 {
@@ -72,7 +73,7 @@ static void *answer(void *arg)
 		if (len < sizeof(*call) || len > sizeof(call) ||
 		    !receive(fd, call, len))
 			break;
-		/* Its number; a reply, accepted, no verifier, done: true. */
+		/* xid; a reply, accepted, no verifier, result: true. */
 		memset(reply, 0, sizeof(reply));
 		reply[0] = htonl(0x80000000 | (sizeof(reply) - sizeof(head)));
 		reply[1] = call[0];
@@ -110,7 +111,7 @@ static void start_rpcbind(void)
 	MUST(bind(fd, (struct sockaddr *)&at, sizeof(at)));
 	MUST(listen(fd, 8));
 	if (pthread_create(&thread, NULL, be_rpcbind, (void *)(long)fd))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 }
 
 /* --- The server. */
@@ -122,7 +123,7 @@ static void start_server(void)
 	char line[512];
 
 	start_rpcbind();
-	/* Where it keeps who its clients were. */
+	/* The server records its clients there. */
 	if (DXS_RUN("mkdir", "-p", "/var/lib/nfs/v4recovery"))
 		dxs_bail("mkdir");
 	MUST(mount("nfsd", "/proc/fs/nfsd", "nfsd", 0, NULL));
@@ -142,7 +143,9 @@ static void start_server(void)
 	snprintf(line, sizeof(line), "us 1 \\x00000000 " FOR_EVER " %s\n",
 		 export_path);
 	tell("/proc/net/rpc/nfsd.fh/channel", line);
-	/* Nobody was there before to reclaim anything; it may know that. */
+	/*
+	 * No earlier clients exist, so the server need not wait for reclaims.
+	 */
 	write_to("/proc/fs/nfsd/v4_end_grace", "Y\n");
 	write_to("/proc/fs/lockd/nlm_end_grace", "Y\n");
 }
@@ -165,7 +168,7 @@ static void stop_server(void)
 	MUST(umount2("/proc/fs/nfsd", 0));
 }
 
-/* The server lets go of what was exported a little later. */
+/* The server releases the exported mount a little later. */
 static void umount_exported(void)
 {
 	struct dxs_watch begin = dxs_watch();
@@ -174,7 +177,7 @@ static void umount_exported(void)
 	while ((err = dxs_umount("stack")) == EBUSY &&
 	       dxs_watched(&begin) < 60 * dxs_slow())
 		dxs_sleep_ms(100);
-	dxs_errno(0, err, "umount of what was exported");
+	dxs_errno(0, err, "umount of the exported filesystem");
 }
 
 /* --- The client. */
@@ -186,7 +189,7 @@ static int mount_v4(const char *target)
 			 "addr=127.0.0.1,clientaddr=127.0.0.1"));
 }
 
-/* The handle of the export's root, which rpc.mountd would give. */
+/* Returns the handle of the export's root, which rpc.mountd would give. */
 static int root_handle(struct nfs3_fh *fh)
 {
 	char line[512], *digit;
@@ -242,11 +245,11 @@ static int mount_v3(const char *target)
 	return err ?: ERR(mount("127.0.0.1:/", target, "nfs", 0, &data));
 }
 
-/* --- What is done through it. */
+/* --- Operations through NFS. */
 
 /*
- * Waits: what the server sends are pages of the page cache, held until the other
- * side has acknowledged them, which TCP does a little later.
+ * Waits: the server sends page cache pages, which stay referenced until the
+ * client has acknowledged them over TCP a little later.
  */
 static void switch_to(int fd, int mode, const char *version)
 {
@@ -297,7 +300,7 @@ static void test_data(const char *version)
 		dxs_pread(there, buf, LEN, 0);
 		wrong += dxs_byte(i + 100, LEN - 1) != buf[LEN - 1];
 	}
-	dxs_is(0, wrong, "%s: bytes, with switches in between", version);
+	dxs_is(0, wrong, "%s: contents, with switches in between", version);
 	close(there);
 	close(here);
 }
@@ -337,12 +340,12 @@ static void test_names(const char *version)
 	MUST(stat("stack/dir/c", &same));
 	MUST(fstat(fd, &st));
 	dxs_ok(st.st_ino == same.st_ino && st.st_size == LEN,
-	       "%s: one file on both sides", version);
+	       "%s: same inode on both sides", version);
 	close(fd);
-	/* By handle alone: the server may have forgotten the name. */
+	/* By handle only: the server may have forgotten the name. */
 	tell("/proc/sys/vm/drop_caches", "3\n");
 	fd = MUST(open("nfs/dir/c", O_RDONLY));
-	dxs_ok(has_all(fd, 7, "nfs"), "%s: found again", version);
+	dxs_ok(has_all(fd, 7, "nfs"), "%s: found again by handle", version);
 	close(fd);
 	MUST(unlink("nfs/b"));
 	MUST(unlink("nfs/dir/c"));
@@ -361,7 +364,7 @@ static void test_holes(void)
 	switch_to(here, DAXSTACK_DAX, "holes");
 	dxs_errno(0, ERR(fallocate(there, FALLOC_FL_PUNCH_HOLE |
 				   FALLOC_FL_KEEP_SIZE, PAGE, PAGE)),
-		  "4.2: fallocate, of a file in dax mode");
+		  "4.2: fallocate of a file in dax mode");
 	dxs_pread(here, &byte, 1, PAGE + 3);
 	dxs_is(0, byte, "4.2: ... a hole");
 	dxs_is(PAGE, lseek(there, 0, SEEK_HOLE), "4.2: SEEK_HOLE");
@@ -369,7 +372,7 @@ static void test_holes(void)
 	close(here);
 }
 
-/* NFS 3 has ACLs beside it; the server sets them by inode. */
+/* NFS 3 has a side protocol for ACLs; the server sets them by inode. */
 static void test_acls(void)
 {
 	char out[1024];
@@ -378,7 +381,7 @@ static void test_acls(void)
 	dxs_is(0, DXS_RUN("setfacl", "-m", "u:65534:rw", "nfs/acl"),
 	       "3: setfacl");
 	DXS_RUN_READ(out, sizeof(out), "getfacl", "-cn", "stack/acl");
-	dxs_ok(strstr(out, "user:65534:rw-"), "3: ... on the stack");
+	dxs_ok(strstr(out, "user:65534:rw-"), "3: ACL shows on the stack");
 	DXS_RUN("setfacl", "-m", "u:65533:r", "stack/acl");
 	DXS_RUN_READ(out, sizeof(out), "getfacl", "-cn", "nfs/acl");
 	dxs_ok(strstr(out, "user:65533:r--") && strstr(out, "user:65534:rw-"),

@@ -1,9 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mount options of the lower filesystem: given to the stack, at mount and by
- * remount; shown in /proc/mounts; what they do; which are refused, by whom, with
- * which words, and that nothing is changed by half then. And the reasons for which
- * a mount cannot be switched that come of them.
+ * Mount options of the lower filesystem, given to the stack at mount and by
+ * remount: asserts how they are shown in /proc/mounts, that they take effect,
+ * which ones are refused by whom and with which message, and that a refusal
+ * changes nothing. Also the reasons why a mount with certain options cannot be
+ * switched.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -25,13 +26,13 @@
 #define MS_LAZYTIME	(1 << 25)
 #endif
 
-/* Of the lower filesystem at hand, or the other one. */
+/* Returns the option for the lower filesystem in use. */
 static const char *of(const char *ext4, const char *xfs)
 {
 	return dxs_on_xfs() ? xfs : ext4;
 }
 
-/* The options of the superblock on @target in mountinfo. */
+/* Returns the superblock options of @target in mountinfo. */
 static const char *shown(const char *target)
 {
 	struct libmnt_table *table =
@@ -49,7 +50,7 @@ static const char *shown(const char *target)
 	return options;
 }
 
-/* Is "KEY" or "KEY=VALUE" one of the options that are shown? */
+/* Returns whether "KEY" or "KEY=VALUE" is one of the options shown. */
 static bool is_shown(const char *target, const char *option)
 {
 	char all[4098], one[128];
@@ -71,7 +72,7 @@ static void test_shown(const char *options, const char *what)
 			dxs_diag("shown: %s", shown("stack"));
 }
 
-/* Does each name come once? */
+/* Asserts that each name is shown once. */
 static void test_once(const char *what)
 {
 	char copy[4096], *save = NULL, *name, *value;
@@ -93,7 +94,8 @@ static void test_once(const char *what)
 			times += len == strlen(name) && !memcmp(s, name, len);
 		}
 		if (times != 1)
-			dxs_is(1, times, "%s: how often %s is shown", what,
+			dxs_is(1, times,
+			       "%s: number of times %s is shown", what,
 			       name);
 		free(name);
 	}
@@ -105,7 +107,7 @@ static int mount_stack(const char *options)
 	return dxs_mount(dxs_pmem, "stack", "daxstack", options);
 }
 
-/* As dxs_mount() would, but with just these options. */
+/* As dxs_mount() does, but with only these options. */
 static int remount(unsigned long flags, const char *options)
 {
 	return ERR(mount(NULL, "stack", NULL, MS_REMOUNT | flags, options));
@@ -128,7 +130,7 @@ static const char *line_shown(void)
 		  "logbsize=64k,allocsize=1024k,usrquota,grpid,switch=unmapped,dax=inode");
 }
 
-/* grpid: a new file has the group of its directory. */
+/* grpid: a new file gets the group of its directory. */
 static void test_grpid(bool on, const char *what)
 {
 	struct stat st;
@@ -154,8 +156,8 @@ static void test_works(const char *what)
 }
 
 /*
- * The stack shows all that the lower filesystem shows alone, with the same options:
- * some take discard back, where the device has none.
+ * Asserts that the stack shows all that the lower filesystem alone shows with
+ * the same options: some filesystems drop discard if the device has none.
  */
 static void test_as_alone(const char *what)
 {
@@ -173,9 +175,11 @@ static void test_as_alone(const char *what)
 	     o = strtok_r(NULL, ",", &save)) {
 		snprintf(one, sizeof(one), ",%s,", o);
 		if (strncmp(o, "dax", 3) && !strstr(all, one))
-			dxs_ok(false, "%s: %s is shown, as alone", what, o);
+			dxs_ok(false,
+			       "%s: %s is shown as by the lower fs alone",
+			       what, o);
 	}
-	dxs_ok(true, "%s: shows what is shown alone", what);
+	dxs_ok(true, "%s: options are shown as by the lower fs alone", what);
 	dxs_umount_lower();
 }
 
@@ -203,7 +207,7 @@ static void test_line(void)
 	test_grpid(false, "no options");
 	dxs_umount_stack();
 
-	/* The log is not read. */
+	/* The log is not replayed. */
 	snprintf(options, sizeof(options), "ro,%s", of("noload", "norecovery"));
 	dxs_errno(0, mount_stack(options), "%s", options);
 	/* ext4 has two names for it. */
@@ -211,7 +215,7 @@ static void test_line(void)
 	dxs_umount_stack();
 }
 
-/* --- What is refused. */
+/* --- Refused options. */
 
 static void test_bad_one(int expected, const char *options, const char *word)
 {
@@ -225,7 +229,7 @@ static void test_bad_one(int expected, const char *options, const char *word)
 	dxs_ok(dxs_log_has(word), "refused: %s: dmesg has '%s'", options, word);
 }
 
-/* By the new calls the reason is read from the context. */
+/* With the fsopen(2) API the reason is read from the context. */
 static void test_context_log(void)
 {
 	char text[4096] = "";
@@ -238,13 +242,14 @@ static void test_context_log(void)
 	dxs_errno(0, ERR(fsconfig(fd, FSCONFIG_SET_FLAG, "discard", NULL, 0)),
 		  "fsconfig: an option of the lower filesystem");
 	dxs_errno(0, ERR(fsconfig(fd, FSCONFIG_SET_STRING, "nonsense", "7", 0)),
-		  "fsconfig: an option of nobody is kept");
+		  "fsconfig: an unknown option is kept");
 	err = ERR(fsconfig(fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
-	dxs_errno(EINVAL, err, "fsconfig: ... and refused");
+	dxs_errno(EINVAL, err, "fsconfig: ... and refused at creation");
 	while (len < sizeof(text) - 1 &&
 	       (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
 		len += n;
-	if (!dxs_ok(strstr(text, "nonsense"), "fsconfig: the log has its name"))
+	if (!dxs_ok(strstr(text, "nonsense"),
+		    "fsconfig: the context log names the option"))
 		dxs_diag("read: %s", text);
 	close(fd);
 
@@ -266,12 +271,12 @@ static void test_refused(void)
 	test_bad_one(EINVAL, "nonsense", "nonsense");
 	test_bad_one(EINVAL, of("discard,nonsense=7,lower=ext4",
 				"discard,nonsense=7,lower=xfs"), "nonsense");
-	/* Of the other type alone. */
+	/* Options of the other type only. */
 	test_bad_one(EINVAL, of("logbsize=64k", "data=ordered"),
 		     of("logbsize", "data"));
 	test_bad_one(EINVAL, of("commit=many", "logbsize=many"),
 		     of("commit", "logbsize"));
-	/* A value that is none. */
+	/* An invalid value. */
 	test_bad_one(EINVAL, of("lower=ext4,errors=shrug",
 				"lower=xfs,logbsize=13"),
 		     of("errors", "13"));
@@ -282,8 +287,8 @@ static void test_refused(void)
 }
 
 /*
- * H74: who may not mount may fill a context all the same, as root of a user
- * namespace of his own. It takes no more than mount(2) does.
+ * H74: a user who may not mount can still fill a context, as root of a user
+ * namespace. The context must not take more than mount(2) does.
  */
 static void fill_context(void)
 {
@@ -304,7 +309,7 @@ static void fill_context(void)
 		if (fsconfig(fd, FSCONFIG_SET_STRING, name, value, 0))
 			break;
 	}
-	/* A page of them, with what it takes to keep them. */
+	/* A page of options, including the overhead of keeping them. */
 	_exit(i > 8 && i < PAGE / 200 ? 0 : 4);
 }
 
@@ -319,10 +324,11 @@ static void test_limit(void)
 	MUST(waitpid(pid, &status, 0));
 	if (WIFEXITED(status) && (WEXITSTATUS(status) == 2 ||
 				  WEXITSTATUS(status) == 3))
-		dxs_skip("no user namespaces for users",
-			 "options kept without privilege are limited");
+		dxs_skip("no unprivileged user namespaces",
+			 "options kept for unprivileged users are limited");
 	else
-		dxs_is(0, status, "options kept without privilege are limited");
+		dxs_is(0, status,
+		       "options kept for unprivileged users are limited");
 }
 
 /* --- Remount. */
@@ -344,7 +350,8 @@ static void test_remount(void)
 	int fd;
 
 	dxs_mkfs(NULL);
-	dxs_errno(0, mount_stack(of("commit=7", "inode64")), "to be remounted");
+	dxs_errno(0, mount_stack(of("commit=7", "inode64")),
+		  "mounted for remounts");
 	fd = MUST(open("stack/file", O_RDWR | O_CREAT, 0644));
 	snprintf(options, sizeof(options), "switch=empty,%s",
 		 of("commit=9,errors=panic", "inode32"));
@@ -352,10 +359,11 @@ static void test_remount(void)
 	test_shown(options, "remount");
 	dxs_pwrite(fd, "hello", 6, 0);
 	dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_HAS_BLOCKS,
-		    "remount: of the stack, too");
-	dxs_errno(0, remount(0, "switch=live"), "remount of the stack alone");
+		    "remount: an option of the stack, too");
+	dxs_errno(0, remount(0, "switch=live"),
+		  "remount of the stack's option only");
 	test_shown(of("commit=9,errors=panic", "inode32"),
-		   "remount of the stack alone");
+		   "remount of the stack's option only");
 
 	test_refused_remount("switch=never,nonsense");
 	test_refused_remount(of("switch=never,data=journal",
@@ -363,11 +371,11 @@ static void test_remount(void)
 	test_refused_remount("lower=btrfs");
 	test_refused_remount(of("switch=never,commit=3,dax=always",
 				"switch=never,inode64,dax=always"));
-	/* Neither is the file. */
+	/* The file is not affected either. */
 	dxs_to(fd, DAXSTACK_DAX, "after refused remounts");
 	close(fd);
 
-	/* As mount(8) does it: all that is shown, and one more. */
+	/* As mount(8) does: all options shown, and one more. */
 	dxs_is(0, DXS_RUN("mount", "-i", "-o", "remount,switch=unmapped",
 			  "stack"), "mount -o remount");
 	test_shown("switch=unmapped", "mount -o remount");
@@ -387,7 +395,7 @@ static void test_remount(void)
 	dxs_fsck();
 }
 
-/* What the lower filesystem has of the VFS's flags is not lost on the way. */
+/* VFS flags of the lower filesystem are not lost in a remount. */
 static void test_flags(void)
 {
 	dxs_mkfs(NULL);
@@ -398,18 +406,19 @@ static void test_flags(void)
 		  "lazytime, remount,ro");
 	dxs_errno(0, remount(MS_LAZYTIME, NULL), "lazytime, remount,rw");
 	dxs_mount_lower();
-	dxs_ok(is_shown("lower", "lazytime"), "lazytime: is still so below");
+	dxs_ok(is_shown("lower", "lazytime"),
+	       "lazytime: still set on the lower fs");
 	dxs_umount_lower();
 	dxs_errno(0, remount(MS_SYNCHRONOUS, of("commit=10", "inode64")),
 		  "sync with an option");
 	dxs_mount_lower();
-	dxs_ok(is_shown("lower", "sync"), "sync: is so below");
-	dxs_ok(!is_shown("lower", "lazytime"), "sync: no longer lazytime");
+	dxs_ok(is_shown("lower", "sync"), "sync: set on the lower fs");
+	dxs_ok(!is_shown("lower", "lazytime"), "sync: lazytime is cleared");
 	dxs_umount_lower();
 	dxs_umount_stack();
 }
 
-/* --- Somebody else's. */
+/* --- A lower filesystem with other mounts. */
 
 static void test_directory(void)
 {
@@ -418,54 +427,54 @@ static void test_directory(void)
 	dxs_log_mark();
 	dxs_errno(EINVAL, dxs_mount("lower", "stack", "daxstack", "discard"),
 		  "a directory, with an option of the lower filesystem");
-	dxs_ok(dxs_log_has("discard is for its own mount"),
-	       "a directory: dmesg says why");
+	dxs_ok(dxs_log_has("set discard on that mount"),
+	       "a directory: dmesg has the reason");
 	dxs_errno(0, dxs_mount("lower", "stack", "daxstack", "switch=never"),
 		  "a directory");
 	test_shown("grpid,switch=never", "a directory");
 	dxs_errno(EINVAL, remount(0, "switch=live,discard"),
-		  "a directory, remount with what it has not");
+		  "a directory, remount with an option that it does not have");
 	test_shown("switch=never", "a directory, refused remount");
 	dxs_errno(0, remount(0, "switch=live,grpid"),
-		  "a directory, remount with what it has");
+		  "a directory, remount with an option that it has");
 	dxs_is(0, DXS_RUN("mount", "-i", "-o", "remount,switch=unmapped",
 			  "stack"), "a directory, mount -o remount");
 	dxs_umount_stack();
 
 	dxs_errno(EBUSY, mount_stack("discard"),
-		  "mounted elsewhere, with an option that it has not");
+		  "mounted elsewhere, with an option that it does not have");
 	dxs_errno(0, mount_stack("grpid"),
 		  "mounted elsewhere, with an option that it has");
 	dxs_errno(EBUSY, remount(0, "discard"),
-		  "mounted elsewhere, remount with what it has not");
+		  "mounted elsewhere, remount with an option that it does not have");
 	dxs_umount_stack();
 	dxs_umount_lower();
 }
 
-/* The same line of fstab for two places, as for any filesystem. */
+/* The same line of fstab for two mount points, as for any filesystem. */
 static void test_twice(void)
 {
 	MUST(mkdir("twice", 0755));
-	dxs_errno(0, mount_stack(line()), "for the first time");
+	dxs_errno(0, mount_stack(line()), "first mount");
 	dxs_errno(0, dxs_mount(dxs_pmem, "twice", "daxstack", line()),
-		  "for the second time");
+		  "second mount");
 	MUST(umount("twice"));
-	/* What is the default is shown by no filesystem. */
+	/* No filesystem shows default options. */
 	dxs_umount_stack();
 	dxs_errno(0, mount_stack(of("errors=continue", "attr2,nodiscard")),
-		  "with defaults, for the first time");
+		  "defaults, first mount");
 	dxs_errno(0, dxs_mount(dxs_pmem, "twice", "daxstack",
 			       of("errors=continue", "attr2,nodiscard")),
-		  "with defaults, for the second time");
+		  "defaults, second mount");
 	MUST(umount("twice"));
 	dxs_errno(EBUSY, dxs_mount(dxs_pmem, "twice", "daxstack",
 				   of("errors=panic", "discard")),
-		  "for the second time, with others");
+		  "second mount with other options");
 	dxs_umount_stack();
 	MUST(rmdir("twice"));
 }
 
-/* --- What cannot be switched for it. */
+/* --- Options that make a mount unswitchable. */
 
 static void test_no_switch(int reason, const char *what)
 {
@@ -483,27 +492,27 @@ static void test_data_journal(void)
 	dxs_umount_stack();
 }
 
-/* XFS of version 4, where this kernel and mkfs.xfs still have it. */
+/* XFS version 4, where kernel and mkfs.xfs still support it. */
 static void test_version_4(void)
 {
-	static const char *const what = "XFS of version 4";
+	static const char *const what = "XFS version 4";
 
 	if (DXS_RUN("mkfs.xfs", "-q", "-f", "-m", "crc=0", "-n", "ftype=1",
 		    dxs_pmem)) {
-		dxs_skip("mkfs.xfs does not make it", "%s", what);
+		dxs_skip("mkfs.xfs does not support it", "%s", what);
 		return;
 	}
 	if (mount_stack("")) {
-		dxs_skip("this kernel does not mount it", "%s", what);
+		dxs_skip("this kernel does not support it", "%s", what);
 		return;
 	}
 	test_no_switch(DAXSTACK_REASON_NO_FLAG, what);
 	dxs_umount_stack();
 }
 
-/* --- What udev is told. */
+/* --- Events for udev. */
 
-/* How many times the kernel has said since that the device has changed. */
+/* Returns the number of change events of the device since the last call. */
 static int changes(int events)
 {
 	char event[8192], end[64];
@@ -533,12 +542,12 @@ static void test_events(void)
 	MUST(bind(events, (struct sockaddr *)&address, sizeof(address)));
 	changes(events);
 	dxs_mount_stack();
-	dxs_is(1, changes(events), "udev is told of a mount");
+	dxs_is(1, changes(events), "udev gets an event for a mount");
 	dxs_errno(EBUSY, dxs_mount(dxs_pmem, "lower", "daxstack", "nonsense"),
-		  "a mount that is refused");
-	dxs_is(0, changes(events), "udev is not told of a refusal");
+		  "a refused mount");
+	dxs_is(0, changes(events), "udev gets no event for a refused mount");
 	dxs_umount_stack();
-	dxs_is(1, changes(events), "udev is told of an umount");
+	dxs_is(1, changes(events), "udev gets an event for an umount");
 	close(events);
 }
 

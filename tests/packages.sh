@@ -1,22 +1,21 @@
 #!/bin/bash
-# The packages, on bare Debian 12 and 13: they install; dkms builds the module for
-# each kernel that it is for, signed, and leaves the others out without failing; a
-# kernel that comes later gets it; and removing them leaves nothing. And "make",
+# SPDX-License-Identifier: GPL-2.0-only
+# The packages on bare Debian 12 and 13: asserts that they install; that dkms builds a
+# signed module for each supported kernel and skips others without failing; that a
+# kernel installed later gets the module; that removal leaves nothing. Also "make",
 # "make install" and "make uninstall" without packages.
 # host
 #
 # Usage: tests/packages.sh [RELEASE...]        (default: bookworm trixie)
 #
-# "make check-packages" runs it; tests/plan does not, for it downloads kernels and
-# takes ten minutes. What is done in a root: tests/packages/inside. Needs to be root,
+# Run by "make check-packages", not by tests/plan, because it downloads kernels and
+# takes ten minutes. tests/packages/inside is the part in a root directory. Needs root
 # and 6 GB in TMPDIR (/var/tmp).
 set -uo pipefail
 cd "${DAXSTACK_TOP:-$(dirname "$0")/..}" || exit 1
 here=$PWD/scripts
-# shellcheck source=scripts/places.sh
-. "$here/places.sh"
-# shellcheck source=scripts/debian.sh
-. "$here/debian.sh"
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
 
 [ "$(id -u)" = 0 ] || {
 	echo '1..0 # SKIP needs to be root'
@@ -24,7 +23,7 @@ here=$PWD/scripts
 }
 export TMPDIR=${TMPDIR:-/var/tmp}
 temporary packages
-# The mounts in a root end with the name spaces that they are in.
+# The mounts in a root directory end with their namespaces.
 child=
 trap '[ -z "$child" ] || kill "$child"; wait; rm -rf --one-file-system "$tmp"' EXIT
 trap 'exit 1' INT TERM HUP
@@ -46,7 +45,7 @@ inside()
 {
 	local root=$1
 	shift
-	# shellcheck disable=SC2016 # for the shell in there
+	# shellcheck disable=SC2016 # for the inner shell
 	exec unshare --mount --propagation private --pid --fork --kill-child sh -c '
 		mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" &&
 		mount -t tmpfs tmpfs "$0/dev/shm" &&
@@ -54,27 +53,27 @@ inside()
 			LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"' "$root" "$@" </dev/null
 }
 
-# Packages that were built on Debian 12 are for Debian 13 as well.
-scripts/deb "$tmp/deb" >"$tmp/log" 2>&1
-ok $? 'make deb, and lintian has nothing to say'
+# Packages built on Debian 12 are for Debian 13 as well.
+scripts/package/deb "$tmp/deb" >"$tmp/log" 2>&1
+ok $? 'make deb, and lintian has no complaint'
 sed 's/^/# /' "$tmp/log"
 rm -f "$tmp/deb"/*.tar.xz
 
 [ $# -gt 0 ] || set -- bookworm trixie
 for release; do
 	root=$tmp/$release
-	archive=$(scripts/bare-root "$release") || exit 1
+	archive=$(scripts/vm/bare-root "$release") || exit 1
 	mkdir "$root"
 	tar -C "$root" --numeric-owner --xattrs -xf "$archive"
 	mkdir "$root/root/deb" "$root/root/tree"
 	cp "$tmp/deb"/*.deb "$root/root/deb/"
 	cp -R Makefile Kbuild VERSION AUTHORS module include tools scripts "$root/root/tree/"
-	# What was built here for another kernel is not for this root.
+	# Objects built here are for another kernel.
 	find "$root/root/tree" \( -name '*.o' -o -name '*.ko' -o -name '.*.cmd' \
 		-o -name '*.mod*' -o -name have.h -o -name probe.i \) -delete
 	cp tests/packages/inside "$root/root/"
 	start=$SECONDS
-	# In the background, for a signal to be heard.
+	# In the background, so that signals are handled.
 	inside "$root" bash /root/inside "$release" >"$tmp/$release.tap" 2>"$tmp/$release.err" &
 	child=$!
 	wait $child
@@ -88,7 +87,7 @@ for release; do
 		esac
 	done <"$tmp/$release.tap"
 	grep -q '^end$' "$tmp/$release.tap"
-	ok $? "$release: came to the end"
+	ok $? "$release: ran to the end"
 	[ "$status" = 0 ] || tail -n 60 "$tmp/$release.err" | sed 's/^/# /'
 	echo "# $release: $((SECONDS - start)) s"
 	rm -rf --one-file-system "$root"

@@ -1,16 +1,16 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's part of the power cuts, see scripts/powercut.
+ * The guest's part of the power-cut test, see scripts/test/powercut.
  *
- * Usage: powercut-load new          make the filesystem
- *        powercut-load check FILE   FILE has the records that must be there
- *        powercut-load load SEED    write records and switch, till the power is
+ * Usage: powercut-load new          create the filesystem
+ *        powercut-load check FILE   check the records that FILE lists
+ *        powercut-load load SEED    write records and switch, until the power is
  *                                   cut
  *
- * A record is RECORD bytes at a position of its own, in a file of many. When
- * the call that makes it durable has returned, a line "durable FILE NUMBER"
- * says so to whoever will cut the power: those that were heard have to be there
- * for ever after, in whatever mode the file is.
+ * A record is RECORD bytes at its own position in one of several files. After
+ * the call that makes it durable returns, the program prints "durable FILE
+ * NUMBER" for the process that cuts the power: every record reported must exist
+ * from then on, in whatever mode the file is.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -25,7 +25,10 @@
 #include "dxs_test.h"
 
 #define FILES	6
-/* Four share a page: a page is written back many times, with old and new. */
+/*
+ * Four share a page: a page is written back many times, with old and new
+ * records.
+ */
 #define RECORD	1024L
 #define RECORDS	(16 * MIB / RECORD)
 
@@ -55,7 +58,7 @@ static void say_durable(int file, long number)
 	int len = snprintf(line, sizeof(line), "durable %d %ld\n", file,
 			   number);
 
-	/* One write: lines of several threads do not mix. */
+	/* One write, so that lines of several threads do not mix. */
 	if (write(STDOUT_FILENO, line, len) != len)
 		_exit(1);
 }
@@ -94,7 +97,7 @@ static void by_store(int file, long number, const uint8_t *buf)
 	MUST(munmap(map, PAGE));
 }
 
-/* In dax mode the store is all; in cached mode there is no such mapping. */
+/* In dax mode the store suffices; in cached mode there is no such mapping. */
 static void by_map_sync(int file, long number, const uint8_t *buf)
 {
 	uint8_t *map = map_page(file, number, MAP_SHARED_VALIDATE | MAP_SYNC);
@@ -118,7 +121,7 @@ struct writer {
 	pthread_t thread;
 };
 
-/* Numbers go up, one at a time: all before the first that is not there are. */
+/* Numbers increase by one: all records before the first missing one exist. */
 static long first_free(int file)
 {
 	uint8_t seen[RECORD], expected[RECORD];
@@ -149,8 +152,8 @@ static void *write_records(void *arg)
 							       number, buf);
 		say_durable(writer->file, number);
 	}
-	/* What is cut from here on would lose nothing, whatever happened. */
-	dxs_bail("file %d: all records are written", writer->file);
+	/* A power cut from here on could lose nothing. */
+	dxs_bail("file %d: all records have been written", writer->file);
 }
 
 static void run_load(unsigned int seed)
@@ -166,7 +169,7 @@ static void run_load(unsigned int seed)
 		writers[i] = (struct writer){ .file = i, .seed = seed + i };
 		if (pthread_create(&writers[i].thread, NULL, write_records,
 				   &writers[i]))
-			dxs_bail("cannot make a thread");
+			dxs_bail("cannot create a thread");
 	}
 	printf("load\n");
 	fflush(stdout);
@@ -229,12 +232,12 @@ static void check_records(const char *mnt, const char *list)
 		munmap(maps[file], RECORDS * RECORD);
 		close(fds[file]);
 	}
-	dxs_is(0, lost, "%s: all of %ld records are there", mnt, count);
+	dxs_is(0, lost, "%s: all of %ld records exist", mnt, count);
 }
 
 static void check(const char *list)
 {
-	/* The mount replays the journal; then fsck has nothing to do. */
+	/* The mount replays the journal; then fsck finds no errors. */
 	dxs_mount_lower();
 	check_records("lower", list);
 	dxs_umount_lower();

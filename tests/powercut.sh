@@ -1,4 +1,5 @@
 #!/bin/bash
-# Power cuts: a short form of scripts/powercut.
+# SPDX-License-Identifier: GPL-2.0-only
+# Power cuts: runs scripts/test/powercut with few cuts.
 # host
-exec "${DAXSTACK_TOP:-.}/scripts/powercut" --cuts "${DAXSTACK_CUTS:-10}" "$FS"
+exec "${DAXSTACK_TOP:-.}/scripts/test/powercut" --cuts "${DAXSTACK_CUTS:-10}" "$FS"

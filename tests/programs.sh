@@ -1,7 +1,8 @@
 #!/bin/bash
-# Programs from Debian's packages on files that are switched meanwhile: a short
-# form of scripts/programs.
+# SPDX-License-Identifier: GPL-2.0-only
+# Programs from Debian packages on files that are switched meanwhile: runs the short
+# form of scripts/test/programs.
 # host
 cd "${DAXSTACK_TOP:-.}" || exit 1
 export PROGRAMS_LOG=${0%.t}.log
-exec scripts/programs --short "$FS"
+exec scripts/test/programs --short "$FS"

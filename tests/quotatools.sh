@@ -1,8 +1,9 @@
 #!/bin/bash
-# The tools for quotas: by themselves, as far as daxstack is what they look for;
-# by daxstack lower, all of them. For users, groups and projects.
+# SPDX-License-Identifier: GPL-2.0-only
+# Quota tools, for users, groups and projects: asserts that all of them work through
+# daxstack lower, and that those that accept a daxstack mount work directly.
 #
-# Recipes are run as they stand in the manual page of daxstack lower.
+# Runs the recipes of the manual page of daxstack lower as they are.
 #
 # guest: --timeout 600 --add tools/man/daxstack-lower.1 --add /usr/sbin/repquota
 # guest: --add /usr/sbin/setquota --add /usr/sbin/edquota --add /usr/sbin/quotaon
@@ -22,7 +23,7 @@ ok()
 		failed=1
 	fi
 }
-# ends STATUS NAME COMMAND...: and what it says is in /tmp/said
+# ends STATUS NAME COMMAND...: asserts the exit status; output is in /tmp/said
 ends()
 {
 	local expected=$1 name=$2 status=0
@@ -32,7 +33,7 @@ ends()
 	[ $status = "$expected" ]
 	ok $? "$name"
 }
-# says PATTERN NAME: what the last one said matches
+# says PATTERN NAME: asserts that the last output matches
 says()
 {
 	grep -qE -- "$1" /tmp/said
@@ -45,7 +46,7 @@ bail()
 }
 
 manual=$(sed "s/\\\\-/-/g; s/\\\\\[aq]/'/g; s/ *# .*//" /usr/local/bin/daxstack-lower.1)
-# recipe COMMAND: it stands in the manual page, and works.
+# recipe COMMAND: asserts that the manual page has it, and that it works.
 recipe()
 {
 	grep -qFx -- "$1" <<<"$manual"
@@ -65,11 +66,11 @@ ext4) mkfs.ext4 -q -F -b 4096 -O quota,project \
 xfs) mkfs.xfs -q -f "$PMEM" ;;
 esac || bail mkfs
 
-# mounted OPTIONS: with options of the lower filesystem
+# mounted OPTIONS: mounts with options of the lower filesystem
 mounted()
 {
 	mount -t daxstack -o "$1" "$PMEM" $m 2>/tmp/said && return
-	# They are its first mount's to give.
+	# Only the first mount can set them.
 	mount -t "$FS" -o "$1" "$PMEM" /tmp/lower || bail "mount: $1"
 	mount -t daxstack "$PMEM" $m || bail "mount"
 	umount /tmp/lower
@@ -78,12 +79,12 @@ mounted $options
 chmod 777 $m
 mkdir $m/cached $m/dax $m/project
 chmod 777 $m/*
-# Who has nothing is not reported.
+# A user without files is not reported.
 echo >$m/some
 chown nobody $m/some
 chattr +x $m/dax
 
-# written STATUS NAME WHO FILE MiB: whether there is room in the quota
+# written STATUS NAME WHO FILE MiB: asserts whether a write fits into the quota
 written()
 {
 	local status=0
@@ -97,24 +98,24 @@ written()
 nobody=65534:65534
 daemon=1:1
 
-# --- By daxstack lower.
+# --- Through daxstack lower.
 
 recipe "daxstack lower /mnt -- setquota -u nobody 0 100M 0 0 /mnt"
 recipe "daxstack lower -r /mnt -- repquota -ugP /mnt"
 says '^nobody +.* 102400 ' "... has the limit"
 written 0 "within the limit" $nobody $m/cached/file 90
-written 1 "cached: over it" $nobody $m/cached/file 110
-says "quota exceeded" "... told"
-written 1 "dax: over it" $nobody $m/dax/file 110
-written 0 "another user has none" $daemon $m/dax/file 110
+written 1 "cached: over the limit" $nobody $m/cached/file 110
+says "quota exceeded" "... message"
+written 1 "dax: over the limit" $nobody $m/dax/file 110
+written 0 "another user has no limit" $daemon $m/dax/file 110
 recipe "daxstack lower /mnt -- edquota -u -p nobody daemon"
-written 1 "now he has" $daemon $m/dax/file 110
+written 1 "now the user has a limit" $daemon $m/dax/file 110
 ends 0 "setquota -g" daxstack lower $m -- setquota -g users 0 50M 0 0 $m
-written 1 "a group" 2:100 $m/dax/file 60
+written 1 "group over its limit" 2:100 $m/dax/file 60
 recipe "daxstack lower /mnt -- quotaoff -u /mnt"
-written 0 "turned off" $nobody $m/dax/file 110
+written 0 "quotas turned off" $nobody $m/dax/file 110
 recipe "daxstack lower /mnt -- quotaon -u /mnt"
-written 1 "turned on" $nobody $m/dax/file 110
+written 1 "quotas turned on" $nobody $m/dax/file 110
 recipe "daxstack lower /mnt -- sh -c 'quotaoff -u /mnt && quotaon -u /mnt'"
 recipe "daxstack lower /mnt -- setquota -P 42 0 100M 0 0 /mnt"
 echo >$m/project/some
@@ -122,7 +123,7 @@ xfs_io -c 'chproj -R 42' $m/project
 ends 0 "repquota -P" daxstack lower $m -- repquota -P $m
 says '^#42 +.* 102400 ' "... has the limit"
 xfs_io -c 'chattr +P' $m/project
-written 1 "a project" 3:3 $m/project/file 110
+written 1 "project over its limit" 3:3 $m/project/file 110
 ends 0 "to dax" chattr +x $m/project
 written 1 "... in dax mode" 3:3 $m/project/file 110
 if [ "$FS" = xfs ]; then
@@ -131,7 +132,7 @@ if [ "$FS" = xfs ]; then
 	says '^nobody +.* 102400 ' "... has the limit"
 fi
 
-# --- By themselves: what goes by the device.
+# --- Directly: tools that use the device.
 
 recipe "xfs_quota -f -x -c 'limit bhard=20m nobody' /mnt"
 written 1 "xfs_quota: a limit" $nobody $m/dax/file 30
@@ -151,7 +152,7 @@ written 1 "project" 8:8 $m/project/file 20
 ends 0 "xfs_quota: state" xfs_quota -f -x -c state $m
 says 'Enforcement: ON' "... is on"
 
-# Those that are for XFS alone need it by name.
+# Commands for XFS only need the mount to be XFS.
 ends 0 "xfs_quota: disable" xfs_quota -f -x -c 'disable -u' $m
 says 'command is for XFS filesystems only' "... needs XFS"
 if [ "$FS" = xfs ]; then
@@ -161,8 +162,8 @@ if [ "$FS" = xfs ]; then
 	written 1 "... is on again" 7:8 $m/dax/file 20
 fi
 
-# --- By the mount point: with the options of the lower filesystem in /proc/mounts
-# and its device number.
+# --- Directly, by the mount point: needs the lower filesystem's options in
+# /proc/mounts and its device number.
 
 if findmnt -no OPTIONS $m | grep -q usrquota &&
 	[ "$(mountpoint -d $m)" = "$(mountpoint -x "$PMEM")" ]; then
@@ -189,7 +190,7 @@ ext4) ends 0 "fsck" e2fsck -fn "$PMEM" ;;
 xfs) ends 0 "fsck" xfs_repair -n "$PMEM" ;;
 esac
 
-# --- Quotas of ext4 in files that can be seen.
+# --- ext4 quotas in visible files.
 
 if [ "$FS" = ext4 ]; then
 	mkfs.ext4 -q -F -b 4096 "$PMEM"
@@ -200,11 +201,11 @@ if [ "$FS" = ext4 ]; then
 		'quotacheck -cum /mnt && quotaon -u /mnt && setquota -u nobody 0 10M 0 0 /mnt'
 	echo >$m/some
 	chown nobody $m/some
-	written 1 "... limit what daxstack writes" $nobody $m/file 20
+	written 1 "... limit writes through daxstack" $nobody $m/file 20
 	ends 0 "... are read" daxstack lower $m -- repquota -u $m
-	says '^nobody +.* 10240 ' "... right"
-	ends 2 "... are not switched" daxstack set cached $m/aquota.user
-	says 'immutable' "... told why"
+	says '^nobody +.* 10240 ' "... with the right limit"
+	ends 2 "... cannot be switched" daxstack set cached $m/aquota.user
+	says 'immutable' "... reason"
 	ends 0 "... are turned off" daxstack lower $m -- quotaoff -u $m
 	ends 0 "umount" umount $m
 	ends 0 "fsck" e2fsck -fn "$PMEM"

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Refusals: each with its errno and its reason, at once, with nothing changed
- * and a line in the kernel's log that says why. Where the reason can go away,
- * the file can be switched then.
+ * Asserts that each refused switch returns its errno and reason at once,
+ * changes nothing, and logs the reason. Where the reason can be removed,
+ * asserts that the file switches afterwards.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -41,7 +41,7 @@ static const char *const texts[] = {
 #undef TEXT
 };
 
-/* A file of LEN bytes in the mode wanted. */
+/* Creates a file of LEN bytes in @mode. */
 static int make_file(const char *path, int mode)
 {
 	uint8_t buf[LEN];
@@ -53,7 +53,7 @@ static int make_file(const char *path, int mode)
 	return fd;
 }
 
-/* A refusal and its line in the log. */
+/* Asserts a refusal and its line in the log. */
 static void refused(int fd, int mode, int reason, const char *name)
 {
 	bool logged;
@@ -62,12 +62,15 @@ static void refused(int fd, int mode, int reason, const char *name)
 	dxs_refused(fd, mode, reason, name);
 	logged = dxs_log_has(texts[reason]);
 	if (!logged) {
-		/* Such lines are rationed: after a pause there is one more. */
+		/*
+		 * These lines are rate-limited: after a pause another is
+		 * logged.
+		 */
 		dxs_sleep_ms(600);
 		dxs_switch(fd, mode, 0, NULL);
 		logged = dxs_log_has(texts[reason]);
 	}
-	dxs_ok(logged, "%s: the log says '%s'", name, texts[reason]);
+	dxs_ok(logged, "%s: the log has '%s'", name, texts[reason]);
 }
 
 static void switches(int fd, int mode, const char *name)
@@ -78,10 +81,10 @@ static void switches(int fd, int mode, const char *name)
 	if (!dxs_errno(0, err, "%s: switched to %s", name, dxs_mode_name(mode)))
 		dxs_diag("reason %s", dxs_reason_name(sw.reason));
 	dxs_str(dxs_mode_name(mode), dxs_mode_name(dxs_mode(fd)),
-		"%s: statx says so", name);
+		"%s: statx shows the mode", name);
 }
 
-/* --- The lower filesystem is someone else's too. */
+/* --- The lower filesystem is mounted elsewhere. */
 
 static void test_lower_shared(void)
 {
@@ -103,18 +106,21 @@ static void test_lower_shared(void)
 	dxs_umount_lower();
 	switches(fd, DAXSTACK_DAX, "no longer mounted elsewhere");
 
-	/* The same superblock once more is nobody else (H50). */
+	/*
+	 * A second mount of the same superblock of the stack is no obstacle
+	 * (H50).
+	 */
 	snprintf(options, sizeof(options), "lower=%s", dxs_fs);
 	err = dxs_mount(dxs_pmem, "lower", "daxstack", options);
-	if (dxs_errno(0, err, "the stack mounted once more")) {
-		switches(fd, DAXSTACK_CACHED, "the stack mounted once more");
+	if (dxs_errno(0, err, "second mount of the stack")) {
+		switches(fd, DAXSTACK_CACHED, "second mount of the stack");
 		dxs_umount_lower();
-		switches(fd, DAXSTACK_DAX, "the stack mounted only once");
+		switches(fd, DAXSTACK_DAX, "second mount of the stack removed");
 	}
 	close(fd);
 }
 
-/* The command tells where. */
+/* daxstack(8) says where it is mounted. */
 static void test_elsewhere(void)
 {
 	static const char *const command[] = {
@@ -127,9 +133,9 @@ static void test_elsewhere(void)
 
 	dxs_mount_lower();
 	dxs_is(1, dxs_run_read(out, sizeof(out), command),
-	       "mounted elsewhere: status of the command");
+	       "mounted elsewhere: exit status of daxstack set");
 	if (!dxs_ok(strstr(out, "is mounted on ") && strstr(out, "/lower"),
-		    "mounted elsewhere: it says where"))
+		    "mounted elsewhere: names the mount point"))
 		dxs_diag("seen: %s", out);
 	dxs_umount_lower();
 
@@ -146,11 +152,11 @@ static void test_elsewhere(void)
 	MUST(read(ready[0], &c, 1));
 	dxs_run_read(out, sizeof(out), command);
 	if (!dxs_ok(strstr(out, "/lower (as process "),
-		    "mounted where others see it: it says who"))
+		    "mounted in another namespace: names a process"))
 		dxs_diag("seen: %s", out);
 	MUST(write(done[1], "", 1));
 	MUST(waitpid(pid, NULL, 0));
-	switches(fd, DAXSTACK_DAX, "no longer mounted where others see it");
+	switches(fd, DAXSTACK_DAX, "no longer mounted in another namespace");
 	close(fd);
 }
 
@@ -165,13 +171,13 @@ static void test_map_sync(void)
 	char c;
 
 	dxs_errno(EOPNOTSUPP, ERR(dxs_map_sync(fd, LEN)),
-		  "MAP_SYNC of a cached file");
+		  "MAP_SYNC of a cached file fails");
 	dxs_to(fd, DAXSTACK_DAX, "map_sync");
 	map = MUST(dxs_map_sync(fd, LEN));
 	first = map;
 	map[0] = 1;
 	refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC, "MAP_SYNC");
-	dxs_is(1, map[0], "MAP_SYNC: the mapping is still good");
+	dxs_is(1, map[0], "MAP_SYNC: the mapping is intact");
 
 	MUST(munmap(map, PAGE));
 	refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC,
@@ -187,8 +193,8 @@ static void test_map_sync(void)
 	refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC,
 		"MAP_SYNC, two pages left");
 	MUST(munmap(first + PAGE, 2 * PAGE));
-	switches(fd, DAXSTACK_CACHED, "MAP_SYNC gone");
-	switches(fd, DAXSTACK_DAX, "and back");
+	switches(fd, DAXSTACK_CACHED, "MAP_SYNC mapping gone");
+	switches(fd, DAXSTACK_DAX, "switch back");
 
 	map = MUST(dxs_map_sync(fd, LEN));
 	MUST(pipe(pipe_ends));
@@ -200,14 +206,14 @@ static void test_map_sync(void)
 	close(pipe_ends[0]);
 	MUST(munmap(map, LEN));
 	refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC,
-		"MAP_SYNC in a child only");
+		"MAP_SYNC mapping in a child only");
 	close(pipe_ends[1]);
 	MUST(waitpid(pid, &status, 0));
-	switches(fd, DAXSTACK_CACHED, "MAP_SYNC gone with the child");
+	switches(fd, DAXSTACK_CACHED, "MAP_SYNC mapping gone with the child");
 	close(fd);
 }
 
-/* --- Who, and on which mount. */
+/* --- Permissions and read-only mounts. */
 
 static void test_not_owner(void)
 {
@@ -246,7 +252,7 @@ static void test_read_only(void)
 	close(fd);
 }
 
-/* --- What is no regular file. */
+/* --- Files that are not regular files. */
 
 static void test_not_regular(void)
 {
@@ -256,24 +262,24 @@ static void test_not_regular(void)
 	MUST(mkdir("stack/dir", 0755));
 	fd = MUST(open("stack/dir", O_RDONLY));
 	dxs_errno(ENOTTY, ERR(ioctl(fd, DAXSTACK_IOC_SWITCH, &sw)),
-		  "the ioctl on a directory");
+		  "switch ioctl on a directory");
 	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_DAX),
 		  "FSSETXATTR on a directory");
-	dxs_ok(dxs_xflag(fd), "FSSETXATTR on a directory sets the flag");
+	dxs_ok(dxs_xflag(fd), "FSSETXATTR on a directory: the flag is set");
 	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_CACHED),
-		  "FSSETXATTR on a directory clears it");
+		  "FSSETXATTR on a directory: the flag is cleared");
 	close(fd);
 
 	MUST(mkfifo("stack/fifo", 0644));
 	fd = MUST(open("stack/fifo", O_RDWR | O_NONBLOCK));
 	dxs_errno(ENOTTY, ERR(ioctl(fd, DAXSTACK_IOC_SWITCH, &sw)),
-		  "the ioctl on a fifo");
+		  "switch ioctl on a fifo");
 	close(fd);
 
 	MUST(symlink("ro", "stack/link"));
 	fd = MUST(open("stack/link", O_PATH | O_NOFOLLOW));
 	dxs_errno(EBADF, ERR(ioctl(fd, DAXSTACK_IOC_SWITCH, &sw)),
-		  "the ioctl on a symlink");
+		  "switch ioctl on a symlink");
 	close(fd);
 }
 
@@ -298,10 +304,10 @@ static void test_pinned(int mode, bool unmapped)
 		MUST(munmap(map, LEN));
 	refused(fd, !mode, DAXSTACK_REASON_PINNED, name);
 	MUST(read(ends[0], byte, 8));
-	dxs_ok(!memcmp(expected, byte, 8), "%s: the pipe has the bytes", name);
+	dxs_ok(!memcmp(expected, byte, 8), "%s: contents in the pipe", name);
 	switches(fd, !mode, name);
 	dxs_pread(fd, byte, 8, 5 * PAGE);
-	dxs_ok(!memcmp(expected, byte, 8), "%s: the file has the bytes", name);
+	dxs_ok(!memcmp(expected, byte, 8), "%s: contents of the file", name);
 	if (!unmapped)
 		MUST(munmap(map, LEN));
 	close(ends[0]);
@@ -326,22 +332,23 @@ static void test_arguments(void)
 	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .flags = 1 },
 		"flags 1");
 	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .reserved = { 0, 1 } },
-		"reserved not 0");
+		"switch: reserved field is not 0");
 	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .pad = 1 },
-		"pad not 0");
+		"switch: pad is not 0");
 	bad_arg(fd, (struct daxstack_switch){ .mode = 1, .timeout_ms = -5 },
 		"timeout -5");
 	dxs_errno(EFAULT, ERR(ioctl(fd, DAXSTACK_IOC_SWITCH, 8L)),
 		  "switch with a bad pointer");
 	dxs_errno(EFAULT, ERR(ioctl(fd, DAXSTACK_IOC_STATE, 8L)),
 		  "state with a bad pointer");
-	dxs_errno(ENOTTY, ERR(ioctl(fd, _IO(0xDA, 99), 0)), "an unknown ioctl");
-	dxs_str("cached", dxs_mode_name(dxs_mode(fd)), "all that changed nothing");
+	dxs_errno(ENOTTY, ERR(ioctl(fd, _IO(0xDA, 99), 0)), "unknown ioctl");
+	dxs_str("cached", dxs_mode_name(dxs_mode(fd)),
+		"the mode is unchanged after bad arguments");
 
 	memset(&state, 0xff, sizeof(state));
 	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)), "state");
 	dxs_is(DAXSTACK_CACHED, state.mode, "state: mode");
-	dxs_is(DAXSTACK_REASON_NONE, state.reason, "state: nothing in the way");
+	dxs_is(DAXSTACK_REASON_NONE, state.reason, "state: no reason");
 	dxs_is(0, state.flags & DAXSTACK_STATE_FLAG, "state: no flag");
 	dxs_is(0, state.switches + state.refusals + state.pad,
 	       "state: no switches, no refusals");
@@ -355,7 +362,7 @@ static void test_arguments(void)
 	close(fd);
 }
 
-/* Who uses a file, and how much of it is cached, is not for everybody. */
+/* Who uses a file, and how much of it is cached, is shown only to its owner. */
 static void test_state_withheld(void)
 {
 	int fd = make_file("stack/secret", DAXSTACK_CACHED);
@@ -365,7 +372,7 @@ static void test_state_withheld(void)
 	dxs_remount("switch=unmapped");
 	MUST(seteuid(NOBODY));
 	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)),
-		  "state, of somebody else's file");
+		  "state of another user's file");
 	MUST(seteuid(0));
 	dxs_is(0, state.pages, "... pages");
 	dxs_is(DAXSTACK_STATE_WITHHELD, state.flags, "... flags");
@@ -374,7 +381,7 @@ static void test_state_withheld(void)
 	MUST(fchmod(fd, 0666));
 	MUST(seteuid(NOBODY));
 	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_STATE, &state)),
-		  "state, of a file that may be written to");
+		  "state of another user's writable file");
 	MUST(seteuid(0));
 	dxs_is(LEN / PAGE, state.pages, "... pages");
 	dxs_is(DAXSTACK_STATE_MAPPED | DAXSTACK_STATE_GATED, state.flags,
@@ -386,25 +393,25 @@ static void test_state_withheld(void)
 	MUST(seteuid(NOBODY));
 	MUST(ioctl(fd, DAXSTACK_IOC_STATE, &state));
 	MUST(seteuid(0));
-	dxs_is(LEN / PAGE, state.pages, "state, of one's own file");
+	dxs_is(LEN / PAGE, state.pages, "state of the caller's own file");
 	dxs_remount("switch=live");
 	MUST(munmap(map, PAGE));
 	close(fd);
 }
 
-/* Asking for the mode that it has already. */
+/* A request for the current mode. */
 static void test_same_mode(void)
 {
 	int fd = make_file("stack/same", DAXSTACK_DAX);
 	struct daxstack_switch sw;
 
 	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 0, &sw),
-		  "dax to dax is no error");
-	dxs_is(0, sw.switched, "dax to dax is no switch");
+		  "dax to dax succeeds");
+	dxs_is(0, sw.switched, "dax to dax is not counted as a switch");
 	close(fd);
 }
 
-/* --- Files that the lower filesystem cannot have in dax mode (H18). */
+/* --- Files that the lower filesystem does not allow in dax mode (H18). */
 
 static void test_journal_data(void)
 {
@@ -426,7 +433,7 @@ static void test_journal_data(void)
 	refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_JOURNAL_DATA, name);
 	close(fd);
 
-	/* ext4 would wait for the invalidate_lock, which the switch holds. */
+	/* ext4 would take the invalidate_lock, which the switch holds. */
 	fd = make_file("stack/journal and dax", DAXSTACK_CACHED);
 	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
 	flags |= FS_JOURNAL_DATA_FL | FS_DAX_FL;
@@ -440,7 +447,7 @@ static void test_journal_data(void)
 	close(fd);
 }
 
-/* ext4 lets no other flag of such a file be changed; XFS does. */
+/* ext4 refuses changes of other flags of such a file; XFS allows them. */
 static void test_immutable(void)
 {
 	static const char *const name = "immutable";
@@ -462,7 +469,7 @@ static void test_immutable(void)
 	close(fd);
 }
 
-/* On Linux 6.1 XFS has no DAX for a file that shares blocks; later it has. */
+/* Linux 6.1 XFS allows no DAX for a reflinked file; later kernels do. */
 static bool reflinked_can_be_dax(void)
 {
 	return dxs_kernel_from(6, 2);
@@ -484,7 +491,7 @@ static void make_clone(void)
 	dxs_mount_stack();
 }
 
-/* One of two files that share blocks, and what should be in it. */
+/* One of two files that share blocks, and its expected contents. */
 struct twin {
 	int fd;
 	uint8_t *map;
@@ -502,10 +509,10 @@ static void twins_same(struct twin twins[2], const char *name)
 		same &= !memcmp(seen, twins[i].want, LEN);
 		same &= !memcmp(twins[i].map, twins[i].want, LEN);
 	}
-	dxs_ok(same, "shared blocks: %s: each has what was written to it", name);
+	dxs_ok(same, "shared blocks: %s: contents of both files", name);
 }
 
-/* By a store and by write(2), in pages that the two still share. */
+/* By a store and by write(2), to pages that both still share. */
 static void twins_change(struct twin twins[2], int page)
 {
 	off_t pos;
@@ -520,8 +527,8 @@ static void twins_change(struct twin twins[2], int page)
 		pos += PAGE;
 		memset(twin->want + pos, 'A' + page + i, 10);
 		/*
-		 * A page that is mapped: Linux 7.3 warns of XFS's own doing
-		 * (dax_folio_put()), without a stack as well.
+		 * Linux 7.3 warns when XFS does this to a mapped page
+		 * (dax_folio_put()), also without a stack.
 		 */
 		MUST(madvise(twin->map + (page + 2 * i + 1) * PAGE, PAGE,
 			     MADV_DONTNEED));
@@ -563,15 +570,15 @@ static void test_twins(void)
 	twins_open(twins, true);
 	dxs_fill(twins[0].want, LEN, 1, 0);
 	memcpy(twins[1].want, twins[0].want, LEN);
-	switches(twins[0].fd, DAXSTACK_DAX, "shared blocks: the one");
+	switches(twins[0].fd, DAXSTACK_DAX, "shared blocks: first file");
 	twins_same(twins, "one in dax mode");
 	twins_change(twins, 0);
 	twins_same(twins, "one in dax mode, changed");
-	switches(twins[1].fd, DAXSTACK_DAX, "shared blocks: the other");
+	switches(twins[1].fd, DAXSTACK_DAX, "shared blocks: second file");
 	twins_same(twins, "both in dax mode");
 	twins_change(twins, 4);
 	twins_same(twins, "both in dax mode, changed");
-	switches(twins[0].fd, DAXSTACK_CACHED, "shared blocks: the one");
+	switches(twins[0].fd, DAXSTACK_CACHED, "shared blocks: first file");
 	twins_change(twins, 8);
 	twins_same(twins, "one in cached mode, changed");
 	twins_close(twins);
@@ -579,9 +586,9 @@ static void test_twins(void)
 	dxs_fsck();
 	dxs_mount_stack();
 	twins_open(twins, true);
-	twins_same(twins, "mounted anew");
-	switches(twins[1].fd, DAXSTACK_CACHED, "shared blocks: the other");
-	twins_same(twins, "mounted anew, both in cached mode");
+	twins_same(twins, "mounted again");
+	switches(twins[1].fd, DAXSTACK_CACHED, "shared blocks: second file");
+	twins_same(twins, "mounted again, both in cached mode");
 	twins_close(twins);
 }
 
@@ -617,14 +624,14 @@ static void test_swap(void)
 	    DXS_RUN("mkswap", "stack/swap"))
 		dxs_bail("mkswap failed");
 	err = ERR(swapon("stack/swap", 0));
-	dxs_errno(EINVAL, err, "swapon of a file of the stack");
+	dxs_errno(EINVAL, err, "swapon of a file of the stack is refused");
 	if (!err)
 		swapoff("stack/swap");
 	switches(fd, DAXSTACK_DAX, "after the refused swapon");
 	close(fd);
 }
 
-/* --- Waiting. */
+/* --- Timeouts. */
 
 struct later {
 	void *map;
@@ -656,8 +663,8 @@ static void on_signal(int sig)
 }
 
 /*
- * Seconds by the clock that goes on with the kernel's ticks, as its timeouts do: on a
- * busy machine both are behind the time, and catch up at once.
+ * Returns seconds by the coarse clock, which advances with the kernel's ticks
+ * as its timeouts do: on a busy machine both lag and catch up together.
  */
 static double now_in_ticks(void)
 {
@@ -679,54 +686,58 @@ static void test_timeout(void)
 	int err;
 
 	later.map = MUST(dxs_map_sync(fd, LEN));
-	/* Too soon is too soon by any clock; too late it is where it had the time. */
+	/*
+	 * Too early by any clock is too early; the upper bound counts the
+	 * guest's run time.
+	 */
 	begin = now_in_ticks();
 	watch = dxs_watch();
 	err = dxs_switch(fd, DAXSTACK_CACHED, 300, &sw);
 	took = now_in_ticks() - begin;
-	dxs_errno(EBUSY, err, "timeout 300 ms: busy");
+	dxs_errno(EBUSY, err, "timeout 300 ms: EBUSY");
 	dxs_str("MAP_SYNC", dxs_reason_name(sw.reason), "timeout 300 ms: reason");
-	if (!dxs_ok(took >= 0.29 && dxs_watched(&watch) < 1.0, "timeout 300 ms: kept"))
+	if (!dxs_ok(took >= 0.29 && dxs_watched(&watch) < 1.0,
+		    "timeout 300 ms: ends in time"))
 		dxs_diag("expected 0.3 s, seen %.3f s", took);
 
 	watch = dxs_watch();
 	dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC, "timeout 0");
 	took = dxs_watched(&watch);
-	if (!dxs_ok(took < 0.2, "timeout 0: at once"))
+	if (!dxs_ok(took < 0.2, "timeout 0: ends at once"))
 		dxs_diag("seen %.3f s", took);
 
 	MUST(sigaction(SIGUSR1, &action, NULL));
 	if (pthread_create(&thread, NULL, signal_later, &later))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	begin = dxs_now();
 	watch = dxs_watch();
 	err = dxs_switch(fd, DAXSTACK_CACHED, 60000, &sw);
 	took = dxs_now() - begin;
 	pthread_join(thread, NULL);
-	dxs_errno(EINTR, err, "a signal ends the wait");
+	dxs_errno(EINTR, err, "a signal interrupts the wait");
 	dxs_str("INTERRUPTED", dxs_reason_name(sw.reason),
-		"a signal ends the wait: reason");
+		"a signal interrupts the wait: reason");
 	if (!dxs_ok(took >= 0.45 && dxs_watched(&watch) < 1.5,
-		    "a signal ends the wait: soon"))
+		    "a signal interrupts the wait: soon"))
 		dxs_diag("expected 0.5 s, seen %.3f s", took);
 
 	if (pthread_create(&thread, NULL, signal_later, &later))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	err = dxs_switch(fd, DAXSTACK_CACHED, -1, &sw);
 	pthread_join(thread, NULL);
-	dxs_errno(EINTR, err, "also a wait without limit");
+	dxs_errno(EINTR, err, "a signal interrupts a wait without timeout");
 
 	if (pthread_create(&thread, NULL, unmap_later, &later))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	begin = dxs_now();
 	watch = dxs_watch();
 	err = dxs_switch(fd, DAXSTACK_CACHED, 60000, &sw);
 	took = dxs_now() - begin;
 	pthread_join(thread, NULL);
-	dxs_errno(0, err, "timeout 60 s: what is in the way goes");
+	dxs_errno(0, err, "timeout 60 s: the obstacle goes away");
 	dxs_is(1, sw.switched, "timeout 60 s: switched");
 	if (!dxs_ok(took >= 0.45 && dxs_watched(&watch) < 1.5,
-		    "timeout 60 s: soon after"))
+		    "timeout 60 s: switched soon after"))
 		dxs_diag("expected 0.5 s, seen %.3f s", took);
 	close(fd);
 }

@@ -1,7 +1,8 @@
 #!/bin/bash
-# The modes of a tree are saved, lost by a copy, and restored, whatever the names are
-# and whoever put links in the way; 'daxstack set' tells before what would come of
-# it, takes names from others, and speaks JSON.
+# SPDX-License-Identifier: GPL-2.0-only
+# daxstack save and restore: asserts that the modes of a tree, lost by a copy, are
+# restored, with any names and with hostile links in place of files. Also dry runs,
+# names from files and JSON output of 'daxstack set'.
 # guest: --timeout 1200 --add /usr/bin/jq --add /usr/lib/locale/C.utf8:/usr/lib/locale/C.utf8
 # shellcheck disable=SC2317 # called by ok
 set -u
@@ -9,7 +10,7 @@ shopt -s nullglob
 
 n=0
 failed=0
-# ok NAME COMMAND...: what it says is shown if it fails
+# ok NAME COMMAND...: shows the output on failure
 ok()
 {
 	local name=$1
@@ -32,7 +33,7 @@ is()
 		return 1
 	}
 }
-# status EXPECTED COMMAND...: by its exit status; what it prints is in /tmp/out and
+# status EXPECTED COMMAND...: asserts the exit status; output is in /tmp/out and
 # /tmp/err
 status()
 {
@@ -46,7 +47,7 @@ status()
 		return 1
 	}
 }
-# said PATTERN: on either of both
+# said PATTERN: asserts that either output matches
 said()
 {
 	grep -Eq -- "$1" /tmp/out /tmp/err || {
@@ -91,23 +92,23 @@ cd / || exit 1
 
 ok 'save: a tree' status 0 daxstack save -C $x/a -R tree
 cp /tmp/out /tmp/list
-ok '... and says nothing beside it' is '' "$(cat /tmp/err)"
+ok '... without other output' is '' "$(cat /tmp/err)"
 files=$(find $x/a/tree -type f -printf . | wc -c)
 dirs=$(find $x/a/tree -type d -printf . | wc -c)
 ok '... lists all files and directories' is $((files + dirs)) "$(grep -c '^[dc]' /tmp/list)"
-ok '... one in each line, without control characters' not env LC_ALL=C grep -q $'[\001-\037\177]' /tmp/list
+ok '... one per line, without control characters' not env LC_ALL=C grep -q $'[\001-\037\177]' /tmp/list
 ok '... in UTF-8' not env LC_ALL=C.UTF-8 grep -axv '.*' /tmp/list
 ok '... with a header' is '# daxstack modes 1' "$(head -n 1 /tmp/list)"
-ok '... those that are dax' is $((${#hostile[@]} + 2)) \
+ok '... files in dax mode' is $((${#hostile[@]} + 2)) \
 	"$(grep -c '^dax file ' /tmp/list)"
-ok '... and directories whose files will be' is 'dax directory tree/flagged' "$(grep '^dax dir' /tmp/list)"
-ok 'save: of the lower filesystem alone is the same' sh -c "
+ok '... and directories with the flag' is 'dax directory tree/flagged' "$(grep '^dax dir' /tmp/list)"
+ok 'save: the lower filesystem alone gives the same list' sh -c "
 	umount $x && mount -t $FS $PMEM /mnt/lower &&
 	daxstack save -C /mnt/lower/a -R tree >/tmp/lower
 	umount /mnt/lower && mount -t daxstack $PMEM $x &&
 	sort /tmp/list >/tmp/1 && sort /tmp/lower >/tmp/2 && cmp /tmp/1 /tmp/2"
 
-# --- Lost and brought back.
+# --- Lost and restored.
 
 same_as_list()
 {
@@ -118,21 +119,21 @@ same_as_list()
 cp -a $x/a/tree $x/b/
 ok 'cp -a loses modes' is 0 \
 	"$(daxstack save -C $x/b -R tree | grep -c ^dax)"
-ok 'restore: by a pipe' status 0 daxstack restore -C $x/b </tmp/list
-ok '... as it was' same_as_list $x/b
-ok '... in the mode at once' is dax "$(mode_json "$x/b/tree/back\\slash")"
-ok '... tells how many' said '^switched [1-9][0-9]*, already as listed [1-9]'
+ok 'restore: from a pipe' status 0 daxstack restore -C $x/b </tmp/list
+ok '... gives the same list' same_as_list $x/b
+ok '... files switch at once' is dax "$(mode_json "$x/b/tree/back\\slash")"
+ok '... prints the numbers' said '^switched [1-9][0-9]*, already as listed [1-9]'
 ok 'restore: again, from a file' status 0 daxstack restore -C $x/b /tmp/list
-ok '... has nothing to do' said '^switched 0, already as listed '
+ok '... changes nothing' said '^switched 0, already as listed '
 rm -rf $x/b/tree
 tar -C $x/a -cf - tree 2>/dev/null | tar -C $x/b -xf -
 ok 'tar loses modes' is 0 "$(daxstack save -C $x/b -R tree | grep -c ^dax)"
 rm "$x/b/tree/*" $x/b/tree/sub/-R
 cd $x/b || exit 1
-ok 'restore: in the working directory, what is missing is told' status 2 daxstack restore -v /tmp/list
-ok '... by its name' said '^daxstack: tree/\*: No such file'
+ok 'restore: in the working directory, missing files are reported' status 2 daxstack restore -v /tmp/list
+ok '... by name' said '^daxstack: tree/\*: No such file'
 ok '... and counted' said ' 2  No such file'
-ok '... and the rest is done' sh -c "
+ok '... and the others are restored' sh -c "
 	daxstack save -R tree | sort >/tmp/1
 	grep -v -e 'tree/\*$' -e 'sub/-R$' /tmp/list | sort >/tmp/2
 	cmp /tmp/1 /tmp/2"
@@ -142,10 +143,10 @@ ok 'save and restore: absolute names' sh -c "
 	grep -q 'restore with -C /' /tmp/said &&
 	daxstack set -q -R cached $x/a/tree/flagged &&
 	daxstack restore -q -C / /tmp/abs"
-ok '... lead there' is '[true,false,true]' \
+ok '... reach the files' is '[true,false,true]' \
 	"$(flags $x/a/tree/flagged{,/cached,/dax})"
 
-# Deeper than a path can be long.
+# Deeper than PATH_MAX.
 (
 	dir=$(printf '%0200d' 0)
 	mkdir $x/deep
@@ -161,33 +162,33 @@ ok '... lead there' is '[true,false,true]' \
 ok 'save: a deep tree' sh -c "daxstack save -C $x -R deep >/tmp/deep"
 daxstack set -q -R cached $x/deep
 ok 'restore: a deep tree' status 0 daxstack restore -C $x /tmp/deep
-ok '... the one that was dax' said '^switched 1, already as listed 1$'
+ok '... the file in dax mode' said '^switched 1, already as listed 1$'
 daxstack save -C $x -R deep >/tmp/1
-ok '... as it was' cmp /tmp/1 /tmp/deep
+ok '... gives the same list' cmp /tmp/1 /tmp/deep
 
-# --- Lists that are none.
+# --- Invalid lists.
 
 head -n -1 /tmp/list >/tmp/cut
-ok 'restore: a list that was cut off' status 2 daxstack restore -C $x/a /tmp/cut
-ok '... is told of' said "ends without '# end'"
+ok 'restore: a truncated list' status 2 daxstack restore -C $x/a /tmp/cut
+ok '... message' said "ends without '# end'"
 sed '1s/1$/2/' /tmp/list >/tmp/wrong
 ok 'restore: of another version' status 2 daxstack restore -C $x/a /tmp/wrong
-ok '... is told of' said 'another version'
+ok '... message' said 'another version'
 echo 'dax file tree/sub/#' >/tmp/wrong
-ok 'restore: no list' status 2 daxstack restore -C $x/a /tmp/wrong
+ok 'restore: a file that is not a list' status 2 daxstack restore -C $x/a /tmp/wrong
 ok '... changes nothing' is cached "$(mode_json "$x/a/tree/sub/#")"
 printf '# daxstack modes 1\ndax file tree/sub/#\\9\ndax file tree/sub/#\0x\n%s\n# end\n' \
 	'dax file tree/sub/#\000' >/tmp/wrong
-ok 'restore: lines that are none' status 2 daxstack restore -C $x/a /tmp/wrong
-ok '... are told of' is 3 "$(grep -c ': line [234]: ' /tmp/err)"
+ok 'restore: invalid lines' status 2 daxstack restore -C $x/a /tmp/wrong
+ok '... messages' is 3 "$(grep -c ': line [234]: ' /tmp/err)"
 ok '... change nothing' is cached "$(mode_json "$x/a/tree/sub/#")"
 ok 'restore: an empty file' status 2 daxstack restore /dev/null
 ok 'restore: no such file' status 2 daxstack restore /tmp/none
 ok 'save: no such file' status 2 daxstack save /tmp/none
-ok 'save: where files have no modes' status 2 daxstack save /proc
+ok 'save: a filesystem without modes' status 2 daxstack save /proc
 ok "save: '..'" status 2 daxstack save -C $x/a ../b
 
-# --- Links put in the way.
+# --- Hostile links.
 
 mkdir -p $x/h/tree/dir $x/victim
 touch $x/h/tree/dir/file $x/h/tree/file $x/h/tree/hard $x/victim/file $x/h/outside
@@ -206,14 +207,14 @@ ln -s ../outside $x/h/tree/file
 chown nobody $x/h/tree
 ln $x/victim/file $x/h/tree/hard
 ok 'restore: links in the way' status 2 daxstack restore -C $x/h <<<"$list"
-ok '... of a directory' said 'tree/dir: there is a symbolic link'
-ok '... in the name' said 'tree/dir/file: there is a symbolic link'
-ok '... of a file' said 'tree/file: there is a symbolic link'
+ok '... of a directory' said 'tree/dir: a component is a symbolic link'
+ok '... in the name' said 'tree/dir/file: a component is a symbolic link'
+ok '... of a file' said 'tree/file: a component is a symbolic link'
 ok '... a hard link' said 'tree/hard: it has other names'
 ok "... '..'" said "^daxstack: ../h/outside: a name with '..'"
 ok "... '..' within" said "^daxstack: tree/../outside: a name with '..'"
 ok '... an absolute name' said "^daxstack: $x/h/outside: an absolute name"
-ok '... nothing was changed there' is '[false,false,false]' \
+ok '... their targets are unchanged' is '[false,false,false]' \
 	"$(flags $x/victim{,/file} $x/h/outside)"
 ok 'restore: --absolute-names' status 2 daxstack restore -P -C $x/h/tree \
 	<<<"# daxstack modes 1
@@ -221,31 +222,31 @@ dax file ../outside
 dax file ../tree/dir/file
 dax directory $x/h
 # end"
-ok '... lead there' is '[true,true]' "$(flags $x/h $x/h/outside)"
-ok '... symbolic links do not' is '[false,false]' "$(flags $x/victim{,/file})"
+ok '... reach the files' is '[true,true]' "$(flags $x/h $x/h/outside)"
+ok '... not through symbolic links' is '[false,false]' "$(flags $x/victim{,/file})"
 ok 'restore: --hard-links' status 0 daxstack restore -H -C $x/h \
 	<<<"# daxstack modes 1
 dax file tree/hard
 # end"
-ok '... switches it' is dax "$(mode_json $x/victim/file)"
+ok '... switches the file' is dax "$(mode_json $x/victim/file)"
 rm -r $x/h/tree
 mkdir -p $x/h/tree/mounted $x/other
 touch $x/other/file
 mkfifo $x/h/tree/file
 mount --bind $x/other $x/h/tree/mounted
-ok 'restore: what is mounted there, and a fifo' status 2 timeout 60 daxstack restore -C $x/h <<<"# daxstack modes 1
+ok 'restore: a mount inside, and a fifo' status 2 timeout 60 daxstack restore -C $x/h <<<"# daxstack modes 1
 dax file tree/mounted/file
 dax directory tree/mounted
 dax file tree/file
 # end"
-ok '... is left alone' is '[false,false]' "$(flags $x/other $x/other/file)"
-ok '... and told' is 3 "$(grep -c '^daxstack: tree/' /tmp/err)"
+ok '... are unchanged' is '[false,false]' "$(flags $x/other $x/other/file)"
+ok '... and reported' is 3 "$(grep -c '^daxstack: tree/' /tmp/err)"
 umount $x/h/tree/mounted
 ok 'restore: a directory in place of a file' status 2 daxstack restore -C $x/h \
 	<<<"# daxstack modes 1
 dax file tree
 # end"
-ok '... is told' said 'it was a file, and is a directory'
+ok '... is reported' said 'it was a file, and is a directory'
 
 # --- A dry run.
 
@@ -262,68 +263,68 @@ look()
 }
 look >/tmp/before
 ok 'dry run: a tree' status 0 daxstack set -n -R dax $x/dry
-ok '... how many would be switched' said '^would be switched 15, already dax 5$'
-ok '... and which' is 15 "$(grep -c '^/mnt/x/dry/[0-9]*: would be switched: cached -> dax' /tmp/out)"
-ok 'dry run: of others' status 2 setpriv --reuid nobody --clear-groups \
+ok '... number of files' said '^would be switched 15, already dax 5$'
+ok '... and their names' is 15 "$(grep -c '^/mnt/x/dry/[0-9]*: would be switched: cached -> dax' /tmp/out)"
+ok 'dry run: by another user' status 2 setpriv --reuid nobody --clear-groups \
 	daxstack set -n -R cached $x/dry
-ok '... refused for the reason' is 10 "$(grep -c \
+ok '... refused with the reason' is 10 "$(grep -c \
 	'would not be switched to cached: caller does not own the file (Operation not permitted)$' /tmp/err)"
 ok '... the directory' said 'flag of the directory would not be cleared: Operation not permitted'
-ok 'dry run: of a list' status 0 daxstack restore -n -C $x <<<"# daxstack modes 1
+ok 'dry run: a list' status 0 daxstack restore -n -C $x <<<"# daxstack modes 1
 dax file dry/20
 cached file dry/01
 # end"
 look >/tmp/after
-ok '... nothing has changed, and the log is silent' cmp /tmp/before /tmp/after
+ok '... nothing has changed, and the log has no new line' cmp /tmp/before /tmp/after
 daxstack set -n -q -R --json dax $x/dry |
 	jq -c '[.files[] | [.file, (.outcome | ltrimstr("would be "))]]' >/tmp/1
 daxstack set -R --json dax $x/dry |
 	jq -c '[.files[] | [.file, .outcome]]' >/tmp/2
-ok '... and it comes as was told' cmp /tmp/1 /tmp/2
+ok '... and the real run has the predicted results' cmp /tmp/1 /tmp/2
 mount -o remount,switch=empty $x
 ok 'dry run: switch=empty' status 2 daxstack set -n cached $x/dry/01
-ok '... is the reason' said 'file has blocks allocated'
+ok '... reason' said 'file has blocks allocated'
 mount -o remount,switch=never $x
 ok 'dry run: switch=never' status 0 daxstack set -n cached $x/dry/01
-ok '... would be deferred' said 'flag would be set for cached, to act when'
+ok '... would be deferred' said 'flag would be set for cached, effective when'
 mount -o remount,switch=live $x
 
-# --- Names from others.
+# --- Names from other programs.
 
 set0() { find "$1" -type f -print0 | daxstack set "${@:2}"; }
 cp -a $x/a/tree $x/names
 files=$(find $x/names -type f -printf . | wc -c)
 ok '--null: from find' set0 $x/names -0 dax
-ok '... all of them' is "$files" \
+ok '... all files' is "$files" \
 	"$(daxstack save -C $x -R names | grep -c '^dax file')"
 ok '--files-from -: the same' set0 $x/names --null --files-from - cached
-ok '... all of them' is 0 "$(daxstack save -C $x -R names | grep -c '^dax file')"
+ok '... all files' is 0 "$(daxstack save -C $x -R names | grep -c '^dax file')"
 printf '%s\n' $x/names/\# $x/none '' "$x/names/blank " >/tmp/names
-ok '--files-from: a file, by lines' status 2 daxstack set --files-from /tmp/names dax $x/names/..a
-ok '... what is not there is told' is 2 "$(grep -c 'No such file' /tmp/err)"
-ok '... the rest is done' is '[true,true,true]' \
+ok '--files-from: a file with one name per line' status 2 daxstack set --files-from /tmp/names dax $x/names/..a
+ok '... missing files are reported' is 2 "$(grep -c 'No such file' /tmp/err)"
+ok '... the others are switched' is '[true,true,true]' \
 	"$(flags "$x/names/#" "$x/names/blank " $x/names/..a)"
-ok '--files-from: as trees' status 0 daxstack set -R --files-from /dev/stdin cached \
+ok '--files-from: trees' status 0 daxstack set -R --files-from /dev/stdin cached \
 	<<<"$x/names/sub
 $x/names"
-ok '... all of them' is 0 "$(daxstack save -C $x -R names | grep -c '^dax')"
-ok '--files-from: NUL and no --null' not set0 $x/names --files-from - dax
-ok '... nothing is done' is 0 "$(daxstack save -C $x -R names | grep -c '^dax')"
+ok '... all files' is 0 "$(daxstack save -C $x -R names | grep -c '^dax')"
+ok '--files-from: NUL without --null' not set0 $x/names --files-from - dax
+ok '... nothing is switched' is 0 "$(daxstack save -C $x -R names | grep -c '^dax')"
 ok '--files-from: no such file' status 2 daxstack set --files-from /tmp/none dax
 
 # --- JSON.
 
-# jq_is EXPECTED FILTER: of what the last command printed
+# jq_is EXPECTED FILTER: asserts the result of FILTER on the last output
 jq_is() { is "$1" "$(jq -c "$2" /tmp/out 2>&1)"; }
 evil=$x/names/$'\xff\xfe'
 ok '--json' status 2 daxstack set --json dax "$evil" $x/names/sub $x/none \
 	/proc/version "$x/names/line
 end"
 ok '... an object for each' jq_is 5 '.files | length'
-ok '... what was done' jq_is '["switched","directory","refused","refused","switched"]' \
+ok '... outcomes' jq_is '["switched","directory","refused","refused","switched"]' \
 	'[.files[].outcome]'
-ok '... the modes' jq_is '["dax",null,null,null,"dax"]' '[.files[].mode]'
-ok '... whether they were switched' jq_is '[true,true,false,false,true]' \
+ok '... modes' jq_is '["dax",null,null,null,"dax"]' '[.files[].mode]'
+ok '... switched or not' jq_is '[true,true,false,false,true]' \
 	'[.files[].switched]'
 ok '... numbers' jq_is '[true,"number",true]' \
 	'.files[0] | [.attempts > 0, (.pages | type), .shut_ns > 0]'
@@ -331,16 +332,16 @@ ok '... errno' jq_is '[2,"ENOENT","No such file or directory"]' \
 	'.files[2] | [.errno, .error, .reason]'
 ok '... a name that is not UTF-8' jq_is '["2F6D6E742F782F6E616D65732FFFFE",null]' \
 	'[.files[0].file_hex, .files[1].file_hex]'
-ok '... a name with a line end' jq_is '"/mnt/x/names/line\nend"' '.files[4].file'
-ok '--json: nothing at all' status 0 daxstack set --json --files-from /dev/null dax
-ok '... is JSON, too' jq_is '[[],false]' '[.files, .interrupted]'
+ok '... a name with a newline' jq_is '"/mnt/x/names/line\nend"' '.files[4].file'
+ok '--json: no files' status 0 daxstack set --json --files-from /dev/null dax
+ok '... is valid JSON' jq_is '[[],false]' '[.files, .interrupted]'
 ok '--json: a tree' status 0 daxstack set --json -R cached $x/names
 ok '... an object for each' jq_is \
 	"$(find $x/names -printf '%y\n' | grep -c .)" '.files | length'
-ok '--json: of restore' sh -c "
+ok '--json: restore' sh -c "
 	daxstack save -C $x/a -R tree/flagged |
 	daxstack restore -C $x/a --json >/tmp/out"
-ok '... what was wanted' jq_is '["cached","dax","dax"]' \
+ok '... requested modes' jq_is '["cached","dax","dax"]' \
 	'[.files[].wanted] | sort'
 
 echo 1 >$x/busy
@@ -350,10 +351,10 @@ until [ "$(daxstack status -J $x/busy | jq -r '.files[0].mapped')" = sync ]; do
 	sleep 0.1
 done
 ok '--json: refused' status 1 daxstack set --json -q cached $x/busy
-ok '... why' jq_is '["dax",false,16,"EBUSY","a MAP_SYNC mapping exists"]' \
+ok '... with the reason' jq_is '["dax",false,16,"EBUSY","a MAP_SYNC mapping exists"]' \
 	'.files[0] | [.mode, .switched, .errno, .error, .reason]'
 ok 'dry run: refused' status 1 daxstack set -n cached $x/busy
-ok '... why' said 'would not be switched to cached: a MAP_SYNC mapping exists \(Device'
+ok '... with the reason' said 'would not be switched to cached: a MAP_SYNC mapping exists \(Device'
 daxstack set dax $x/names/\#
 env --default-signal=INT daxstack set --json -t inf cached $x/names/\# $x/busy \
 	$x/names/..a >/tmp/out 2>/tmp/err &
@@ -364,7 +365,7 @@ done
 kill -INT $pid
 wait $pid
 ok '--json: interrupted: by the signal' is 130 $?
-ok '... is JSON still' jq_is '[true,["switched","refused"],"EINTR"]' \
+ok '... is still valid JSON' jq_is '[true,["switched","refused"],"EINTR"]' \
 	'[.interrupted, [.files[].outcome], .files[1].error]'
 kill "$(pgrep -f 'sleep 1000')"
 wait
@@ -381,21 +382,21 @@ for command in set save restore; do
 	ok "$command --help" status 0 daxstack $command --help
 	ok "... has an example" said '^Examples?:'
 done
-ok 'save: stdout cannot be written' is 74 "$(daxstack save -R $x/a >/dev/full 2>/dev/null; echo $?)"
+ok 'save: stdout is full' is 74 "$(daxstack save -R $x/a >/dev/full 2>/dev/null; echo $?)"
 
 # --- Files that share blocks.
 
 unshare_file()
 {
-	ok "unshare: $1: refused without" refused_without "$2"
+	ok "unshare: $1: refused without --unshare" refused_without "$2"
 	ok "unshare: $1: a dry run" status 0 daxstack set --unshare -n dax "$2"
 	ok "unshare: $1: changes nothing" is cached "$(mode_json "$2")"
 	ok "unshare: $1: switched" status 0 daxstack set --unshare -v dax "$2"
-	ok "unshare: $1: it is dax" is dax "$(mode_json "$2")"
-	ok "unshare: $1: shares nothing" is '' "$(shared "$2")"
-	ok "unshare: $1: its data" cmp "$2" "$3"
+	ok "unshare: $1: is in dax mode" is dax "$(mode_json "$2")"
+	ok "unshare: $1: shares no blocks" is '' "$(shared "$2")"
+	ok "unshare: $1: contents" cmp "$2" "$3"
 }
-# On Linux 6.1 alone.
+# Only on Linux 6.1.
 refused_without()
 {
 	case $(uname -r) in
@@ -430,28 +431,28 @@ if [ "$FS" = xfs ]; then
 	rm /mnt/lower/gone
 	umount /mnt/lower
 	mount -t daxstack "$PMEM" $x
-	ok 'they do share' not is '' "$(shared $x/copy)"
+	ok 'the files share blocks' not is '' "$(shared $x/copy)"
 	ok 'unshare: no space' sh -c "
 		xfs_io -f -c 'falloc 0 '\$((\$(stat -f -c '%a * %S' $x) - (8 << 20))) $x/full"
-	ok '... is told' status 2 daxstack set --unshare dax $x/copy
-	ok '... how much there is' said \
+	ok '... is reported' status 2 daxstack set --unshare dax $x/copy
+	ok '... with the sizes' said \
 		'not switched to dax: no space for blocks of its own: 40960 KiB are shared .* KiB are free \(No space left on device\)'
-	ok '... and by a dry run' status 2 daxstack set --unshare -n dax $x/copy
+	ok '... also in a dry run' status 2 daxstack set --unshare -n dax $x/copy
 	ok '... nothing has changed' is cached "$(mode_json $x/copy)"
-	ok '... its data' cmp $x/copy /tmp/data
+	ok '... contents' cmp $x/copy /tmp/data
 	rm $x/full
 	unshare_file 'a file of 40 MiB' $x/copy /tmp/data
 	unshare_file 'a file of less than two blocks' $x/small /tmp/small
 	unshare_file 'a sparse file' $x/sparse /tmp/sparse
-	ok '... has its holes' [ "$(stat -c %b $x/sparse)" -lt 8000 ]
-	unshare_file 'a file that shares no more' $x/alone /tmp/alone
-	ok '... the other is as it was' cmp $x/original /tmp/data
+	ok '... keeps its holes' [ "$(stat -c %b $x/sparse)" -lt 8000 ]
+	unshare_file 'a file that no longer shares blocks' $x/alone /tmp/alone
+	ok '... the other file is unchanged' cmp $x/original /tmp/data
 	echo 1 >>$x/copy
-	ok '... and stays so when this changes' cmp $x/original /tmp/data
+	ok '... and stays so when this file changes' cmp $x/original /tmp/data
 	ok 'unshare: a tree' status 0 daxstack set --unshare -R --json dax $x
-	ok '... all of it' jq_is true '[.files[] | select(.mode) | .mode == "dax"] | all'
+	ok '... all files' jq_is true '[.files[] | select(.mode) | .mode == "dax"] | all'
 	umount $x
-	ok 'the filesystem is clean' xfs_repair -n "$PMEM"
+	ok 'xfs_repair finds no errors' xfs_repair -n "$PMEM"
 fi
 echo "1..$n"
 exit $failed

@@ -1,25 +1,25 @@
 #!/bin/bash
-# The examples of docs/semantics.md, or of the document that is named, print what
-# they are said to print.
+# SPDX-License-Identifier: GPL-2.0-only
+# Asserts that the examples of docs/semantics.md, or of the document named, print the
+# output shown there.
 #
-# In blocks marked "console", a line "# COMMAND" is run, all in one shell, and
-# the lines after it are what it prints on both outputs; "..." stands for
-# anything within a line. On XFS, ext4 in them is read as xfs. A document without
-# examples is wrong, and so are ends of lines that hide them.
+# In blocks marked "console", each line "# COMMAND" is run, all in one shell, and the
+# lines after it are its expected output, stdout and stderr; "..." matches anything
+# within a line. On XFS, ext4 in examples is read as xfs. A document without examples
+# is an error, and so are line ends that hide examples.
 #
-# In a document that is named, a line "..." stands for any number of lines: other
-# programs print what is no concern of ours.
+# In a document that is named, a line "..." matches any number of lines, for output of
+# other programs.
 #
 # guest: --timeout 1200 --add docs/semantics.md:/usr/local/share/daxstack/
 set -u
 doc=${1:-/usr/local/share/daxstack/semantics.md}
 any_lines=${1:+yes}
 work=$(mktemp -d)
-# What is dirty in an example stays so, however slow the machine.
+# Dirty data in an example must stay dirty, however slow the machine.
 echo 100000 >/proc/sys/vm/dirty_writeback_centisecs
 
-# What the example is about; on the other filesystem it reads a little
-# differently.
+# On XFS the examples read a little differently.
 text=$(cat "$doc")
 if [ "$FS" = xfs ]; then
 	text=${text//mkfs.ext4 -q -b 4096/mkfs.xfs -q -f}
@@ -36,7 +36,7 @@ wrong()
 	echo "not ok $n - $*"
 }
 
-# alike PATTERN TEXT: line by line.
+# alike PATTERN TEXT: compares line by line.
 alike()
 {
 	mapfile -t patterns <<<"$1"
@@ -44,7 +44,7 @@ alike()
 	alike_from 0 0
 }
 
-# alike_from I J: the patterns from I on, the lines from J on.
+# alike_from I J: compares patterns from I on with lines from J on.
 alike_from()
 {
 	local i=$1 j=$2
@@ -55,7 +55,7 @@ alike_from()
 			done
 			return 1
 		fi
-		# shellcheck disable=SC2053 # a pattern it is
+		# shellcheck disable=SC2053 # it is a pattern
 		[ "$j" -lt ${#lines[@]} ] && [[ ${lines[j]} == ${patterns[i]} ]] ||
 			return
 	done
@@ -67,7 +67,7 @@ check()
 	local name=$1 expected seen pattern
 	expected=$(cat "$work/expected")
 	seen=$(cat "$work/seen")
-	# Columns that are padded: as many blanks as there are.
+	# Padded columns: any number of blanks.
 	if [ "$2" = table ]; then
 		expected=$(tr -s ' ' <<<"$expected")
 		seen=$(tr -s ' ' <<<"$seen")
@@ -84,7 +84,7 @@ check()
 	fi
 }
 
-# run COMMAND: in this shell, for its variables and descriptors.
+# run COMMAND: in this shell, to keep variables and descriptors.
 status=0
 run()
 {

@@ -1,17 +1,17 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Switches the files of a tree to and fro while programs work with them.
+ * Switches the files of a tree back and forth while programs use them.
  *
- * Walks DIR again and again until SIGTERM. A file that is mapped, or was changed
- * in the last few seconds, is switched each time, another one now and then. So
- * is each file of DIR's filesystem that some process has open or mapped, also
- * if it has no name any more. The flags of directories change as well, so that
- * files are made in either mode. After each switch it pauses for as long as
- * that took: the programs are to get on.
+ * Walks DIR again and again until SIGTERM. Switches each file that is mapped or
+ * was changed in the last few seconds, and others now and then; also each file
+ * of DIR's filesystem that a process has open or mapped, including unlinked
+ * files. Flags of directories change as well, so that new files start in either
+ * mode. After each switch it pauses for as long as the switch took, to let the
+ * programs run.
  *
- * Prints what it did, and fails if that was less than COUNT effective switches to
- * dax, or to cached, of files in use (open, mapped, or changed just now); or if
- * one was refused for a reason that is not in the list (names of
+ * Prints statistics. Fails if there were fewer than COUNT effective switches to
+ * dax, or to cached, of files in use (open, mapped, or just changed); or if a
+ * switch was refused for a reason that is not in the list (names of
  * include/daxstack.h; default PINNED,IO,WRITEBACK).
  *
  * Usage: switcher [-n COUNT] [-r REASON,...] DIR
@@ -46,7 +46,7 @@ static struct {
 	unsigned long passes;
 	unsigned long effective;
 	unsigned long to_dax;
-	unsigned long to_cached_in_use;	/* open, or changed just now */
+	unsigned long to_cached_in_use;	/* open, or just changed */
 	unsigned long to_dax_in_use;
 	unsigned long mapped;
 	unsigned long unlinked;
@@ -55,7 +55,7 @@ static struct {
 	unsigned long refused[DAXSTACK_REASON_COUNT];
 	unsigned long errors;		/* of any other kind */
 	double longest;			/* time for one switch, in seconds */
-	double shut;			/* ... of which the gates were shut */
+	double shut;			/* ... of which the gates were closed */
 } did;
 
 static void on_signal(int sig)
@@ -85,7 +85,7 @@ static void flip_directory(const char *path, int fd)
 		did.directories++;
 }
 
-/* Return: whether the file is in use, and was switched. */
+/* Return: whether the file is in use and was switched. */
 static bool flip_once(const char *path, int fd, const struct stat *st,
 		      bool is_open)
 {
@@ -132,7 +132,7 @@ static bool flip_once(const char *path, int fd, const struct stat *st,
 	return hot && sw.switched;
 }
 
-/* Some files are gone before they are seen again: half of them to and fro. */
+/* Some files are gone before the next pass: half of them are switched twice. */
 static void flip_file(const char *path, int fd, const struct stat *st,
 		      bool is_open)
 {
@@ -155,11 +155,11 @@ static int visit(const char *path, const struct stat *st, int type,
 		return FTW_CONTINUE;
 	if (type == FTW_D && rand() % COLD_ONE_IN)
 		return FTW_CONTINUE;
-	/* Not blocking: somebody may have a lease. */
+	/* Non-blocking, in case there is a lease. */
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME |
 			O_CLOEXEC);
 	if (fd < 0) {
-		/* Gone, or replaced, since it was seen; or leased. */
+		/* Removed or replaced since it was listed; or leased. */
 		if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP &&
 		    errno != EWOULDBLOCK)
 			error(path, "open");
@@ -175,7 +175,7 @@ static int visit(const char *path, const struct stat *st, int type,
 	return FTW_CONTINUE;
 }
 
-/* What is in /proc/PID/fd or map_files. */
+/* Visits the links in /proc/PID/fd or map_files. */
 static void visit_links(pid_t pid, const char *kind)
 {
 	struct dirent *entry;
@@ -196,11 +196,11 @@ static void visit_links(pid_t pid, const char *kind)
 		if (stat(path, &st) || !S_ISREG(st.st_mode) ||
 		    st.st_dev != device)
 			continue;
-		/* Gone meanwhile, or leased, or nobody can open it. */
+		/* Gone meanwhile, or leased, or it cannot be opened. */
 		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		/* Number and address may stand for another file by now. */
+		/* The number or address may refer to another file by now. */
 		if (!fstat(fd, &st) && S_ISREG(st.st_mode) &&
 		    st.st_dev == device)
 			flip_file(path, fd, &st, true);
@@ -227,7 +227,7 @@ static void visit_processes(void)
 	closedir(dir);
 }
 
-/* Prints what was refused. Return: whether all reasons are in @expected. */
+/* Prints refusals. Return: whether all reasons are in @expected. */
 static bool all_expected(const char *expected)
 {
 	bool fine = true;
@@ -278,9 +278,9 @@ int main(int argc, char **argv)
 	if (optind != argc - 1)
 		return 2;
 	device = MUST(stat(argv[optind], &st)) ? 0 : st.st_dev;
-	/* The programs are many, and this is one. */
+	/* One process against many programs. */
 	MUST(setpriority(PRIO_PROCESS, 0, -15));
-	/* Without SA_RESTART: it ends a switch that waits. */
+	/* Without SA_RESTART, so that it interrupts a waiting switch. */
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	start = dxs_now();
@@ -301,7 +301,7 @@ int main(int argc, char **argv)
 	       did.unlinked);
 	printf("# %lu pages written back; %lu directories\n", did.pages,
 	       did.directories);
-	printf("# the longest took %.0f ms, the gates were shut for %.0f ms at most\n",
+	printf("# longest switch %.0f ms, gates closed for at most %.0f ms\n",
 	       did.longest * 1e3, did.shut * 1e3);
 	fine = all_expected(expected);
 	if (did.to_dax_in_use < least || did.to_cached_in_use < least) {

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack set -R: a tree of files of all kinds is switched; what is refused
- * does not stop it; the summary, the exit status and the bar on a terminal are
- * right.
+ * daxstack set -R: switches a tree of files of all kinds. Asserts that a
+ * refused file does not stop it, and that the summary, the exit status and the
+ * progress bar on a terminal are right.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -65,57 +65,21 @@ static void make_tree(void)
 	MUST(symlink("tree", "stack/link"));
 }
 
-static int mode_of(const char *path)
-{
-	int fd = MUST(open(path, O_RDONLY));
-	int mode = dxs_mode(fd);
-
-	close(fd);
-	return mode;
-}
-
-static bool flag_of(const char *path)
-{
-	int fd = MUST(open(path, O_RDONLY));
-	bool flag = dxs_xflag(fd);
-
-	close(fd);
-	return flag;
-}
-
-/* Walks a tree and counts the files in a mode, and the flags of that mode. */
-static void count(const char *path, int mode, int *modes, int *flags)
-{
-	char *const paths[] = { (char *)path, NULL };
-	FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-	FTSENT *ent;
-
-	*modes = 0;
-	*flags = 0;
-	while ((ent = fts_read(fts))) {
-		if (ent->fts_info != FTS_F && ent->fts_info != FTS_D)
-			continue;
-		if (ent->fts_info == FTS_F)
-			*modes += mode_of(ent->fts_path) == mode;
-		*flags += flag_of(ent->fts_path) == (mode == DAXSTACK_DAX);
-	}
-	fts_close(fts);
-}
-
-/* Every name of a file counts. */
+/* Each name of a file counts. */
 static void all_in(int mode, const char *name)
 {
 	int modes, flags;
 
-	count(TREE, mode, &modes, &flags);
+	dxs_count_modes(TREE, mode, &modes, &flags);
 	dxs_is(NAMES, modes, "%s: all files are %s", name,
 	       dxs_mode_name(mode));
 	dxs_is(NAMES + DIRS, flags, "%s: all flags", name);
-	count("stack/outside", DAXSTACK_CACHED, &modes, &flags);
-	dxs_ok(modes == 1 && flags == 2, "%s: outside is untouched", name);
+	dxs_count_modes("stack/outside", DAXSTACK_CACHED, &modes, &flags);
+	dxs_ok(modes == 1 && flags == 2,
+	       "%s: files outside the tree are unchanged", name);
 }
 
-/* Runs a command: its exit status, and all that it prints. */
+/* Asserts the exit status of a command, and its whole output. */
 static void prints(int status, const char *text, const char *name,
 		   const char *const argv[])
 {
@@ -145,7 +109,7 @@ static bool ends_with(const char *text, const char *end)
 	return len >= end_len && !strcmp(text + len - end_len, end);
 }
 
-/* --- What it does. */
+/* --- Successful runs. */
 
 #define REST "directories: 5\nno mode (symlinks, devices, ...): 5\n"
 
@@ -155,35 +119,37 @@ static void test_all(void)
 		   "dax", TREE);
 	all_in(DAXSTACK_DAX, "to dax");
 	make_file(TREE "/a/b/new", 10);
-	dxs_is(DAXSTACK_DAX, mode_of(TREE "/a/b/new"), "a new file inherits");
+	dxs_is(DAXSTACK_DAX, dxs_mode_of(TREE "/a/b/new"), "a new file inherits");
 	MUST(unlink(TREE "/a/b/new"));
 	SET_PRINTS(0, "switched 0, already dax 7\n" REST, "again",
 		   "dax", TREE);
 	SET_PRINTS(0, "", "quiet", "-q", "cached", TREE);
 	all_in(DAXSTACK_CACHED, "quiet");
-	SET_PRINTS(0, "switched 6, already dax 1\n" REST, "a link to the tree",
+	SET_PRINTS(0, "switched 6, already dax 1\n" REST,
+		   "a symlink to the tree",
 		   "dax", "stack/link");
-	all_in(DAXSTACK_DAX, "a link to the tree");
-	SET_PRINTS(0, "switched 6, already cached 1\n" REST, "a slash behind it",
+	all_in(DAXSTACK_DAX, "a symlink to the tree");
+	SET_PRINTS(0, "switched 6, already cached 1\n" REST, "a trailing slash",
 		   "cached", TREE "/");
-	all_in(DAXSTACK_CACHED, "a slash behind it");
+	all_in(DAXSTACK_CACHED, "a trailing slash");
 
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), SET_R, "--verbose", "dax",
 			       TREE), "verbose: exit status");
 	dxs_is(1, lines(out, TREE "/data: cached -> dax, "),
-	       "verbose: a file that is switched");
-	dxs_is(1, lines(out, ": already dax\n"), "verbose: one that is already");
+	       "verbose: a switched file");
+	dxs_is(1, lines(out, ": already dax\n"),
+	       "verbose: a file already in the mode");
 	dxs_is(1, lines(out, TREE "/a/b: directory, flag for new files set\n"),
 	       "verbose: a directory");
 	dxs_ok(ends_with(out, "\nswitched 6, already dax 1\n" REST),
-	       "verbose: the summary comes last");
+	       "verbose: the summary is last");
 
 	SET_PRINTS(0, "switched 5, already cached 2\ndirectories: 3\n"
 		   "no mode (symlinks, devices, ...): 4\n",
 		   "several operands", "cached", TREE "/data", TREE "/data",
 		   TREE "/link-to-file", TREE "/a", TREE "/null");
-	dxs_is(DAXSTACK_CACHED, mode_of("stack/outside/file"),
-	       "a link as operand is followed");
+	dxs_is(DAXSTACK_CACHED, dxs_mode_of("stack/outside/file"),
+	       "a symlink as operand is followed");
 	SET_PRINTS(0, "switched 1, already cached 7\n" REST, "the rest",
 		   "cached", "stack/outside/file", TREE);
 	all_in(DAXSTACK_CACHED, "the rest");
@@ -197,36 +163,36 @@ static void test_operands(void)
 		   "daxstack: : No such file or directory\n"
 		   "switched 1, refused 2\n"
 		   "  2  No such file or directory\n",
-		   "names that are none", "dax", "stack/none", "",
+		   "operands that do not exist", "dax", "stack/none", "",
 		   TREE "/data");
 	SET_PRINTS(2, "daxstack: lower: not on a daxstack mount\n"
 		   "switched 0, already dax 1, refused 1\n"
 		   "  1  not on a daxstack mount\n",
-		   "not a daxstack mount", "dax", "lower", TREE "/data");
+		   "not on a daxstack mount", "dax", "lower", TREE "/data");
 	SET_PRINTS(0, "switched 1\n", "back", "cached", TREE "/data");
 }
 
-/* What is mounted in the tree is another filesystem. */
+/* A mount inside the tree is another filesystem. */
 static void test_mount(void)
 {
 	MUST(mount("none", TREE "/empty-dir", "tmpfs", 0, NULL));
 	make_file(TREE "/empty-dir/file", 10);
 	SET_PRINTS(0, "switched 6, already dax 1\ndirectories: 4\n"
 		   "no mode (symlinks, devices, ...): 5\n"
-		   "left out, mounted in the tree: 1\n",
+		   "skipped, mount points in the tree: 1\n",
 		   "a mount in the tree", "dax", TREE);
 	MUST(umount(TREE "/empty-dir"));
 	SET_PRINTS(0, "switched 6, already cached 1\n" REST,
 		   "without the mount", "cached", TREE);
 }
 
-/* Output that is lost is noticed; the files are switched all the same. */
+/* A failed write of the output is reported; the files are switched anyway. */
 static void test_full(void)
 {
 	dxs_is(74, DXS_RUN_READ(out, sizeof(out), "sh", "-c",
 				"daxstack set -R dax " TREE " >/dev/full"),
 	       "stdout is full: exit status");
-	dxs_ok(strstr(out, "write error"), "stdout is full: a message");
+	dxs_ok(strstr(out, "write error"), "stdout is full: message");
 	all_in(DAXSTACK_DAX, "stdout is full");
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "sh", "-c",
 			       "daxstack set -R -q cached " TREE " >/dev/full"),
@@ -259,16 +225,17 @@ static void test_refused(void)
 	SET_PRINTS(1, SYNC_LINE("a/data")
 		   "switched 5, already cached 1, refused 1\n"
 		   "  1  a MAP_SYNC mapping exists\n" REST,
-		   "one is refused", "cached", TREE);
-	dxs_is(DAXSTACK_DAX, mode_of(TREE "/a/data"), "it stays as it was");
-	SET_PRINTS(1, "", "quiet, one is refused", "-q", "cached", TREE);
+		   "one file is refused", "cached", TREE);
+	dxs_is(DAXSTACK_DAX, dxs_mode_of(TREE "/a/data"),
+	       "the refused file keeps its mode");
+	SET_PRINTS(1, "", "quiet, one file is refused", "-q", "cached", TREE);
 	munmap(map, PAGE);
 	SET_PRINTS(0, "switched 1, already cached 6\n" REST,
 		   "after the refusal", "cached", TREE);
 	all_in(DAXSTACK_CACHED, "after the refusal");
 }
 
-/* By somebody else: refused for several reasons, the most frequent first. */
+/* Run by another user: refused for several reasons, the most frequent first. */
 static void test_other_user(void)
 {
 	MUST(chown(TREE "/data", 65534, 65534));
@@ -276,27 +243,27 @@ static void test_other_user(void)
 	MUST(chmod(TREE "/a/b/c", 0700));
 	dxs_is(2, DXS_RUN_READ(out, sizeof(out), "setpriv", "--reuid=65534",
 			       "--regid=65534", "--clear-groups", SET_R,
-			       "dax", TREE), "somebody else: exit status");
+			       "dax", TREE), "another user: exit status");
 	dxs_ok(ends_with(out, "\nswitched 1, refused 9\n"
 			 "  4  flag of the directory not set: Operation not permitted\n"
 			 "  3  caller does not own the file\n"
 			 "  2  Permission denied\n"
 			 "no mode (symlinks, devices, ...): 5\n"),
-	       "somebody else: the summary");
+	       "another user: summary");
 	dxs_is(1, lines(out, "daxstack: " TREE "/a/b/c: "),
-	       "somebody else: one line for a directory that is closed to them");
-	dxs_is(DAXSTACK_DAX, mode_of(TREE "/data"),
-	       "somebody else: their own file");
-	dxs_is(DAXSTACK_CACHED, mode_of(TREE "/other name"),
-	       "somebody else: not their own file");
+	       "another user: one line for an unreadable directory");
+	dxs_is(DAXSTACK_DAX, dxs_mode_of(TREE "/data"),
+	       "another user: own file is switched");
+	dxs_is(DAXSTACK_CACHED, dxs_mode_of(TREE "/other name"),
+	       "another user: other files are not switched");
 	MUST(chown(TREE "/data", 0, 0));
 	MUST(chmod(TREE "/empty", 0644));
 	MUST(chmod(TREE "/a/b/c", 0755));
 	SET_PRINTS(0, "switched 1, already cached 6\n" REST,
-		   "after somebody else", "cached", TREE);
+		   "after another user", "cached", TREE);
 }
 
-/* --- Flags that act later. */
+/* --- Flags with deferred effect. */
 
 static void mount_never(void)
 {
@@ -321,30 +288,30 @@ static void test_deferred(void)
 	fd = MUST(open(TREE "/data", O_RDWR));
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "daxstack", "set", "-v", "dax",
 			       TREE "/data"), "deferred: exit status");
-	dxs_str(TREE "/data: flag set for dax, acts when the file is next loaded: " NEVER "\n",
+	dxs_str(TREE "/data: flag set for dax, effective when the file is next loaded: " NEVER "\n",
 		out, "deferred: output");
-	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "deferred: the mode");
-	dxs_ok(dxs_xflag(fd), "deferred: the flag");
+	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "deferred: mode");
+	dxs_ok(dxs_xflag(fd), "deferred: flag");
 	DXS_RUN_READ(state, sizeof(state), "daxstack", "status", "-J",
 		     TREE "/data");
 	dxs_ok(strstr(state, "\"mode\": \"cached\"") &&
-	       strstr(state, "\"flag\": true"), "deferred: status tells both");
-	SET_PRINTS(0, "switched 0\nflag set, acts when next loaded: 2\n"
+	       strstr(state, "\"flag\": true"), "deferred: status shows mode and flag");
+	SET_PRINTS(0, "switched 0\nflag set, effective when next loaded: 2\n"
 		   "directories: 1\n", "several, deferred", "dax",
 		   TREE "/data", TREE "/empty", TREE "/empty-dir");
-	/* By its second name a file may be loaded again: then it is dax. */
+	/* By its second name the file may be loaded again: then it is dax. */
 	SET_PRINTS(0, "", "a tree, deferred", "-q", "dax", TREE);
 	close(fd);
 	dxs_umount_stack();
 	dxs_mount_stack();
-	all_in(DAXSTACK_DAX, "a tree, loaded again");
+	all_in(DAXSTACK_DAX, "a tree, reloaded");
 	SET_PRINTS(0, "switched 6, already cached 1\n" REST,
 		   "after the deferral", "cached", TREE);
 }
 
 /* --- On a terminal. */
 
-/* Runs in a terminal of @columns; all it prints goes to @out, raw. */
+/* Runs a command on a terminal of @columns; stores its raw output in @out. */
 static int run_on_tty(int columns, const char *const argv[])
 {
 	struct winsize size = { .ws_row = 24, .ws_col = columns };
@@ -359,7 +326,7 @@ static int run_on_tty(int columns, const char *const argv[])
 		execvp(argv[0], (char *const *)argv);
 		_exit(127);
 	}
-	/* EIO: nobody has it open any more. */
+	/* EIO: the other end has no opener left. */
 	while ((n = read(fd, out + len, sizeof(out) - 1 - len)) > 0)
 		len += n;
 	out[len] = 0;
@@ -379,7 +346,7 @@ static void trim(char *line)
 		line[--len] = 0;
 }
 
-/* What is to be seen in the end: @out as @screen, without blanks at the end. */
+/* Renders @out as the final @screen, without trailing blanks. */
 static void show(char *screen, size_t size)
 {
 	char line[512] = "";
@@ -403,7 +370,7 @@ static void show(char *screen, size_t size)
 }
 
 /*
- * Return: how many bars there are in @out, or -1 if one is wider than @columns.
+ * Return: the number of bars in @out, or -1 if one is wider than @columns.
  * @last is the last one.
  */
 static int bars(size_t columns, char *last, size_t size)
@@ -427,7 +394,7 @@ static int bars(size_t columns, char *last, size_t size)
 #define BAR_SUMMARY "switched 4, already cached 1, refused 2\n"		\
 	"  2  a MAP_SYNC mapping exists\n" REST
 
-/* Two files that are refused, with a timeout, make it take half a second. */
+/* Two refused files, with a timeout, make it take half a second. */
 static void check_bar(int columns, const char *expected)
 {
 	char screen[8192], last[512] = "";
@@ -440,12 +407,12 @@ static void check_bar(int columns, const char *expected)
 	       "%d columns: exit status", columns);
 	end = dxs_now();
 
-	/* A terminal that says 0 may be a usual one. */
+	/* A terminal that reports 0 columns is taken for a usual one. */
 	found = bars((columns ?: 80) - 1, last, sizeof(last));
 	dxs_ok(found > 2 && found <= 2 + 10 * (end - start),
 	       "%d columns: a bar, not too wide, not too often", columns);
 	if (!dxs_ok(ends_with(last, expected),
-		    "%d columns: it reaches '%s'", columns, expected))
+		    "%d columns: the bar reaches '%s'", columns, expected))
 		dxs_diag("seen: '%s'", last);
 
 	show(screen, sizeof(screen));
@@ -454,7 +421,7 @@ static void check_bar(int columns, const char *expected)
 		    ends_with(screen, BAR_SUMMARY) &&
 		    strlen(screen) == strlen(SYNC_LINE("a/data")
 					     SYNC_LINE("data") BAR_SUMMARY),
-		    "%d columns: nothing else is left of it", columns))
+		    "%d columns: no rest of the bar is left", columns))
 		dxs_diag("seen:\n%s", screen);
 }
 
@@ -478,21 +445,22 @@ static void test_tty(void)
 	dxs_is(0, bars(1, last, sizeof(last)), "2 columns: no bar");
 	dxs_is(1, RUN_ON_TTY(80, SET_R, "-q", "cached", TREE),
 	       "quiet: exit status");
-	dxs_str("", out, "quiet: nothing on the terminal");
+	dxs_str("", out, "quiet: no output on the terminal");
 	dxs_is(1, RUN_ON_TTY(80, "sh", "-c",
 			     "daxstack set -R cached " TREE " 2>refusals"),
 	       "stderr is a file: exit status");
 	dxs_ok(!bars(512, last, sizeof(last)), "stderr is a file: no bar");
 	DXS_RUN_READ(out, sizeof(out), "cat", "refusals");
 	dxs_ok(lines(out, "\n") == 2 && !strchr(out, '\r'),
-	       "stderr is a file: refusals, nothing else");
+	       "stderr is a file: only refusals");
 	dxs_is(1, RUN_ON_TTY(80, "sh", "-c",
 			     "daxstack set -R -v cached " TREE " >summary"),
 	       "stdout is a file: exit status");
-	dxs_ok(bars(79, last, sizeof(last)) > 0, "stdout is a file: a bar");
+	dxs_ok(bars(79, last, sizeof(last)) > 0,
+	       "stdout is a file: bar on the terminal");
 	DXS_RUN_READ(out, sizeof(out), "cat", "summary");
 	dxs_ok(strstr(out, "\nswitched 0, already cached 5, refused 2\n") &&
-	       !strchr(out, '\r'), "stdout is a file: no bar in there");
+	       !strchr(out, '\r'), "stdout is a file: no bar in the file");
 
 	munmap(map, PAGE);
 	munmap(map2, PAGE);

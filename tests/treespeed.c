@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack set -R takes little longer for many files than setting their flags
- * takes on the lower filesystem alone; daxstack status -R, daxstack restore, and set
- * with names from a file, take no longer than that.
+ * Asserts that daxstack set -R takes little longer for many files than setting
+ * their flags on the lower filesystem alone, and that daxstack status -R,
+ * daxstack restore, and set with names from a file take no longer than that.
  *
  * Usage: treespeed [FILES [ROUNDS]]
  */
@@ -32,46 +32,9 @@ static void make_file(const char *path, size_t len)
 	close(fd);
 }
 
-static int mode_of(const char *path)
-{
-	int fd = MUST(open(path, O_RDONLY));
-	int mode = dxs_mode(fd);
-
-	close(fd);
-	return mode;
-}
-
-static bool flag_of(const char *path)
-{
-	int fd = MUST(open(path, O_RDONLY));
-	bool flag = dxs_xflag(fd);
-
-	close(fd);
-	return flag;
-}
-
-/* Walks a tree and counts the files in a mode, and the flags of that mode. */
-static void count(const char *path, int mode, int *modes, int *flags)
-{
-	char *const paths[] = { (char *)path, NULL };
-	FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-	FTSENT *ent;
-
-	*modes = 0;
-	*flags = 0;
-	while ((ent = fts_read(fts))) {
-		if (ent->fts_info != FTS_F && ent->fts_info != FTS_D)
-			continue;
-		if (ent->fts_info == FTS_F)
-			*modes += mode_of(ent->fts_path) == mode;
-		*flags += flag_of(ent->fts_path) == (mode == DAXSTACK_DAX);
-	}
-	fts_close(fts);
-}
-
 #define MANY_DIRS	10
 
-/* The arguments. Larger trees take no more for each file, but more time. */
+/* The arguments. Larger trees take the same time per file. */
 static int many_files = 10000;
 static int rounds = 3;
 
@@ -92,7 +55,7 @@ static void make_many(void)
 	}
 }
 
-/* What somebody would write who has no daxstack: the flag of every file. */
+/* What a user without daxstack would write: sets the flag of every file. */
 static void set_flags(char *path, int mode)
 {
 	char *const paths[] = { path, NULL };
@@ -125,7 +88,10 @@ static void forget_all(void)
 	close(fd);
 }
 
-/* Seconds for all flags, by the lower filesystem alone; they are undone. */
+/*
+ * Returns the seconds for setting all flags by the lower filesystem alone;
+ * undoes it.
+ */
 static double time_lower(void)
 {
 	double start, end;
@@ -143,8 +109,8 @@ static double time_lower(void)
 }
 
 /*
- * Seconds for a command that makes all files dax, with starting the program; undone as
- * well. Reports whether it says @expected, and does it.
+ * Returns the seconds for a command that makes all files dax, including program
+ * start; undoes it. Asserts that it prints @expected and switches all files.
  */
 static double time_stack(const char *name, const char *expected,
 			 const char *const argv[])
@@ -157,9 +123,9 @@ static double time_stack(const char *name, const char *expected,
 	start = dxs_now();
 	dxs_run_read(out, sizeof(out), argv);
 	end = dxs_now();
-	dxs_str(expected, out, "many files, %s: what it says", name);
-	count("stack/many", DAXSTACK_DAX, &modes, &flags);
-	dxs_is(many_files, modes, "many files, %s: all are dax", name);
+	dxs_str(expected, out, "many files, %s: output", name);
+	dxs_count_modes("stack/many", DAXSTACK_DAX, &modes, &flags);
+	dxs_is(many_files, modes, "many files, %s: all files are dax", name);
 	dxs_umount_stack();
 	dxs_mount_lower();
 	set_flags("lower/many", DAXSTACK_CACHED);
@@ -167,7 +133,7 @@ static double time_stack(const char *name, const char *expected,
 	return end - start;
 }
 
-/* Seconds for daxstack status -R of the same files, as cold. */
+/* Returns the seconds for daxstack status -R of the same files, as cold. */
 static double time_status(void)
 {
 	double start, end, warm, json, sums;
@@ -204,7 +170,7 @@ static double time_set(void)
 	return time_stack("set -R", expected, ARGV(SET_R, "dax", "stack/many"));
 }
 
-/* In the order of the directories, as save lists them. */
+/* In directory order, as daxstack save lists them. */
 static void write_lists(void)
 {
 	FILE *names = fopen("names", "w");
@@ -244,9 +210,9 @@ static void test_lists(double best)
 }
 
 /*
- * The clock of this test's guest counts instructions (treespeed.guest), so that it
- * gives the same times in every run. By another clock, what else the machine
- * does can only add to a time: the shortest of a few is what it takes.
+ * The clock of this test's guest counts instructions (treespeed.guest), so the
+ * times are the same in every run. With another clock, other load can only add
+ * to a time: the shortest of several counts.
  */
 static void test_speed(void)
 {
@@ -270,12 +236,12 @@ static void test_speed(void)
 		if (status < best_status)
 			best_status = status;
 	}
-	dxs_diag("%.2f times what it takes without the stack",
+	dxs_diag("%.2f times the time without the stack",
 		 best_stack / best_lower);
 	dxs_ok(best_stack <= 1.5 * best_lower,
-	       "%d files: at most 1.5 times what it takes without the stack",
+	       "%d files: at most 1.5 times the time without the stack",
 	       many_files);
-	dxs_diag("status -R: %.2f times what set -R takes",
+	dxs_diag("status -R: %.2f times the time of set -R",
 		 best_status / best_stack);
 	dxs_ok(best_status <= best_stack,
 	       "%d files: status -R is no slower than set -R", many_files);

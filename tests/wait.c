@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * A switch that waits, because its caller gave a timeout: it goes as soon as
- * what is in the way is gone, can be interrupted and killed, and meanwhile
- * neither starves those who use the file nor holds up anyone else.
+ * Switches with a timeout wait. Asserts that a waiting switch succeeds as soon
+ * as the obstacle is gone, can be interrupted and killed, and meanwhile neither
+ * starves the users of the file nor blocks users of other files.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,19 +23,22 @@
 
 #define LEN	(64 * PAGE)
 
-/* A user of the file may be held up for so long, at the most (dxs_watched()). */
+/*
+ * A user of the file may be blocked for at most this many seconds
+ * (dxs_watched()).
+ */
 #define STALL	0.5
-/* ... and gets so much done in a second, compared with when nobody waits. */
+/* A user must get this share of the work done without a waiting switch. */
 #define SHARE	0.5
-/* So many periods are measured, each of so many seconds. */
+/* Number of measured periods, and seconds of each. */
 #define PERIODS	5
 #define PERIOD	0.1
 
 /**
  * struct obstacle - something that a switch has to wait for
- * @policy: mount option with which it is in the way
- * @from: mode that the file is in
- * @reason: what a refusal says
+ * @policy: mount option under which it is an obstacle
+ * @from: mode of the file
+ * @reason: reason of a refusal
  */
 struct obstacle {
 	const char *name;
@@ -78,15 +81,15 @@ static void clear_pin(void)
 }
 
 static const struct obstacle obstacles[] = {
-	{ "a mapping, to cached", "switch=unmapped", DAXSTACK_DAX,
+	{ "mapping, to cached", "switch=unmapped", DAXSTACK_DAX,
 	  DAXSTACK_REASON_MAPPED, put_map, clear_map },
-	{ "a mapping, to dax", "switch=unmapped", DAXSTACK_CACHED,
+	{ "mapping, to dax", "switch=unmapped", DAXSTACK_CACHED,
 	  DAXSTACK_REASON_MAPPED, put_map, clear_map },
-	{ "a MAP_SYNC mapping", "switch=live", DAXSTACK_DAX,
+	{ "MAP_SYNC mapping", "switch=live", DAXSTACK_DAX,
 	  DAXSTACK_REASON_MAP_SYNC, put_map_sync, clear_map },
-	{ "a pinned page, to cached", "switch=live", DAXSTACK_DAX,
+	{ "pinned page, to cached", "switch=live", DAXSTACK_DAX,
 	  DAXSTACK_REASON_PINNED, put_pin, clear_pin },
-	{ "a pinned page, to dax", "switch=live", DAXSTACK_CACHED,
+	{ "pinned page, to dax", "switch=live", DAXSTACK_CACHED,
 	  DAXSTACK_REASON_PINNED, put_pin, clear_pin },
 };
 
@@ -101,7 +104,7 @@ static int make_file(const char *path, int mode)
 	return fd;
 }
 
-/* --- Someone else at work. */
+/* --- A user of the file. */
 
 struct worker {
 	int fd;
@@ -115,7 +118,7 @@ struct worker {
 	pthread_t thread;
 };
 
-/* Reads, writes and faults, each timed as a whole. */
+/* Reads, writes and faults, timed together. */
 static void *work(void *arg)
 {
 	struct worker *worker = arg;
@@ -133,7 +136,10 @@ static void *work(void *arg)
 		if (took > worker->worst)
 			worker->worst = took;
 		worker->done++;
-		/* The switcher has to have its turn on emulated processors. */
+		/*
+		 * On emulated processors the switching thread must get its
+		 * share.
+		 */
 		if (!(worker->done % 64))
 			dxs_sleep_ms(1);
 	}
@@ -144,7 +150,7 @@ static void begin_work(struct worker *worker, int fd)
 {
 	*worker = (struct worker){ .fd = fd };
 	if (pthread_create(&worker->thread, NULL, work, worker))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 }
 
 static void end_work(struct worker *worker)
@@ -180,7 +186,7 @@ static void begin_wait(struct waiter *waiter, int fd, int to, int timeout_ms)
 	*waiter = (struct waiter){ .fd = fd, .to = to,
 				   .timeout_ms = timeout_ms };
 	if (pthread_create(&waiter->thread, NULL, wait_thread, waiter))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 }
 
 static void end_wait(struct waiter *waiter)
@@ -188,7 +194,7 @@ static void end_wait(struct waiter *waiter)
 	pthread_join(waiter->thread, NULL);
 }
 
-/* The switch waits: it is in the ioctl, and not on a processor. */
+/* Returns once the switching thread sleeps in the ioctl. */
 static void wait_until_waits(const struct waiter *waiter)
 {
 	struct dxs_watch begin = dxs_watch();
@@ -197,7 +203,7 @@ static void wait_until_waits(const struct waiter *waiter)
 		dxs_sleep_ms(5);
 }
 
-/* --- It goes as soon as it can; nobody suffers meanwhile. */
+/* --- The switch succeeds as soon as it can; no user is delayed meanwhile. */
 
 static void note_rate(struct worker *worker, long done, double took)
 {
@@ -207,9 +213,9 @@ static void note_rate(struct worker *worker, long done, double took)
 }
 
 /*
- * What one and the other file's users get done, against the same work on a file
- * that is not in the stack, at the same time: seconds are not measured well on a
- * busy machine.
+ * Measures the work of users of both files relative to the same work on a file
+ * outside the stack at the same time: a busy machine does not measure seconds
+ * well.
  */
 static void measure(int fd, int other, struct worker *same,
 		    struct worker *elsewhere)
@@ -247,14 +253,15 @@ static void measure(int fd, int other, struct worker *same,
 static void fair(const struct worker *before, const struct worker *during,
 		 const char *obstacle, const char *whose)
 {
-	dxs_diag("%s, %s: %.0f calls/s before, %.0f while a switch waits, worst %.1f ms",
+	dxs_diag("%s, %s: %.0f calls/s before, %.0f while a switch waits, slowest %.1f ms",
 		 obstacle, whose, 2 * before->rate, 2 * during->rate,
 		 during->worst * 1000);
 	dxs_diag("that is %.2f and %.2f of the same work elsewhere", before->share,
 		 during->share);
 	dxs_ok(during->share >= SHARE * before->share, "%s, %s: not starved",
 	       obstacle, whose);
-	dxs_ok(during->worst < STALL * dxs_slow(), "%s, %s: not held up", obstacle, whose);
+	dxs_ok(during->worst < STALL * dxs_slow(),
+	       "%s, %s: not blocked", obstacle, whose);
 }
 
 static void test_obstacle(const struct obstacle *o)
@@ -281,26 +288,28 @@ static void test_obstacle(const struct obstacle *o)
 	o->clear();
 	end_wait(&waiter);
 	took = dxs_watched(&cleared);
-	dxs_errno(0, waiter.err, "%s: switched when it was gone", o->name);
+	dxs_errno(0, waiter.err,
+		  "%s: switched once the obstacle is gone", o->name);
 	dxs_is(1, waiter.sw.switched, "%s: switched", o->name);
-	if (!dxs_ok(took < 0.5 * dxs_slow(), "%s: soon after", o->name))
+	if (!dxs_ok(took < 0.5 * dxs_slow(),
+		    "%s: switched soon after", o->name))
 		dxs_diag("seen: %.3f s", took);
 
-	/* Without a timeout the answer comes at once. */
+	/* Without a timeout the refusal comes at once. */
 	dxs_switch(fd, o->from, 30000, NULL);
 	o->put(fd);
 	cleared = dxs_watch();
 	dxs_errno(EBUSY, dxs_switch(fd, !o->from, 0, &waiter.sw),
-		  "%s: without a timeout", o->name);
-	dxs_is(o->reason, waiter.sw.reason, "%s: the reason", o->name);
-	dxs_ok(dxs_watched(&cleared) < 0.5, "%s: at once", o->name);
+		  "%s: refused without a timeout", o->name);
+	dxs_is(o->reason, waiter.sw.reason, "%s: reason", o->name);
+	dxs_ok(dxs_watched(&cleared) < 0.5, "%s: refused at once", o->name);
 	o->clear();
 	dxs_remount("switch=live");
 	close(fd);
 	close(other);
 }
 
-/* --- Write access to the mount is not kept while waiting. */
+/* --- A waiting switch does not keep write access to the mount. */
 
 static void test_remount(void)
 {
@@ -317,24 +326,27 @@ static void test_remount(void)
 	begin = dxs_watch();
 	dxs_errno(0, ERR(mount(NULL, "stack", NULL, MS_REMOUNT | MS_RDONLY,
 			       NULL)), "remount,ro while a switch waits");
-	dxs_ok(dxs_watched(&begin) < 1, "remount,ro while a switch waits: soon");
+	dxs_ok(dxs_watched(&begin) < 1,
+	       "remount,ro while a switch waits: does not block");
 	end_wait(&waiter);
-	dxs_errno(EROFS, waiter.err, "the switch that waited ends");
+	dxs_errno(EROFS, waiter.err, "remount,ro: the waiting switch ends");
 	dxs_remount("");
 
-	/* A policy that is changed holds for those who wait as well. */
+	/* A changed policy also applies to waiting switches. */
 	begin_wait(&waiter, fd, DAXSTACK_CACHED, 60000);
 	wait_until_waits(&waiter);
 	dxs_remount("switch=live");
 	end_wait(&waiter);
-	dxs_errno(0, waiter.err, "switch=live sets free what waited");
+	dxs_errno(0, waiter.err,
+		  "remount,switch=live lets the waiting switch succeed");
 	MUST(munmap(obstacle_map, LEN));
 	close(fd);
 }
 
 /*
- * --- A page that comes while a switch waits, of a file that had none. It stays
- * in a batch of the processor that read it, unless someone has these emptied.
+ * --- A page that arrives while a switch waits, in a file that had none. It
+ * stays in an LRU batch of the CPU that read it until the switch drains the
+ * batches.
  */
 
 static void stay_on(int cpu)
@@ -360,7 +372,7 @@ static void *read_late(void *arg)
 	stay_on(1);
 	dxs_pread(late->fd, &byte, 1, 0);
 	late->done = true;
-	/* What a thread does as it ends may empty the batch. */
+	/* A thread that exits might drain the batch. */
 	while (!late->stop)
 		dxs_sleep_ms(1);
 	return NULL;
@@ -376,26 +388,26 @@ static void test_late_page(void)
 
 	MUST(sched_getaffinity(0, sizeof(cpus), &cpus));
 	if (!CPU_ISSET(0, &cpus) || !CPU_ISSET(1, &cpus))
-		dxs_bail("there are not two processors");
+		dxs_bail("needs two processors");
 	stay_on(0);
 	MUST(fsync(late.fd));
 	if (posix_fadvise(late.fd, 0, 0, POSIX_FADV_DONTNEED) ||
 	    posix_fadvise(late.fd, 0, 0, POSIX_FADV_RANDOM))
 		dxs_bail("posix_fadvise: %m");
 	MUST(ioctl(late.fd, DAXSTACK_IOC_STATE, &state));
-	dxs_is(0, state.pages, "a late page: none at first");
+	dxs_is(0, state.pages, "late page: none at first");
 	dxs_mount_lower();
 	begin_wait(&waiter, late.fd, DAXSTACK_DAX, 60000);
 	wait_until_waits(&waiter);
 	if (pthread_create(&thread, NULL, read_late, &late))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	while (!late.done)
 		dxs_sleep_ms(1);
 	dxs_umount_lower();
 	end_wait(&waiter);
-	dxs_errno(0, waiter.err, "a late page: it is not in the way");
+	dxs_errno(0, waiter.err, "late page: does not obstruct the switch");
 	dxs_str("NONE", dxs_reason_name(waiter.sw.reason),
-		"a late page: the reason");
+		"late page: reason");
 	late.stop = true;
 	pthread_join(thread, NULL);
 	MUST(sched_setaffinity(0, sizeof(cpus), &cpus));
@@ -423,18 +435,18 @@ static void test_kill(const struct obstacle *o)
 	MUST(kill(pid, SIGKILL));
 	MUST(waitpid(pid, &status, 0));
 	dxs_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
-	       "%s: the wait can be killed", o->name);
-	dxs_ok(dxs_watched(&begin) < 1, "%s: killed soon", o->name);
-	dxs_is(o->from, dxs_mode(fd), "%s: nothing changed", o->name);
+	       "%s: the waiting switch can be killed", o->name);
+	dxs_ok(dxs_watched(&begin) < 1, "%s: dies soon", o->name);
+	dxs_is(o->from, dxs_mode(fd), "%s: the mode is unchanged", o->name);
 	/* The child had a copy of the pipe and of the mapping. */
 	o->clear();
 	dxs_errno(0, dxs_switch(fd, !o->from, 30000, NULL),
-		  "%s: nothing is left of it", o->name);
+		  "%s: the killed switch leaves no obstacle", o->name);
 	dxs_remount("switch=live");
 	close(fd);
 }
 
-/* --- mmap during a switch waits, and maps in the new mode. */
+/* --- mmap during a switch waits, then maps in the new mode. */
 
 struct mapper {
 	int fd;
@@ -472,8 +484,8 @@ static void test_mmap_race(void)
 
 	dxs_remount("switch=unmapped");
 	if (pthread_create(&thread, NULL, map_loop, &mapper))
-		dxs_bail("cannot make a thread");
-	/* One that is starved ends the test: no other is tried. */
+		dxs_bail("cannot create a thread");
+	/* The first switch that is starved ends the test. */
 	for (; !failed && (switched < 500 || mapper.done < 500); to = !to) {
 		if (dxs_switch(mapper.fd, to, 30000, NULL))
 			failed++;
@@ -484,9 +496,9 @@ static void test_mmap_race(void)
 	pthread_join(thread, NULL);
 	dxs_diag("%d switches between %ld mappings", switched,
 		 (long)mapper.done);
-	dxs_is(0, failed, "mmap against switches: none times out");
-	dxs_ok(switched > 10, "mmap against switches: they take place");
-	dxs_is(0, mapper.wrong, "mmap against switches: the right bytes");
+	dxs_is(0, failed, "mmap races with switches: no switch times out");
+	dxs_ok(switched > 10, "mmap races with switches: switches succeed");
+	dxs_is(0, mapper.wrong, "mmap races with switches: contents");
 	dxs_remount("switch=live");
 	close(mapper.fd);
 }

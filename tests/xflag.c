@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The standard tools: chattr +x and -x, and xfs_io's chattr, switch at once;
- * lsattr, xfs_io's lsattr and statx show it; other attributes are as before.
+ * chattr +x and -x, and xfs_io's chattr, switch a file at once; lsattr,
+ * xfs_io's lsattr and statx show the mode; other attributes are unchanged.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 #define PATH "stack/file"
 
-/* Whether the tools print an x among the attributes, before the path. */
+/* Asserts whether the tools print an x among the attributes before the path. */
 static void shown(bool expected, const char *by)
 {
 	char out[256];
@@ -39,7 +39,7 @@ static void check(int fd, const uint8_t *map, int mode, const char *by)
 	dxs_str(dxs_mode_name(mode), dxs_mode_name(dxs_mode(fd)),
 		"%s: switched", by);
 	dxs_is(mode == DAXSTACK_DAX, dxs_xflag(fd), "%s: the flag", by);
-	dxs_is('h', map[0], "%s: the mapping", by);
+	dxs_is('h', map[0], "%s: contents of the mapping", by);
 	shown(mode == DAXSTACK_DAX, by);
 }
 
@@ -52,7 +52,7 @@ int main(void)
 	dxs_begin();
 	dxs_mkfs(NULL);
 	dxs_mount_stack();
-	/* Open and mapped all the time. */
+	/* Open and mapped throughout. */
 	fd = MUST(open(PATH, O_RDWR | O_CREAT, 0644));
 	dxs_pwrite(fd, "hello", 5, 0);
 	map = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
@@ -70,7 +70,7 @@ int main(void)
 		check(fd, map, DAXSTACK_CACHED, "xfs_io chattr -x");
 	}
 
-	/* Together with others, both ways. */
+	/* Together with other attributes, both ways. */
 	dxs_is(0, DXS_RUN("chattr", "+xAd", PATH), "chattr +xAd: status");
 	check(fd, map, DAXSTACK_DAX, "chattr +xAd");
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "lsattr", PATH), "lsattr");
@@ -88,12 +88,14 @@ int main(void)
 	/* Refused as a whole: A is not set either. */
 	dxs_mount_lower();
 	dxs_ok(DXS_RUN_READ(out, sizeof(out), "chattr", "+xA", PATH),
-	       "chattr while mounted elsewhere: fails");
-	dxs_ok(strstr(out, "busy"), "chattr while mounted elsewhere: says busy");
+	       "chattr while mounted elsewhere fails");
+	dxs_ok(strstr(out, "busy"),
+	       "chattr while mounted elsewhere: message says busy");
 	check(fd, map, DAXSTACK_CACHED, "chattr while mounted elsewhere");
 	DXS_RUN_READ(out, sizeof(out), "lsattr", PATH);
 	out[strcspn(out, " ")] = 0;
-	dxs_ok(!strchr(out, 'A'), "chattr while mounted elsewhere: A not set");
+	dxs_ok(!strchr(out, 'A'),
+	       "chattr while mounted elsewhere: A is not set");
 	dxs_umount_lower();
 
 	munmap(map, PAGE);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Calls on open files.
  */
@@ -21,85 +21,91 @@ static bool begin_direct(struct bench *b)
 	return true;
 }
 
-static uint64_t count_pread(struct bench *b, size_t len)
+static bool read_some(struct bench *b, size_t len)
 {
-	ssize_t done;
-	uint64_t count = COUNT(done = pread(b->fd, b->buf, len, 0));
-
-	if (done != (ssize_t)len)
-		dxs_bail("pread of %zu: %zd", len, done);
-	return count;
+	return pread(b->fd, b->buf, len, 0) == (ssize_t)len;
 }
 
-static uint64_t count_pwrite(struct bench *b, size_t len)
+static bool write_some(struct bench *b, size_t len)
 {
-	ssize_t done;
-	uint64_t count = COUNT(done = pwrite(b->fd, b->buf, len, 0));
-
-	if (done != (ssize_t)len)
-		dxs_bail("pwrite of %zu: %zd", len, done);
-	return count;
+	return pwrite(b->fd, b->buf, len, 0) == (ssize_t)len;
 }
 
-static uint64_t pread_1(struct bench *b, int run)
+static bool pread_1(struct bench *b, int i)
 {
-	(void)run;
-	return count_pread(b, 1);
+	(void)i;
+	return read_some(b, 1);
 }
 
-static uint64_t pread_4k(struct bench *b, int run)
+static bool pread_4k(struct bench *b, int i)
 {
-	(void)run;
-	return count_pread(b, 4 * KIB);
+	(void)i;
+	return read_some(b, 4 * KIB);
 }
 
-static uint64_t pread_64k(struct bench *b, int run)
+static bool pread_64k(struct bench *b, int i)
 {
-	(void)run;
-	return count_pread(b, 64 * KIB);
+	(void)i;
+	return read_some(b, 64 * KIB);
 }
 
-static uint64_t pwrite_1(struct bench *b, int run)
+static bool pread_1m(struct bench *b, int i)
 {
-	(void)run;
-	return count_pwrite(b, 1);
+	(void)i;
+	return read_some(b, MIB);
 }
 
-static uint64_t pwrite_4k(struct bench *b, int run)
+static bool pwrite_1(struct bench *b, int i)
 {
-	(void)run;
-	return count_pwrite(b, 4 * KIB);
+	(void)i;
+	return write_some(b, 1);
 }
 
-static uint64_t pwrite_64k(struct bench *b, int run)
+static bool pwrite_4k(struct bench *b, int i)
 {
-	(void)run;
-	return count_pwrite(b, 64 * KIB);
+	(void)i;
+	return write_some(b, 4 * KIB);
 }
 
-/* A time stamp is changed by few of them: the median is of those without. */
-static uint64_t fsync_page(struct bench *b, int run)
+static bool pwrite_64k(struct bench *b, int i)
 {
-	int err;
-	uint64_t count;
+	(void)i;
+	return write_some(b, 64 * KIB);
+}
 
-	(void)run;
+static bool pwrite_1m(struct bench *b, int i)
+{
+	(void)i;
+	return write_some(b, MIB);
+}
+
+static void dirty_page(struct bench *b, int i)
+{
+	(void)i;
 	MUST(pwrite(b->fd, b->buf, PAGE, 0));
-	count = COUNT(err = fsync(b->fd));
-	if (err)
-		dxs_bail("fsync: %m");
-	return count;
 }
+
+static bool fsync_page(struct bench *b, int i)
+{
+	(void)i;
+	return !fsync(b->fd);
+}
+
+#define ON_FILE		.begin = begin_file, .end = bench_close
+#define ON_DIRECT	.counted = true, .begin = begin_direct, .end = bench_close
 
 const struct bench_call bench_data[] = {
-	{ "pread 1 B", 150, begin_file, pread_1, bench_close },
-	{ "pread 4 KiB", 150, begin_file, pread_4k, bench_close },
-	{ "pread 64 KiB", 150, begin_file, pread_64k, bench_close },
-	{ "pread 4 KiB O_DIRECT", 150, begin_direct, pread_4k, bench_close },
-	{ "pwrite 1 B", 150, begin_file, pwrite_1, bench_close },
-	{ "pwrite 4 KiB", 150, begin_file, pwrite_4k, bench_close },
-	{ "pwrite 64 KiB", 150, begin_file, pwrite_64k, bench_close },
-	{ "pwrite 4 KiB O_DIRECT", 150, begin_direct, pwrite_4k, bench_close },
-	{ "fsync of a page", 0, begin_file, fsync_page, bench_close },
+	{ "pread 1 B", 70, 4000, .counted = true, .call = pread_1, ON_FILE },
+	{ "pread 4 KiB", 70, 2000, .counted = true, .call = pread_4k, ON_FILE },
+	{ "pread 64 KiB", 70, 400, .call = pread_64k, ON_FILE },
+	{ "pread 1 MiB", 70, 40, .call = pread_1m, ON_FILE },
+	{ "pread 4 KiB O_DIRECT", 70, 2000, .call = pread_4k, ON_DIRECT },
+	{ "pwrite 1 B", 110, 4000, .counted = true, .call = pwrite_1, ON_FILE },
+	{ "pwrite 4 KiB", 110, 2000, .counted = true, .call = pwrite_4k, ON_FILE },
+	{ "pwrite 64 KiB", 110, 400, .call = pwrite_64k, ON_FILE },
+	{ "pwrite 1 MiB", 110, 40, .call = pwrite_1m, ON_FILE },
+	{ "pwrite 4 KiB O_DIRECT", 110, 2000, .call = pwrite_4k, ON_DIRECT },
+	{ "fsync of a page", 0, 800, .counted = true,
+	  .prepare = dirty_page, .call = fsync_page, ON_FILE },
 	{}
 };

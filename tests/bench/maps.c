@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Faults on shared mappings.
  */
@@ -13,62 +13,68 @@
 #include "bench.h"
 
 #define AROUND		"/sys/kernel/debug/fault_around_bytes"
-#define AROUND_PAGES	16L		/* what the kernel starts with */
-
-static void put(const char *path, const char *text)
-{
-	int fd = MUST(open(path, O_WRONLY | O_CLOEXEC));
-
-	MUST(write(fd, text, strlen(text)));
-	close(fd);
-}
+#define AROUND_PAGES	16L		/* the kernel's default */
 
 static void fault_around(long pages)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%ld", pages * PAGE);
-	put(AROUND, text);
+	dxs_must_put(AROUND, text);
 }
 
-/* Where a huge page can begin: overlayfs does not see to that by itself. */
+/*
+ * At a fixed low address, because the cost of finding the VMA depends on its
+ * place among others. Aligned so that a huge page can start there; overlayfs
+ * does not ensure that.
+ */
+#define AREA	((char *)(64 * HUGE_LEN))
+
+static char *map_at(char *area, int fd, size_t len)
+{
+	return MUST(mmap(area, len, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0));
+}
+
 static void map_file(struct bench *b, size_t len)
 {
-	char *area = MUST(mmap(NULL, len + HUGE_LEN, PROT_NONE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-
-	b->map = (char *)(((uintptr_t)area + HUGE_LEN - 1) & -HUGE_LEN);
-	MUST(munmap(area, len + HUGE_LEN));
-	MUST(mmap(b->map, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-		  b->fd, 0));
+	b->map = map_at(AREA, b->fd, len);
 }
 
-static void load(const char *p)
+static bool load(const char *p)
 {
 	*(volatile const char *)p;
+	return true;
 }
 
-static uint64_t count_load(const char *p)
+static bool store(char *p)
 {
-	return COUNT(load(p));
+	*(volatile char *)p = 1;
+	return true;
 }
 
-static uint64_t count_store(char *p)
-{
-	return COUNT(*(volatile char *)p = 1);
-}
-
-/* No page is mapped any more; the page tables stay. */
+/* Unmaps all pages; the page tables stay. */
 static void forget(struct bench *b, size_t len)
 {
 	MUST(madvise(b->map, len, MADV_DONTNEED));
+}
+
+static void forget_first(struct bench *b, int i)
+{
+	if (i % FILE_PAGES == 0)
+		forget(b, FILE_LEN);
+}
+
+static char *page_of(struct bench *b, int i)
+{
+	return b->map + i % FILE_PAGES * PAGE;
 }
 
 static bool begin_map(struct bench *b)
 {
 	bench_open(b, "file", O_RDWR);
 	map_file(b, FILE_LEN);
-	/* Each fault maps the page it is for, and no other. */
+	/* Each fault maps only its own page. */
 	fault_around(1);
 	return true;
 }
@@ -80,32 +86,24 @@ static void end_map(struct bench *b)
 	bench_close(b);
 }
 
-static uint64_t read_fault(struct bench *b, int run)
+static bool read_fault(struct bench *b, int i)
 {
-	if (!run)
-		forget(b, FILE_LEN);
-	return count_load(b->map + run * PAGE);
+	return load(page_of(b, i));
 }
 
-static uint64_t write_fault(struct bench *b, int run)
+static bool write_fault(struct bench *b, int i)
 {
-	if (!run)
-		forget(b, FILE_LEN);
-	return count_store(b->map + run * PAGE);
+	return store(page_of(b, i));
 }
 
 /* Of a page that is mapped for reading. */
-static uint64_t mkwrite_fault(struct bench *b, int run)
+static void map_for_reading(struct bench *b, int i)
 {
-	char *p = b->map + run * PAGE;
-
-	if (!run)
-		forget(b, FILE_LEN);
-	load(p);
-	return count_store(p);
+	forget_first(b, i);
+	load(page_of(b, i));
 }
 
-/* As the kernel comes: with the pages around. */
+/* With the kernel's default: pages around are mapped, too. */
 static bool begin_around(struct bench *b)
 {
 	begin_map(b);
@@ -113,14 +111,18 @@ static bool begin_around(struct bench *b)
 	return true;
 }
 
-static uint64_t around_fault(struct bench *b, int run)
+static void forget_around(struct bench *b, int i)
 {
-	if (!run)
+	if (i % (FILE_PAGES / AROUND_PAGES) == 0)
 		forget(b, FILE_LEN);
-	return count_load(b->map + run * AROUND_PAGES * PAGE);
 }
 
-/* There are none of the page cache. */
+static bool around_fault(struct bench *b, int i)
+{
+	return load(page_of(b, i * AROUND_PAGES));
+}
+
+/* The page cache has no huge pages. */
 static bool begin_huge(struct bench *b)
 {
 	if (b->mode == DAXSTACK_CACHED)
@@ -136,31 +138,27 @@ static void end_huge(struct bench *b)
 	bench_close(b);
 }
 
-static uint64_t huge_fault(struct bench *b, int run)
+static bool huge_mapped(const char *p)
 {
-	char *p = b->map + run % HUGE_PAGES * HUGE_LEN;
-	uint64_t count;
+	unsigned char in_core[2];
 
-	if (run % HUGE_PAGES == 0)
-		forget(b, HUGE_PAGES * HUGE_LEN);
-	count = count_load(p);
-	if (count_load(p + HUGE_LEN - PAGE) > 100)
+	/* Checks both ends; the second one has not been touched. */
+	MUST(mincore((void *)p, PAGE, in_core));
+	MUST(mincore((void *)(p + HUGE_LEN - PAGE), PAGE, in_core + 1));
+	return in_core[0] & in_core[1] & 1;
+}
+
+static void forget_huge(struct bench *b, int i)
+{
+	if (i && !huge_mapped(b->map + (i - 1) % HUGE_PAGES * HUGE_LEN))
 		dxs_bail("not a huge page");
-	return count;
+	if (i % HUGE_PAGES == 0)
+		forget(b, HUGE_PAGES * HUGE_LEN);
 }
 
-/* The first faults since the mapping was emptied. */
-static bool begin_refault(struct bench *b)
+static bool huge_fault(struct bench *b, int i)
 {
-	(void)b;
-	fault_around(1);
-	return true;
-}
-
-static void end_refault(struct bench *b)
-{
-	(void)b;
-	fault_around(AROUND_PAGES);
+	return load(b->map + i % HUGE_PAGES * HUGE_LEN);
 }
 
 static void switch_to(struct bench *b, int mode)
@@ -172,47 +170,73 @@ static void switch_to(struct bench *b, int mode)
 }
 
 /*
- * On the stack: of pages that were mapped before the file was switched there and
- * back. Elsewhere no file can be switched; there it is one that nobody has
- * touched since the filesystem was mounted.
+ * The first faults after the mapping was emptied. On the stack: of pages that
+ * were mapped before the file was switched back and forth. Elsewhere files
+ * cannot be switched: of a file not touched since the mount.
  */
-static void begin_refault_batch(struct bench *b)
+static bool begin_refault(struct bench *b)
 {
 	long page;
+	int batch;
 
-	bench_open(b, "fresh", O_RDWR);
-	b->map = MUST(mmap(NULL, FRESH_LEN, PROT_READ | PROT_WRITE, MAP_SHARED,
-			   b->fd, 0));
-	/* One page at a time, not as many as readahead thinks good. */
-	MUST(madvise(b->map, FRESH_LEN, MADV_RANDOM));
-	if (b->layer != ON_STACK)
-		return;
-	for (page = 0; page < BENCH_RUNS; page++)
-		load(b->map + page * PAGE);
-	switch_to(b, !b->mode);
-	switch_to(b, b->mode);
-}
-
-static uint64_t refault(struct bench *b, int run)
-{
-	uint64_t count;
-
-	if (!run)
-		begin_refault_batch(b);
-	count = count_load(b->map + run * PAGE);
-	if (run == BENCH_RUNS - 1) {
-		munmap(b->map, FRESH_LEN);
+	fault_around(1);
+	for (batch = 0; batch < BATCHES; batch++) {
+		bench_enter(b, batch);
+		bench_open(b, "fresh", O_RDWR);
+		b->maps[batch] = map_at(AREA + batch * HUGE_LEN, b->fd, FRESH_LEN);
+		/* One page at a time, without readahead. */
+		MUST(madvise(b->maps[batch], FRESH_LEN, MADV_RANDOM));
+		if (b->layer == ON_STACK) {
+			for (page = 0; page < FRESH_PAGES; page++)
+				load(b->maps[batch] + page * PAGE);
+			switch_to(b, !b->mode);
+			switch_to(b, b->mode);
+		}
+		/* The mapping keeps the file open. */
 		bench_close(b);
+		bench_leave();
 	}
-	return count;
+	return true;
 }
+
+static void end_refault(struct bench *b)
+{
+	int batch;
+
+	fault_around(AROUND_PAGES);
+	for (batch = 0; batch < BATCHES; batch++)
+		munmap(b->maps[batch], FRESH_LEN);
+}
+
+/* The first fault allocates the page tables. */
+static void make_tables(struct bench *b, int i)
+{
+	if (!i)
+		load(b->maps[b->batch] + (FRESH_PAGES - 1) * PAGE);
+}
+
+static bool refault(struct bench *b, int i)
+{
+	return load(b->maps[b->batch] + i * PAGE);
+}
+
+#define ON_MAP		.counted = true, .begin = begin_map, .prepare = forget_first, .end = end_map
 
 const struct bench_call bench_maps[] = {
-	{ "read fault", 150, begin_map, read_fault, end_map },
-	{ "write fault", 150, begin_map, write_fault, end_map },
-	{ "write fault, page mapped", 150, begin_map, mkwrite_fault, end_map },
-	{ "read fault, fault-around", 150, begin_around, around_fault, end_map },
-	{ "refault after a switch", 200, begin_refault, refault, end_refault },
-	{ "huge read fault", 200, begin_huge, huge_fault, end_huge },
+	{ "read fault", 80, BATCHES * FILE_PAGES, .call = read_fault, ON_MAP },
+	{ "write fault", 80, BATCHES * FILE_PAGES, .call = write_fault, ON_MAP },
+	{ "write fault, page mapped", 80, BATCHES * FILE_PAGES, .counted = true, .begin = begin_map,
+	  .prepare = map_for_reading, .call = write_fault, .end = end_map },
+	{ "read fault, fault-around", 80, BATCHES * 128, .counted = true, .begin = begin_around,
+	  .prepare = forget_around, .call = around_fault, .end = end_map },
+	/*
+	 * Two faults: the first has the page read, and is retried
+	 * (VM_FAULT_RETRY).
+	 */
+	{ "refault after a switch", 160, BATCHES * (FRESH_PAGES - 1), .once = true,
+	  .begin = begin_refault, .prepare = make_tables, .call = refault,
+	  .end = end_refault },
+	{ "huge read fault", 80, BATCHES * 128, .counted = true, .begin = begin_huge,
+	  .prepare = forget_huge, .call = huge_fault, .end = end_huge },
 	{}
 };

@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The command daxstack, run by root on files of others: what the parts of the
- * test share.
+ * The daxstack command, run by root on files of other users: shared
+ * declarations.
  */
 #ifndef COMMAND_H
 #define COMMAND_H
@@ -14,9 +14,9 @@
 #define ARGV(...)	((const char *const[]){ __VA_ARGS__, NULL })
 
 /**
- * struct proc - a program that runs
+ * struct proc - a running program
  * @pid: its process
- * @out: file with all that it prints
+ * @out: file with its output
  */
 struct proc {
 	pid_t pid;
@@ -24,20 +24,22 @@ struct proc {
 };
 
 struct proc proc_start(const char *const argv[]);
-/* Waits until it sleeps in system call @nr. Return: false if it ended before. */
+/*
+ * Waits until it sleeps in system call @nr. Return: false if it ended before.
+ */
 bool proc_waits_in(const struct proc *proc, long nr);
-/* As dxs_run_read() returns it. Bails out if it does not end. */
+/* As dxs_run_read(). Bails out if the program does not end. */
 int proc_end(struct proc *proc, char *out, size_t size);
-/* The same, and whether it ended within @seconds; it is not killed. */
+/* The same; returns whether it ended within @seconds, and does not kill it. */
 bool proc_ends(struct proc *proc, int seconds, int *status, char *out,
 	       size_t size);
 
 /**
  * struct call - a system call that a traced program is about to make
  * @pid: the program
- * @nr: which call
+ * @nr: system call number
  * @args: its arguments
- * @count: how many calls came before, of those on the stack
+ * @count: number of earlier calls on the stack
  */
 struct call {
 	pid_t pid;
@@ -48,7 +50,7 @@ struct call {
 
 /*
  * Runs a program and stops it before each system call, from the first one that
- * names something in "stack/" on, for @hook to do as it likes.
+ * names something in "stack/" on; calls @hook each time.
  */
 int traced(char *out, size_t size, const char *const argv[],
 	   void (*hook)(const struct call *call, void *data), void *data);
@@ -57,7 +59,7 @@ void make_file(const char *path);
 int mode_of(const char *path);
 void set_mode(const char *path, int mode);
 int occurrences(const char *text, const char *part);
-/* Nothing but printable ASCII and line ends. */
+/* Returns whether the text is only printable ASCII and newlines. */
 bool is_plain(const char *text);
 
 void test_special(void);

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * set -R on a frozen mount: refused or waited for, directories as well.
+ * command: set -R on a frozen mount is refused or waits, for directories as
+ * well.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -38,7 +39,7 @@ static void thaw(int fd)
 	MUST(ioctl(fd, FITHAW, 0));
 }
 
-/* The ioctl by itself. */
+/* The ioctl itself. */
 static void test_ioctl(void)
 {
 	struct daxstack_switch sw = { .mode = DAXSTACK_DAX };
@@ -46,23 +47,23 @@ static void test_ioctl(void)
 	int file;
 
 	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_DIR_FLAG, &sw)),
-		  "the flag of a directory is set");
-	dxs_ok(sw.switched && dxs_xflag(fd), "... and says so");
+		  "set the flag of a directory");
+	dxs_ok(sw.switched && dxs_xflag(fd), "... reported as switched");
 	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_DIR_FLAG, &sw)),
-		  "the flag of a directory is set again");
-	dxs_ok(!sw.switched && !sw.reason, "... which changes nothing");
+		  "set the flag of a directory again");
+	dxs_ok(!sw.switched && !sw.reason, "... reported as unchanged");
 	sw.mode = 2;
 	dxs_errno(EINVAL, ERR(ioctl(fd, DAXSTACK_IOC_DIR_FLAG, &sw)),
-		  "a mode that is none");
+		  "invalid mode");
 	sw = (struct daxstack_switch){ .mode = DAXSTACK_CACHED };
 	MUST(seteuid(65534));
 	dxs_errno(EPERM, ERR(ioctl(fd, DAXSTACK_IOC_DIR_FLAG, &sw)),
-		  "the flag of somebody else's directory");
+		  "the flag of another user's directory");
 	MUST(seteuid(0));
-	dxs_is(DAXSTACK_REASON_NOT_OWNER, sw.reason, "... and why");
+	dxs_is(DAXSTACK_REASON_NOT_OWNER, sw.reason, "... reason");
 	dxs_errno(0, ERR(ioctl(fd, DAXSTACK_IOC_DIR_FLAG, &sw)),
-		  "the flag of a directory is cleared");
-	dxs_ok(sw.switched && !dxs_xflag(fd), "... and says so");
+		  "clear the flag of a directory");
+	dxs_ok(sw.switched && !dxs_xflag(fd), "... reported as switched");
 
 	file = MUST(open(TREE "/file", O_RDONLY));
 	dxs_errno(ENOTTY, ERR(ioctl(file, DAXSTACK_IOC_DIR_FLAG, &sw)),
@@ -91,19 +92,20 @@ void test_frozen(void)
 	proc = proc_start(ARGV(SET_R, "dax", TREE));
 	if (!dxs_ok(proc_ends(&proc, 20, &status, out, sizeof(out)),
 		    "frozen: set -R ends")) {
-		/* The rest says nothing. */
+		/* Without output from here on. */
 		thaw(fd);
 		proc_end(&proc, out, sizeof(out));
 		close(fd);
 		return;
 	}
-	dxs_is(1, status, "frozen: it is worth trying again");
+	dxs_is(1, status, "frozen: exit status says try again");
 	dxs_is(1, occurrences(out, "daxstack: " TREE ": flag of the directory not set:"
 			      " filesystem is frozen (Device or resource busy)\n"),
-	       "frozen: told of the directory");
-	dxs_ok(strstr(out, "switched 0, refused 2\n"), "frozen: both counted");
+	       "frozen: message for the directory");
+	dxs_ok(strstr(out, "switched 0, refused 2\n"),
+	       "frozen: both are counted");
 	dxs_is(1, DXS_RUN(SET_R, "-q", "-t", "0.2", "dax", TREE),
-	       "frozen: the time is up");
+	       "frozen: the timeout expires");
 
 	proc = proc_start(ARGV(SET_R, "-t", "inf", "dax", TREE));
 	proc_waits_in(&proc, SYS_ioctl);
@@ -111,13 +113,13 @@ void test_frozen(void)
 	dxs_is(128 + SIGINT, proc_end(&proc, out, sizeof(out)),
 	       "frozen: a signal ends the wait");
 	dxs_ok(strstr(out, "\ninterrupted: the rest was not tried\n"),
-	       "frozen: told");
+	       "frozen: message after the signal");
 
 	proc = proc_start(ARGV(SET_R, "-t", "inf", "dax", TREE));
 	proc_waits_in(&proc, SYS_ioctl);
 	thaw(fd);
 	dxs_is(0, proc_end(&proc, out, sizeof(out)), "thawed: exit status");
-	dxs_str("switched 1\ndirectories: 1\n", out, "thawed: all is done");
+	dxs_str("switched 1\ndirectories: 1\n", out, "thawed: summary");
 	dxs_ok(flag_of(TREE) && mode_of(TREE "/file") == DAXSTACK_DAX,
 	       "thawed: flag and mode");
 	close(fd);

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Leases: status leaves them alone, set waits for those who hold one.
+ * command: status does not break leases; set waits for lease holders.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -23,7 +23,10 @@ static void on_io(int sig)
 	asked = 1;
 }
 
-/* Nobody else may have it open. Others ask for it by SIGIO. */
+/*
+ * Takes a write lease, for which no other process may have the file open. A
+ * lease break raises SIGIO.
+ */
 static int take_lease(void)
 {
 	int fd = MUST(open(FILE_, O_RDWR));
@@ -52,24 +55,24 @@ void test_lease(void)
 			       FILE_), "status: exit status");
 	dxs_ok(strstr(out, FILE_ " dax ") &&
 	       strstr(out, " " HELD "\n"),
-	       "status: the mode");
+	       "status: mode");
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "daxstack", "status", "-J",
 			       FILE_), "status -J: exit status");
 	dxs_ok(strstr(out, "\"mode\": \"dax\"") && strstr(out, "\"flag\": null"),
-	       "status -J: the mode, and that no more is known");
+	       "status -J: mode, and an unknown flag");
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "daxstack", "status", "-nR",
 			       "stack"), "status -R: exit status");
 	/* Other names may be longer. */
 	dxs_ok(strstr(out, FILE_ " ") && strstr(out, " " HELD "\n"),
-	       "status -R: the lease");
-	dxs_is(0, asked, "status: nobody is asked to give up the lease");
+	       "status -R: shows the lease");
+	dxs_is(0, asked, "status: no lease is broken");
 
-	/* As by any open. */
+	/* set breaks the lease, as any open does. */
 	dxs_is(1, DXS_RUN_READ(out, sizeof(out), "daxstack", "set", "cached",
 			       FILE_), "set: refused for now");
 	dxs_str("daxstack: " FILE_ ": not switched to cached: " HELD
-		" (Resource temporarily unavailable)\n", out, "set: told why");
-	dxs_is(1, asked, "set: who holds the lease is asked");
+		" (Resource temporarily unavailable)\n", out, "set: reason");
+	dxs_is(1, asked, "set: the lease holder is notified");
 	proc = proc_start(ARGV("daxstack", "set", "-v", "-t", "600", "cached",
 			       FILE_));
 	if (dxs_ok(proc_waits_in(&proc, SYS_clock_nanosleep),
@@ -77,12 +80,12 @@ void test_lease(void)
 		give_up(fd);
 	dxs_is(0, proc_end(&proc, out, sizeof(out)), "set -t: exit status");
 	dxs_is(1, occurrences(out, ": dax -> cached, "),
-	       "set -t: switched when the lease is given up");
+	       "set -t: switched after the lease is given up");
 
 	fcntl(fd, F_SETLEASE, F_UNLCK);
 	MUST(fcntl(fd, F_SETLEASE, F_WRLCK));
 	dxs_is(1, DXS_RUN("daxstack", "set", "-q", "-t", "0.1", "dax", FILE_),
-	       "set -t: the time is up");
+	       "set -t: the timeout expires");
 	give_up(fd);
 	close(fd);
 
@@ -90,8 +93,8 @@ void test_lease(void)
 	MUST(fcntl(fd, F_SETLEASE, F_RDLCK));
 	asked = 0;
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "daxstack", "status", "-n",
-			       FILE_), "a lease for reading: exit status");
+			       FILE_), "read lease: exit status");
 	dxs_ok(strstr(out, FILE_ " cached ") && !strstr(out, HELD) && !asked,
-	       "a lease for reading is not in the way");
+	       "a read lease does not obstruct a switch");
 	close(fd);
 }

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The command daxstack, run by root on files whose owners do what they like:
- * fifos and devices, names with escapes in them, leases, directories that are
- * moved while a tree is walked.
+ * The daxstack command run by root on files whose owners misbehave: fifos and
+ * devices, escape sequences in names, leases, directories that move while a
+ * tree is walked, signals, freezes.
  *
  * Usage: command [PART...]	special lease names walk signals frozen restore
  *				unshare [all]
@@ -75,16 +75,6 @@ bool is_plain(const char *text)
 	return true;
 }
 
-static bool wanted(const char *name, char **argv)
-{
-	if (!*argv)
-		return true;
-	for (; *argv; argv++)
-		if (!strcmp(*argv, name))
-			return true;
-	return false;
-}
-
 int main(int argc, char **argv)
 {
 	double start;
@@ -96,7 +86,7 @@ int main(int argc, char **argv)
 	dxs_mkfs(NULL);
 	dxs_mount_stack();
 	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (!wanted(parts[i].name, argv + 1))
+		if (!dxs_wanted(parts[i].name, argv + 1))
 			continue;
 		start = dxs_now();
 		parts[i].run();

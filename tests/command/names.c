@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Names with line ends, escapes and bytes that are no characters: what reaches
- * a terminal or a mail is plain text, and JSON is JSON.
+ * command: names with newlines, escape sequences and invalid UTF-8: asserts
+ * that output for a terminal or a mail is plain text, and that JSON is valid.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -25,10 +25,10 @@ static void is_shown(int times, const char *name)
 {
 	if (!dxs_ok(is_plain(out), "%s: only printable characters", name))
 		dxs_diag("%s", out);
-	dxs_is(times, occurrences(out, SHOWN), "%s: the name, escaped", name);
+	dxs_is(times, occurrences(out, SHOWN), "%s: the escaped name", name);
 }
 
-/* What jq makes of the JSON in the file "json". */
+/* Returns the result of jq for the file "json". */
 static const char *jq(const char *filter)
 {
 	int status = DXS_RUN_READ(part, sizeof(part), "jq", "-r", filter,
@@ -48,53 +48,55 @@ static void test_json(void)
 	       "JSON: exit status");
 	fputs(out, json);
 	fclose(json);
-	/* In ASCII, so in UTF-8. */
+	/* In ASCII, so also in UTF-8. */
 	dxs_ok(is_plain(out), "JSON: only printable characters");
 	dxs_str("stack/names/a\n\033]0;b\007\xc2\23331m" NONE NONE NONE NONE
 		"\"\\x41\n",
 		jq(".files[0].file"), "JSON: a name that is not UTF-8");
-	dxs_str(HEX "\n", jq(".files[0].file_hex"), "JSON: all its bytes");
+	dxs_str(HEX "\n", jq(".files[0].file_hex"),
+		"JSON: all its bytes, in hexadecimal");
 	dxs_str(UMLAUT "\n", jq(".files[1].file"), "JSON: a name in UTF-8");
-	dxs_str("null\n", jq(".files[1].file_hex"), "JSON: which is exact");
+	dxs_str("null\n", jq(".files[1].file_hex"),
+		"JSON: a UTF-8 name has no hexadecimal form");
 	dxs_str("cached true 1 null\n",
 		jq(".files[1] | \"\\(.mode) \\(.flag == false) \\(.pages) \\(.reason)\""),
-		"JSON: the rest");
+		"JSON: other fields");
 	dxs_str("null null false\n",
 		jq(".files[2] | \"\\(.mode) \\(.pages) \\(.flag)\""),
 		"JSON: a directory");
-	dxs_str("3\n", jq(".files | length"), "JSON: all files");
+	dxs_str("3\n", jq(".files | length"), "JSON: number of files");
 }
 
 static void test_options(void)
 {
 	dxs_is(64, DXS_RUN_READ(out, sizeof(out), "daxstack", "status",
 				"-\033[1m"), "an option: exit status");
-	dxs_ok(is_plain(out) && strstr(out, "'-\\x1b' is no option"),
+	dxs_ok(is_plain(out) && strstr(out, "'-\\x1b' is not an option"),
 	       "an option: escaped");
 	dxs_is(64, DXS_RUN_READ(out, sizeof(out), "daxstack", "set", "dax",
 				"--\033[1m"), "a long option: exit status");
-	dxs_ok(is_plain(out) && strstr(out, "'--\\x1b[1m' is no option"),
+	dxs_ok(is_plain(out) && strstr(out, "'--\\x1b[1m' is not an option"),
 	       "a long option: escaped");
 	dxs_is(64, DXS_RUN_READ(out, sizeof(out), "daxstack", "set", "\033[1m",
 				"x"), "a mode: exit status");
-	dxs_ok(is_plain(out) && strstr(out, "'\\x1b[1m' is no mode"),
+	dxs_ok(is_plain(out) && strstr(out, "'\\x1b[1m' is not a mode"),
 	       "a mode: escaped");
 }
 
-/* Where the locale has characters for it, they are shown. */
+/* Characters that the locale supports are shown. */
 static void test_locale(void)
 {
-	/* As cron has it. */
+	/* As cron sets it. */
 	setenv("LC_ALL", "C", 1);
 	DXS_RUN_READ(out, sizeof(out), "daxstack", "set", "-v", "cached",
 		     UMLAUT);
 	dxs_str("stack/names/\\xc3\\xbc \\xe2\\x80\\xae\\xf0\\x9f\\x98\\x80: already cached\n",
-		out, "locale C: in ASCII");
+		out, "locale C: ASCII");
 	setenv("LC_ALL", "C.UTF-8", 1);
 	DXS_RUN_READ(out, sizeof(out), "daxstack", "set", "-v", "cached",
 		     UMLAUT);
 	dxs_str("stack/names/\xc3\xbc \\xe2\\x80\\xae\xf0\x9f\x98\x80: already cached\n",
-		out, "locale C.UTF-8: but for what turns the direction");
+		out, "locale C.UTF-8: all but bidirectional controls");
 	DXS_RUN_READ(out, sizeof(out), "daxstack", "set", "-v", "dax", EVIL);
 	is_shown(1, "locale C.UTF-8");
 	unsetenv("LC_ALL");

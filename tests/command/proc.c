@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Programs that run beside the test, and programs that are stopped before each
- * of their system calls.
+ * command: programs that run beside the test, or are stopped before each of
+ * their system calls.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -51,7 +51,7 @@ struct proc proc_start(const char *const argv[])
 	fflush(stdout);
 	proc.pid = MUST(fork());
 	if (!proc.pid) {
-		/* In a test that is killed, nothing is left of it. */
+		/* It must not survive a killed test. */
 		exec_with_output(argv, proc.out);
 	}
 	return proc;
@@ -79,7 +79,7 @@ bool proc_waits_in(const struct proc *proc, long nr)
 		len = read(fd, text, sizeof(text) - 1);
 		close(fd);
 		text[len < 0 ? 0 : len] = 0;
-		/* "running" otherwise. */
+		/* The file has "running" otherwise. */
 		if (len > 0 && text[0] != 'r' && atol(text) == nr)
 			return true;
 		dxs_sleep_ms(5);
@@ -123,7 +123,7 @@ static bool names_the_stack(pid_t pid, unsigned long address)
 		sizeof(text) && !memcmp(text, "stack/", sizeof(text));
 }
 
-/* Return: whether it is about to make a call. */
+/* Return: whether the program is about to make a call. */
 static bool get_call(struct call *call)
 {
 	struct __ptrace_syscall_info info;

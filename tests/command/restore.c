@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack restore by root where the owner of a directory puts links in the place of
- * what is listed, before each system call in turn that names or changes a file: what
- * the links lead to is never changed.
+ * command: daxstack restore, run by root, while the owner of a directory
+ * replaces listed names by links, before each system call that names or changes
+ * a file in turn. Asserts that the targets of the links are never changed.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -23,11 +23,11 @@
 static char out[65536];
 
 /**
- * struct swap - what is put in the place of what
- * @name: for people
- * @what: is moved away
- * @link: its name is a symbolic link to this then
- * @hard: or else another name of this
+ * struct swap - a replacement
+ * @name: for the report
+ * @what: the name, whose file is moved away
+ * @link: the name becomes a symbolic link to this
+ * @hard: otherwise, it becomes a hard link of this
  */
 struct swap {
 	const char *name;
@@ -38,18 +38,19 @@ struct swap {
 
 static const struct swap swaps[] = {
 	{ "a symbolic link for a directory", EVE "/dir", "../victim", NULL },
-	{ "one for the directory above", EVE, "victim-tree", NULL },
+	{ "a symbolic link for the parent directory", EVE,
+	  "victim-tree", NULL },
 	{ "a symbolic link for a file", EVE "/dir/file", "../../victim/file",
 	  NULL },
 	{ "a hard link for a file", EVE "/dir/file", NULL, VICTIM "/file" },
 };
 
 /**
- * struct eve - she who swaps
- * @swap: what
- * @when: before which of these calls
- * @calls: that were made
- * @done: it is swapped
+ * struct eve - the attacker
+ * @swap: the replacement
+ * @when: number of the call before which to replace
+ * @calls: number of calls made
+ * @done: the replacement has been made
  */
 struct eve {
 	const struct swap *swap;
@@ -99,7 +100,7 @@ static bool victim_changed(void)
 		flag_of(TOP "/victim-tree/dir/file");
 }
 
-/* Return: was the victim changed? */
+/* Return: whether the victim was changed. */
 static bool run_swapped(struct eve *eve)
 {
 	int status;
@@ -122,7 +123,8 @@ static void test_swap(const struct swap *swap)
 	long calls;
 	int bad = run_swapped(&eve);
 
-	dxs_is(1, flag_of(EVE "/dir/file"), "restore: %s: switched without",
+	dxs_is(1, flag_of(EVE "/dir/file"),
+	       "restore: %s: switched without a replacement",
 	       swap->name);
 	calls = eve.calls;
 	for (eve.when = 0; eve.when < calls; eve.when++) {

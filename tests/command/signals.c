@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * A command that is stopped and continued goes on; one that is interrupted says
- * what it did.
+ * command: a stopped and continued command goes on; an interrupted command
+ * reports what it did.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -49,7 +49,7 @@ static void test_stopped(void)
 	close(fd);
 	dxs_is(0, proc_end(&proc, out, sizeof(out)), "continued: exit status");
 	dxs_is(1, occurrences(out, BUSY ": dax -> cached, "),
-	       "continued: switched in the end");
+	       "continued: switches in the end");
 }
 
 static void test_ended(int sig)
@@ -63,14 +63,14 @@ static void test_ended(int sig)
 	proc_waits_in(&proc, SYS_ioctl);
 	kill(proc.pid, sig);
 	dxs_is(128 + sig, proc_end(&proc, out, sizeof(out)),
-	       "%s: it ends by that", strsignal(sig));
+	       "%s: ends by the signal", strsignal(sig));
 	dxs_str(INTERRUPTED, out,
-		"%s: told, and nothing else is tried", strsignal(sig));
+		"%s: message, and no other file is tried", strsignal(sig));
 	munmap(map, PAGE);
 	close(fd);
 }
 
-/* What is to be seen at the end: the bar is overwritten. */
+/* Removes what the terminal would overwrite: the bar. */
 static void remove_overwritten(char *text)
 {
 	char *to = text, *line = text;
@@ -89,7 +89,7 @@ static void remove_overwritten(char *text)
 	*to = 0;
 }
 
-/* Ctrl-C, from the terminal. */
+/* Ctrl-C on the terminal. */
 static void test_terminal(void)
 {
 	struct termios term;
@@ -102,7 +102,9 @@ static void test_terminal(void)
 	fflush(stdout);
 	proc.pid = MUST(forkpty(&tty, NULL, NULL, NULL));
 	if (!proc.pid) {
-		/* Ctrl-C may else discard what is printed just after it. */
+		/*
+		 * Otherwise Ctrl-C may discard output printed right after it.
+		 */
 		MUST(tcgetattr(0, &term));
 		term.c_lflag |= NOFLSH;
 		MUST(tcsetattr(0, TCSANOW, &term));
@@ -118,16 +120,16 @@ static void test_terminal(void)
 	close(tty);
 	MUST(waitpid(proc.pid, &status, 0));
 	dxs_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT,
-	       "Ctrl-C: it ends by that");
+	       "Ctrl-C: ends by SIGINT");
 	dxs_ok(strchr(out, '%'), "Ctrl-C: there was a bar");
 	remove_overwritten(out);
 	if (!dxs_ok(strstr(out, INTERRUPTED) &&
 		    strstr(out, "\nswitched 0, refused 1\n"
 			   "  1  interrupted by a signal\n"
 			   "interrupted: the rest was not tried\n"),
-		    "Ctrl-C: the summary"))
+		    "Ctrl-C: summary"))
 		dxs_diag("%s", out);
-	dxs_ok(!strchr(out, '%'), "Ctrl-C: nothing is left of the bar");
+	dxs_ok(!strchr(out, '%'), "Ctrl-C: no rest of the bar is left");
 	munmap(map, PAGE);
 	close(fd);
 }

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Only regular files and directories of the stack are opened, whatever a name
- * stands for, also from one system call to the next.
+ * command: only regular files and directories of the stack are opened, whatever
+ * a name refers to, also if that changes between two system calls.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -26,7 +26,7 @@ static char out[16384];
 
 #define DATA	"not to be lost\n"
 
-/* Waits for a reader, and writes. */
+/* Waits for a reader, then writes. */
 static pid_t start_writer(const char *fifo)
 {
 	pid_t pid;
@@ -40,22 +40,22 @@ static pid_t start_writer(const char *fifo)
 	_exit(fd < 0 || write(fd, DATA, sizeof(DATA) - 1) < 0);
 }
 
-/* Whether it is still there; then what it writes comes to its reader. */
+/* Asserts that the writer is still blocked; then reads what it writes. */
 static void check_writer(pid_t pid, const char *fifo, const char *name)
 {
 	char text[64] = "";
 	int fd, status;
 
-	/* If the command opened the fifo, there is time enough to write. */
+	/* If the command opened the fifo, this is enough time to write. */
 	dxs_sleep_ms(100);
 	if (!dxs_is(0, MUST(waitpid(pid, &status, WNOHANG)),
-		    "%s: the writer of a fifo still waits", name))
+		    "%s: the writer of a fifo is still blocked", name))
 		return;
 	fd = MUST(open(fifo, O_RDONLY));
 	MUST(read(fd, text, sizeof(text) - 1));
 	close(fd);
 	MUST(waitpid(pid, &status, 0));
-	dxs_str(DATA, text, "%s: its reader gets all", name);
+	dxs_str(DATA, text, "%s: its reader gets all data", name);
 }
 
 static void with_writer(int expected, const char *const argv[],
@@ -89,20 +89,20 @@ static void test_types(void)
 	make_file("stack/special/file");
 	MUST(mkfifo("stack/special/fifo", 0666));
 	make_socket("stack/special/socket");
-	/* Without drivers: to open them is another error. */
+	/* Without drivers: opening them returns another error. */
 	MUST(mknod("stack/special/char", S_IFCHR | 0666, makedev(511, 77)));
 	MUST(mknod("stack/special/block", S_IFBLK | 0666, makedev(511, 77)));
 
 	with_writer(2, ARGV("daxstack", "status", ALL), "status");
 	dxs_is(4, occurrences(out, ": not a regular file\n"),
-	       "status: all are told by their type");
+	       "status: each is reported as not regular");
 	with_writer(2, ARGV("daxstack", "set", "dax", ALL,
 			    "stack/special/file"), "set");
 	dxs_is(4, occurrences(out, ": not switched to dax: not a regular file"
 			      " (Invalid argument)\n"),
-	       "set: all are told by their type");
+	       "set: each is reported as not regular");
 	dxs_is(DAXSTACK_DAX, mode_of("stack/special/file"),
-	       "set: the file beside them is switched");
+	       "set: a regular file among them is switched");
 	with_writer(0, ARGV("daxstack", "set", "-R", "cached", "stack/special",
 			    ALL), "set -R");
 	dxs_str("switched 1\ndirectories: 1\nno mode (symlinks, devices, ...): 8\n",
@@ -112,17 +112,17 @@ static void test_types(void)
 			       "/dev/null"), "elsewhere: exit status");
 	dxs_str("daxstack: fifo: not on a daxstack mount\n"
 		"daxstack: /dev/null: not on a daxstack mount\n",
-		strstr(out, "daxstack: fifo") ?: out, "elsewhere: told");
+		strstr(out, "daxstack: fifo") ?: out, "elsewhere: message");
 }
 
-/* --- From one system call to the next. */
+/* --- Names that change between two system calls. */
 
 /**
  * struct race - one run
- * @when: before which call the files are exchanged
- * @done: they were
+ * @when: number of the call before which the files are exchanged
+ * @done: they have been exchanged
  * @stack: device of the stack
- * @wrong: what was seen that must not be
+ * @wrong: description of an error
  */
 struct race {
 	long when;
@@ -148,7 +148,7 @@ static bool is_opened(pid_t pid, const char *fd)
 	return !(flags & O_PATH);
 }
 
-/* Files of the stack that it has open. */
+/* Checks the files of the stack that it has open. */
 static void look_at_files(const struct call *call, struct race *race)
 {
 	char path[300];
@@ -206,7 +206,7 @@ static void race_hook(const struct call *call, void *data)
 	race->done = true;
 }
 
-/* At each moment in turn, the victim becomes the other file. */
+/* Exchanges the victim for the other file before each call in turn. */
 static void race_all(const char *kind, const char *const argv[],
 		     const char *name)
 {

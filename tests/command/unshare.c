@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * set --unshare that is interrupted between two of its calls: what was copied stays
- * so, nothing that can be read changes, and the next one does the rest.
+ * command: set --unshare interrupted between two calls: chunks already copied
+ * stay copied, contents do not change, and the next run does the rest.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -68,7 +68,7 @@ static bool is_as_written(const char *path)
 	return same;
 }
 
-/* How much of the file is shared, in MiB. */
+/* Returns how much of the file is shared, in MiB. */
 static long shared(const char *path)
 {
 	union {
@@ -88,7 +88,7 @@ static long shared(const char *path)
 	return sum / MIB;
 }
 
-/* At the second chunk: it is done, and no other. */
+/* Interrupts at the second chunk, which must be the last one. */
 static void interrupt_hook(const struct call *call, void *data)
 {
 	int *chunks = data;
@@ -111,22 +111,23 @@ void test_unshare(void)
 	       traced(out, sizeof(out),
 		      ARGV("daxstack", "set", "--unshare", "dax",
 			   "stack/" COPY), interrupt_hook, &chunks),
-	       "unshare: interrupted, and ends by that");
-	dxs_str(INTERRUPTED, out, "unshare: interrupted: told");
-	dxs_is(2, chunks, "unshare: interrupted: chunks");
+	       "unshare: interrupted: ends by the signal");
+	dxs_str(INTERRUPTED, out, "unshare: interrupted: message");
+	dxs_is(2, chunks, "unshare: interrupted: number of chunks");
 	dxs_ok(shared("stack/" COPY) > 0 && shared("stack/" COPY) < LEN / MIB,
-	       "unshare: interrupted: done in part: %ld MiB shared",
+	       "unshare: interrupted: partly done: %ld MiB shared",
 	       shared("stack/" COPY));
 	dxs_is(DAXSTACK_CACHED, mode_of("stack/" COPY),
-	       "unshare: interrupted: its mode");
-	dxs_ok(is_as_written("stack/" COPY), "unshare: interrupted: its data");
+	       "unshare: interrupted: mode");
+	dxs_ok(is_as_written("stack/" COPY), "unshare: interrupted: contents");
 	dxs_is(0, DXS_RUN("daxstack", "set", "--unshare", "dax",
-			  "stack/" COPY), "unshare: the rest");
-	dxs_is(0, shared("stack/" COPY), "unshare: the rest: MiB shared");
+			  "stack/" COPY), "unshare: second run");
+	dxs_is(0, shared("stack/" COPY), "unshare: second run: MiB shared");
 	dxs_is(DAXSTACK_DAX, mode_of("stack/" COPY),
-	       "unshare: the rest: its mode");
-	dxs_ok(is_as_written("stack/" COPY), "unshare: the rest: its data");
-	dxs_ok(is_as_written("stack/" ORIGINAL), "unshare: the other's data");
+	       "unshare: second run: mode");
+	dxs_ok(is_as_written("stack/" COPY), "unshare: second run: contents");
+	dxs_ok(is_as_written("stack/" ORIGINAL),
+	       "unshare: contents of the other file");
 	MUST(unlink("stack/" COPY));
 	MUST(unlink("stack/" ORIGINAL));
 }

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * set -R where one user moves directories about meanwhile, nests them beyond
- * what a path can name, or has very many files; and where something is mounted
- * in the tree. The files of the others are switched all the same.
+ * command: set -R on a tree in which a user moves directories, nests them
+ * deeper than a path can name, or has very many files; and with mounts inside.
+ * Asserts that the other users' files are switched.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -22,8 +22,8 @@
 static char out[65536];
 
 /*
- * Makes and enters directories below @top, each named @name, with a file in
- * every tenth of them and in the last. Return: how many files.
+ * Creates nested directories below @top, each named @name, with a file in every
+ * tenth and in the last. Return: number of files.
  */
 static int make_deep(const char *top, int depth, const char *name)
 {
@@ -45,13 +45,13 @@ static int make_deep(const char *top, int depth, const char *name)
 	return files;
 }
 
-/* --- Moved meanwhile. */
+/* --- Directories moved during the walk. */
 
 #define OTHERS	6
 
 static void other_file(char *path, size_t size, int nr)
 {
-	/* On both sides of what is moved, whatever the order of a directory. */
+	/* On both sides of the moved directory, in any directory order. */
 	snprintf(path, size, "stack/walk/u%d/file", nr);
 }
 
@@ -82,9 +82,9 @@ static void make_others(void)
 
 /**
  * struct mover - a user who renames a directory
- * @when: before which call; -1: before each
- * @away: it is elsewhere
- * @calls: that were made
+ * @when: number of the call before which to rename; -1: before each
+ * @away: the directory is elsewhere
+ * @calls: number of calls made
  */
 struct mover {
 	long when;
@@ -145,20 +145,20 @@ static void test_moved(void)
 			dxs_diag("moved before call %ld of %ld, exit status %d:\n%s",
 				 when, calls, status, out);
 	}
-	dxs_is(0, bad, "a directory is moved: the rest is switched");
+	dxs_is(0, bad, "directory moved: the rest is switched");
 	status = run_moved(-1, &mover);
 	dxs_ok(status == 0 || status == 2,
-	       "a directory is moved to and fro: exit status %d", status);
+	       "directory moved back and forth: exit status %d", status);
 	dxs_is(OTHERS, others_in(DAXSTACK_DAX),
-	       "a directory is moved to and fro: the rest is switched");
+	       "directory moved back and forth: the rest is switched");
 }
 
-/* --- Moved so that there is no way back, except from the top. */
+/* --- Moved so that ".." no longer leads back, only a walk from the top. */
 
 /**
- * struct cutter - moves two directories when the walk is at the end
- * @last: the directory at the end
- * @done: they are moved
+ * struct cutter - moves two directories when the walk reaches the last one
+ * @last: the last directory
+ * @done: they have been moved
  */
 struct cutter {
 	struct stat last;
@@ -183,7 +183,7 @@ static void cut_hook(const struct call *call, void *data)
 	cutter->done = true;
 }
 
-#define LEFT_OUT "the rest of the directory is left out: it was moved\n"
+#define LEFT_OUT "the rest of the directory is skipped: it was moved\n"
 #define ABOVE "stack/cut/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18"
 
 static void test_cut(void)
@@ -198,7 +198,7 @@ static void test_cut(void)
 			 "/%d", i);
 		MUST(mkdir(path, 0777));
 	}
-	/* Enough of them that some come after what is moved. */
+	/* Enough that some come after the moved directory. */
 	for (i = 0; i < 8; i++) {
 		snprintf(end, sizeof(end), "%s/u%d", path, i);
 		make_file(end);
@@ -216,17 +216,17 @@ static void test_cut(void)
 			cut_hook, &cutter);
 	dxs_ok(cutter.done && status == 2, "no way back: exit status");
 	dxs_is(1, occurrences(out, "daxstack: " ABOVE "/eve: " LEFT_OUT),
-	       "no way back: what is left out is named");
+	       "no way back: the part left out is named");
 	dxs_ok(strstr(out, "switched 11, refused 1\n  1  " LEFT_OUT),
 	       "no way back: and counted");
 	for (i = 0; i < 8; i++) {
 		snprintf(end, sizeof(end), "%s/u%d", path, i);
 		found += mode_of(end) == DAXSTACK_DAX;
 	}
-	dxs_is(8, found, "no way back: what is beside it is switched");
+	dxs_is(8, found, "no way back: files beside it are switched");
 }
 
-/* --- Deep, and large. */
+/* --- Deep and large trees. */
 
 static void test_deep(void)
 {
@@ -243,7 +243,8 @@ static void test_deep(void)
 	dxs_is(0, status, "a path of 75,000 bytes: exit status");
 	snprintf(expected, sizeof(expected),
 		 "switched %d\ndirectories: %d\n", files + 1, 302);
-	dxs_str(expected, out, "a path of 75,000 bytes: all is switched");
+	dxs_str(expected, out,
+		"a path of 75,000 bytes: all files are switched");
 	status = DXS_RUN_READ(out, sizeof(out), "setpriv", "--reuid=65534",
 			      "--regid=65534", "--clear-groups", SET_R,
 			      "cached", "stack/deep");
@@ -251,7 +252,7 @@ static void test_deep(void)
 	       "a path of 75,000 bytes: shortened in messages");
 }
 
-/* Return: KiB that it takes at most. */
+/* Return: peak memory in KiB. */
 static long memory_of(const char *tree)
 {
 	struct rusage usage;
@@ -267,7 +268,7 @@ static long memory_of(const char *tree)
 
 #define MANY	10000
 
-/* Of 10,000 names, each of 200 bytes, fts_read() keeps 4 MiB. */
+/* For 10,000 names of 200 bytes, fts_read() would keep 4 MiB. */
 static void test_many(void)
 {
 	char name[256];
@@ -286,7 +287,7 @@ static void test_many(void)
 	large = memory_of("stack/many");
 	if (!dxs_ok(large - small < 1024,
 		    "a large directory takes no more memory than a small one"))
-		dxs_diag("%ld KiB, and %ld KiB", small, large);
+		dxs_diag("%ld KiB against %ld KiB", small, large);
 }
 
 /* --- Mounts. */
@@ -304,14 +305,14 @@ static void test_mounts(void)
 		   NULL));
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), SET_R, "dax", "stack/mnt"),
 	       "bind mounts in the tree: exit status");
-	dxs_str("switched 1\ndirectories: 1\nleft out, mounted in the tree: 2\n",
+	dxs_str("switched 1\ndirectories: 1\nskipped, mount points in the tree: 2\n",
 		out, "bind mounts in the tree: left out");
 	dxs_is(DAXSTACK_CACHED, mode_of("stack/outside/file"),
-	       "bind mounts in the tree: what is outside is not touched");
+	       "bind mounts in the tree: files outside are unchanged");
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), SET_R, "dax",
 			       "stack/mnt/bind"), "a bind mount: exit status");
 	dxs_str("switched 1\ndirectories: 1\n", out,
-		"a bind mount is a tree of its own");
+		"a bind mount as operand is a tree of its own");
 	MUST(umount("stack/mnt/on file"));
 	MUST(umount("stack/mnt/bind"));
 }

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Steps: modes, owners, times, extended attributes, ACLs, flags.
  */
@@ -80,7 +80,7 @@ static const struct timespec times[] = {
 	{ 0x37fffffffL, 999999999 },
 	{ 0x380000000L, 0 },
 	{ 0x4000000000L, 5 },
-	{ 0, 1000000000 },	/* not a time */
+	{ 0, 1000000000 },	/* invalid */
 };
 
 static void make_times(struct rng *rng, struct step *step)
@@ -159,7 +159,7 @@ static const void *xattr_value(const struct step *step)
 	static char value[65537];
 
 	dxs_fill(value, step->n[1], step->n[3], 0);
-	/* Nearly one of file capabilities. */
+	/* A value close to file capabilities. */
 	if (!strcmp(xattr_name(step->n[0]), "security.capability") &&
 	    step->n[1] == 20)
 		memcpy(value, "\1\0\0\2\1\0\0", 8);
@@ -234,7 +234,7 @@ static void run_removexattr(struct side *side, const struct step *step,
 	say_ret(out, lremovexattr(P(step), xattr_name(step->n[0])));
 }
 
-/* --- ACLs, as they are in the attribute. */
+/* --- ACLs, in the format of the attribute. */
 
 struct acl_entry {
 	uint16_t tag;
@@ -249,7 +249,7 @@ struct acl {
 
 static void make_acl(struct rng *rng, struct step *step)
 {
-	step->n[0] = below(rng, 3);		/* default, or of the access */
+	step->n[0] = below(rng, 3);		/* default or access ACL */
 	step->n[1] = below(rng, 8);		/* kind */
 	step->n[2] = below(rng, 010000000);	/* permissions */
 }
@@ -287,7 +287,7 @@ static void run_setacl(struct side *side, const struct step *step,
 			      "system.posix_acl_default", &acl, len, 0));
 }
 
-/* --- Flags: got, changed, set, as chattr does. */
+/* --- Flags: read, changed, written back, as chattr does. */
 
 static const unsigned int flag_sets[] = { FS_APPEND_FL, FS_IMMUTABLE_FL,
 	FS_NODUMP_FL, FS_NOATIME_FL, FS_SYNC_FL, FS_DIRSYNC_FL, FS_TOPDIR_FL,
@@ -297,7 +297,7 @@ static const unsigned int flag_sets[] = { FS_APPEND_FL, FS_IMMUTABLE_FL,
 
 static void make_setflags(struct rng *rng, struct step *step)
 {
-	/* Data journalling and dax are not for one file. */
+	/* A file cannot have data journalling and dax. */
 	unsigned int count = ARRAY_SIZE(flag_sets) - 1;
 
 	step->n[0] = flag_sets[below(rng, once_in(rng, 3) ? count : 6)];
@@ -396,7 +396,7 @@ static void run_fssetxattr(struct side *side, const struct step *step,
 	close(fd);
 }
 
-/* --- Other ioctls, all that the stack knows, and some that nobody does. */
+/* --- Other ioctls: all that the stack knows, and some unknown ones. */
 
 static void make_ioctl(struct rng *rng, struct step *step)
 {
@@ -413,7 +413,7 @@ static void run_ioctl(struct side *side, const struct step *step,
 	char arg[512] = "";
 
 	say_ret(out, ioctl(side->slots[step->slot[0]], step->n[0], arg));
-	/* Inodes have numbers and generations of their own. */
+	/* Inode numbers and generations differ between the sides. */
 	if (step->n[0] != FS_IOC_GETVERSION)
 		say_bytes(out, arg, sizeof(arg));
 }

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Steps: reading, writing, space.
  */
@@ -11,12 +11,12 @@
 
 #include "differ.h"
 
-/* RWF_DONTCACHE, newer than the headers of some. */
+/* RWF_DONTCACHE, not in older headers. */
 #define DONTCACHE	0x80
 
 #define P(step)	path_of((step)->path[0])
 
-/* The largest file of ext4, and a bit less. */
+/* The maximum file size of ext4, and a bit less. */
 #define FAR	(0xffffffff000 - IO_MAX)
 
 /* Aligned for O_DIRECT. */
@@ -35,8 +35,8 @@ static int slot(struct side *side, const struct step *step, int which)
 }
 
 /*
- * Where there are switches, a file may be in dax mode on one side only, and then
- * direct I/O need not be aligned there. Return: it must be left out.
+ * With switches, a file may be in dax mode on one side only, where direct I/O
+ * need not be aligned. Return: whether to leave the call out.
  */
 static bool unaligned(int fd, off_t pos, size_t len, struct text *out)
 {
@@ -67,7 +67,7 @@ static bool direct(int fd, off_t pos, struct text *out)
 	return unaligned(fd, pos | 1, 1, out);
 }
 
-/* Where there are switches, the mode tells whether RWF_DONTCACHE is refused. */
+/* With switches, the mode determines whether RWF_DONTCACHE is refused. */
 static bool uncached(int64_t flags, struct text *out)
 {
 	if (!switching || !(flags & DONTCACHE))
@@ -77,7 +77,7 @@ static bool uncached(int64_t flags, struct text *out)
 	return true;
 }
 
-/* --- What they take. */
+/* --- Arguments. */
 
 static int64_t make_offset(struct rng *rng)
 {
@@ -251,7 +251,10 @@ static bool all_zero(int fd, off_t from, off_t to)
 	return true;
 }
 
-/* Leaves the atime alone: only one side may have a hole to look at. */
+/*
+ * Does not read the file, which would change the atime: only one side may have
+ * a hole to check.
+ */
 static bool is_hole(int fd, off_t from, off_t to)
 {
 	char path[40];
@@ -267,7 +270,7 @@ static bool is_hole(int fd, off_t from, off_t to)
 	return zero;
 }
 
-/* With switches, all that has to hold is that what is called a hole is one. */
+/* With switches, it is enough that a reported hole is one. */
 static void run_seek_data(struct side *side, const struct step *step,
 			  struct text *out)
 {
@@ -402,7 +405,10 @@ static void run_copy(struct side *side, const struct step *step,
 	say(out, " %lld %lld", (long long)in, (long long)at);
 }
 
-/* In cached mode, pages that are to be written are handed on, not copies. */
+/*
+ * In cached mode sendfile passes on the pages themselves, which a later write
+ * changes.
+ */
 static bool within_one(int from, int to)
 {
 	struct stat a, b;
@@ -425,7 +431,7 @@ static void run_sendfile(struct side *side, const struct step *step,
 	say(out, " %lld", (long long)in);
 }
 
-/* As much as fits into a pipe, however it lies in pages. */
+/* As much as fits into a pipe, however it is aligned. */
 #define PIPE_MAX	(15 * PAGE)
 
 static void make_splice(struct rng *rng, struct step *step)
@@ -467,7 +473,7 @@ static void run_splice_to(struct side *side, const struct step *step,
 	MUST(pipe2(ends, O_CLOEXEC | O_NONBLOCK));
 	dxs_fill(buffer(), step->n[1], step->n[2], 0);
 	if (write(ends[1], buffer(), step->n[1]) != step->n[1])
-		dxs_bail("a pipe takes less than thought");
+		dxs_bail("a pipe takes less than expected");
 	say_ret(out, splice(ends[0], NULL, to, step->n[4] ? NULL : &at,
 			    step->n[1], SPLICE_F_NONBLOCK));
 	say(out, " %lld", (long long)at);

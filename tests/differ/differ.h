@@ -1,23 +1,23 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * differ: what its parts share.
+ * differ: shared declarations.
  *
  * main.c      options, devices, sequences of steps, the report
  * play.c      plays a sequence on both sides, and compares
- * shrink.c    a sequence with a difference made short
+ * shrink.c    reduces a sequence that shows a difference
  * steps.c     the list of all kinds of steps, made from a seed, and as text
  * paths.c     the names that steps use
- * observe.c   what can be seen of a file, or of all files
+ * observe.c   visible state of a file, or of all files
  * known.c     the differences that are tolerated
- * names.c     steps: names looked up, made, moved, removed, listed
+ * names.c     steps: names looked up, created, moved, removed, listed
  * attrs.c     steps: modes, owners, times, attributes
  * data.c      steps: reading, writing, space
  * maps.c      steps: mappings
  * locks.c     steps: locks and leases
  * switcher.c  steps: switches
  *
- * All that is seen is put down as text, by the same functions on both sides;
- * a difference is one of the texts.
+ * All results are recorded as text, by the same functions on both sides; a
+ * difference is one between the texts.
  */
 #ifndef DIFFER_H
 #define DIFFER_H
@@ -40,7 +40,7 @@
 #define IO_MAX		(256 * KIB)
 #define NOBODY		65534
 
-/* --- Random numbers, all from the one seed. */
+/* --- Random numbers, all from one seed. */
 
 struct rng {
 	uint64_t state;
@@ -78,7 +78,7 @@ uint64_t hash_of(const void *buf, size_t len);
  * @who: index of callers[]
  * @path: up to two, indexes of paths[]
  * @slot: up to two, of open files
- * @n: numbers, the meaning of which is the kind's
+ * @n: numbers, whose meaning depends on the kind
  * @umask: of the caller
  */
 struct step {
@@ -93,16 +93,16 @@ struct step {
 /**
  * struct side - one of the two filesystems
  * @name: of its mount
- * @is_stack: the other is the lower filesystem alone
+ * @is_stack: the other side is the lower filesystem alone
  * @top: its root
  * @up: a directory for this sequence
- * @dir: "w" in there, the working directory of its steps
+ * @dir: "w" in @up, the working directory of its steps
  * @slots: open files, or -1
  * @maps: mappings, or NULL
  * @map_len: their lengths
- * @map_pos: where in the file they begin
+ * @map_pos: their offsets in the file
  * @map_fd: descriptors of the files
- * @out: what was seen of a step
+ * @out: result of a step
  */
 struct side {
 	const char *name;
@@ -124,7 +124,7 @@ extern struct side sides[2];
 void drop_maps(struct side *side);
 extern unsigned long switches_made, switches_refused;
 
-/* Who can make a step. */
+/* A user that makes steps. */
 struct caller {
 	uid_t uid;
 	gid_t gid;
@@ -138,11 +138,11 @@ extern const struct caller callers[];
  * struct kind - of steps
  * @name: for the report
  * @format: the step as text: {p} {q} paths, {s} {t} slots, {0} {0x} {0o}
- *	numbers
- * @weight: how often it is taken
+ *   numbers
+ * @weight: relative frequency
  * @still: not in sequences with switches
- * @make: takes the numbers
- * @run: does it, and says what came of it
+ * @make: chooses the numbers
+ * @run: performs the step and records the result
  */
 struct kind {
 	const char *name;
@@ -163,13 +163,13 @@ extern const struct kind name_kinds[], attr_kinds[], data_kinds[],
 struct step make_step(struct rng *rng, bool switching);
 void say_step(struct text *out, const struct step *step);
 bool kind_uses(const struct kind *kind, const char *field);
-/* Becomes a caller, and root again. */
+/* Takes the credentials of a caller, or of root again. */
 void become(unsigned int who);
 
 /* --- Paths. */
 
 const char *path_of(unsigned int index);
-/* Short, for people. */
+/* A short form, for the report. */
 const char *path_text(unsigned int index);
 unsigned int make_path(struct rng *rng);
 /* Symlink targets. */
@@ -179,7 +179,7 @@ const char *target_of(unsigned int index);
 /* --- Sequences. */
 
 /**
- * struct sequence - steps that are done in directories of their own
+ * struct sequence - steps performed in directories of their own
  * @switching: with switches on the stack's side
  * @steps: @count of them
  */
@@ -190,10 +190,10 @@ struct sequence {
 };
 
 /**
- * struct tally - what was played
- * @steps: in all
+ * struct tally - statistics of steps
+ * @steps: total
  * @done: steps of each kind
- * @well: those of them that did not fail, as far as this can be told
+ * @well: steps that succeeded, as far as that can be determined
  */
 struct tally {
 	unsigned long steps;
@@ -201,15 +201,15 @@ struct tally {
 	unsigned long well[MAX_KINDS];
 };
 
-/* Of the sequence that is played. */
+/* Of the current sequence. */
 extern bool switching;
 
 /**
- * play() - do a sequence on both sides
- * @seq: what
- * @every: look at all files after so many steps
- * @report: gets what was seen on both sides, if it differs
- * @tally: the steps that were done are added, unless it is NULL
+ * play() - perform a sequence on both sides
+ * @seq: the sequence
+ * @every: compare all files after this many steps
+ * @report: gets the state of both sides, if it differs
+ * @tally: counts the steps performed, unless it is NULL
  *
  * Return: the step after which there was a difference, or -1.
  */
@@ -218,7 +218,7 @@ int play(const struct sequence *seq, unsigned int every, struct text *report,
 /* In place. Return: as play(). */
 int shrink(struct sequence *seq, struct text *report, double seconds);
 
-/* --- Looking. */
+/* --- Observing. */
 
 void look_at_path(struct text *out, const char *path);
 void look_at_parent(struct text *out, const char *path);
@@ -241,7 +241,7 @@ enum known {
 	KNOWN_COUNT
 };
 
-/* Notes that it was met. Return: true. */
+/* Records that it applied. Return: true. */
 bool known(enum known which);
 void report_known(void);
 

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The differences that are deliberate: only these are tolerated. They stand in
- * docs/semantics.md as well, by the same names.
+ * differ: the deliberate differences; only these are tolerated.
+ * docs/semantics.md has them by the same names.
  */
 #include "differ.h"
 
@@ -11,17 +11,17 @@ static struct {
 	unsigned long met;
 } table[KNOWN_COUNT] = {
 	[KNOWN_FSTYPE] = { "f_type",
-		"statfs(2) tells that it is daxstack" },
+		"statfs(2) identifies daxstack" },
 	[KNOWN_BLOCKS] = { "st_blocks",
-		"what is allocated, and when, depends on the mode, and on where room is" },
+		"allocation, and its time, depend on the mode and on free space" },
 	[KNOWN_SEEK] = { "SEEK_DATA, SEEK_HOLE",
-		"what is told of ranges that are allocated and not written depends on the mode" },
+		"the answer for ranges allocated but not written depends on the mode" },
 	[KNOWN_DIRECT] = { "O_DIRECT",
-		"only in cached mode it has to be aligned" },
+		"alignment is required in cached mode only" },
 	[KNOWN_FAR] = { "where no file can be",
-		"ext4: reading at the largest offset is EINVAL in dax mode, nothing in cached" },
+		"ext4: reading at the largest offset is EINVAL in dax mode, EOF in cached" },
 	[KNOWN_SIGBUS] = { "SIGBUS",
-		"a store beyond the end of the file changes its times, in dax mode" },
+		"in dax mode a store beyond the end of the file changes its times" },
 	[KNOWN_OVERLAP] = { "sendfile within a file",
 		"what it reads of the range that it writes depends on the mode" },
 	[KNOWN_DIOALIGN] = { "STATX_DIOALIGN",
@@ -42,7 +42,7 @@ void report_known(void)
 {
 	unsigned int i;
 
-	dxs_diag("tolerated, and how often it could have shown:");
+	dxs_diag("tolerated differences, and how often each could have shown:");
 	for (i = 0; i < KNOWN_COUNT; i++)
 		dxs_diag("  %-22s %7lu  %s", table[i].name, table[i].met,
 			 table[i].why);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Steps: locks of all kinds, and leases.
  */
@@ -30,7 +30,7 @@ static void make_lock(struct rng *rng, struct step *step)
 		F_OFD_GETLK, F_GETLK };
 
 	step->n[0] = PICK(rng, cmds);
-	step->n[1] = below(rng, 4);		/* type, one of them wrong */
+	step->n[1] = below(rng, 4);		/* type, one of them invalid */
 	step->n[2] = below(rng, 100);
 	step->n[3] = below(rng, 50);
 }
@@ -52,8 +52,8 @@ static void run_lock(struct side *side, const struct step *step,
 }
 
 /*
- * Given back at once: an open of the file, which is how it is looked at, would
- * wait for it.
+ * Given up at once: an open of the file, which the comparison needs, would wait
+ * for it.
  */
 static void make_lease(struct rng *rng, struct step *step)
 {

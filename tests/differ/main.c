@@ -1,20 +1,20 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The stack does what the lower filesystem does: random sequences of calls, from
- * a seed, are made on the stack and on the lower filesystem alone, and what they
- * return and what can be seen of the files is compared after each step.
+ * Differential test: makes random sequences of calls, from a seed, on the stack
+ * and on the lower filesystem alone, and compares their results and the visible
+ * state of the files after each step.
  *
- * $PMEM is split in two devices with dm-linear, which have DAX as well. Both get
- * the same filesystem, ext4 down to UUID and hash seed, so that also the order
- * of directory entries and the cookies of telldir(3) are the same; XFS without
- * reflink, for copy_file_range(2) would make shared blocks of it on one side.
+ * $PMEM is split in two with dm-linear, which supports DAX. Both halves get the
+ * same filesystem: ext4 with the same UUID and hash seed, so that the order of
+ * directory entries and the cookies of telldir(3) are the same; XFS without
+ * reflink, because copy_file_range(2) would share blocks on one side.
  *
- * A sequence is played in a directory of its own, so that it can be repeated,
- * with fewer steps, until what is left is short. In every other sequence the
- * files of the stack are switched between modes; in the rest they are cached on
- * both sides, and more is compared.
+ * A sequence runs in a directory of its own, so that it can be repeated with
+ * fewer steps until it is short. In every other sequence files of the stack
+ * switch between modes; in the rest they are cached on both sides, and more is
+ * compared.
  *
- * What is tolerated stands in known.c.
+ * Tolerated differences are in known.c.
  */
 #include <getopt.h>
 #include <linux/fs.h>
@@ -53,12 +53,12 @@ static void make_fs(const char *device)
 	    DXS_RUN("mkfs.xfs", "-q", "-f", "-m", "reflink=0", device) :
 	    DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "4096", "-U", UUID, "-E",
 		    "hash_seed=" HASH_SEED, device))
-		dxs_bail("cannot make %s on %s", dxs_fs, device);
+		dxs_bail("cannot create %s on %s", dxs_fs, device);
 }
 
 /*
- * Where ext4 fills blocks around what is written with zeroes, they become data,
- * for lseek(2), whenever they are written back.
+ * When ext4 zeroes blocks around a write, they become data for lseek(2),
+ * depending on the time of writeback.
  */
 static void no_zeroout(void)
 {
@@ -94,8 +94,8 @@ static void begin_devices(void)
 	make_fs("/dev/mapper/differ0");
 	make_fs("/dev/mapper/differ1");
 	/*
-	 * With relatime, whether a read changes the atime may depend on which of
-	 * two things of one step came a tick later.
+	 * With relatime, whether a read updates the atime may depend on which
+	 * of two actions of a step came a tick later.
 	 */
 	snprintf(options, sizeof(options), "strictatime,lower=%s", dxs_fs);
 	if (dxs_mount("/dev/mapper/differ0", "lower", dxs_fs,
@@ -121,7 +121,7 @@ static void end_devices(void)
 	dxs_umount_stack();
 	dxs_umount_lower();
 	dxs_is(0, DXS_RUN("dmsetup", "remove", "differ0", "differ1"),
-	       "nobody has the devices any more");
+	       "the devices are no longer in use");
 }
 
 /* --- Sequences. */
@@ -143,7 +143,10 @@ static struct sequence make_sequence(unsigned long number)
 		abort();
 	for (i = 0; i < length; i++) {
 		seq.steps[i] = make_step(&rng, seq.switching);
-		/* Whose it is, mostly: else a caller rarely meets its own. */
+		/*
+		 * Mostly by the owner: otherwise a caller rarely uses its own
+		 * files.
+		 */
 		if (kinds[seq.steps[i].kind] != &switch_kind && once_in(&rng, 2))
 			seq.steps[i].who = who;
 	}
@@ -177,16 +180,17 @@ static void report(unsigned long number, struct sequence *seq, int at,
 		 number, at + 1, kinds[kind]->name);
 	dxs_diag("%s", seen->buf);
 	if (failed[kind] > 2) {
-		dxs_diag("(not made shorter: there were two of the kind)");
+		dxs_diag("(not reduced: there were two of the kind)");
 		return;
 	}
 	seq->count = at + 1;
 	at = shrink(seq, &shorter, shrink_seconds);
 	if (at < 0) {
-		print_steps(seq, "it did not come again with these steps:");
+		print_steps(seq,
+			    "the difference did not recur with these steps:");
 	} else {
 		failed[seq->steps[at].kind] += seq->steps[at].kind != kind;
-		print_steps(seq, "it comes of these steps:");
+		print_steps(seq, "these steps reproduce it:");
 		dxs_diag("%s", shorter.buf);
 	}
 	free(shorter.buf);
@@ -216,12 +220,12 @@ static void usage(FILE *to)
 {
 	fprintf(to,
 		"Usage: differ [OPTION]...\n"
-		"  --seed N       of the sequences, 0: from the clock [1]\n"
-		"  --steps N      in all [5000]\n"
-		"  --length N     of a sequence [80]\n"
-		"  --every N      look at all files after so many steps [8]\n"
-		"  --sequence N   only this one\n"
-		"  --shrink N     seconds to make a sequence shorter [60]\n");
+		"  --seed N       seed of the sequences, 0: from the clock [1]\n"
+		"  --steps N      total number of steps [5000]\n"
+		"  --length N     steps of a sequence [80]\n"
+		"  --every N      compare all files after every N steps [8]\n"
+		"  --sequence N   only this sequence\n"
+		"  --shrink N     seconds to spend on reducing a sequence [60]\n");
 }
 
 static void parse(int argc, char **argv)
@@ -276,10 +280,11 @@ static void report_kinds(void)
 
 	for (i = 0; i < nr_kinds; i++) {
 		if (tally.done[i] || failed[i])
-			dxs_ok(!failed[i], "%s: %lu times, %lu of them well",
+			dxs_ok(!failed[i],
+			       "%s: %lu times, %lu of them successful",
 			       kinds[i]->name, tally.done[i], tally.well[i]);
 		else if (only < 0 && wanted >= 5000)
-			dxs_ok(false, "%s: never came", kinds[i]->name);
+			dxs_ok(false, "%s: never occurred", kinds[i]->name);
 	}
 }
 

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Steps: mappings, made for a load or store, or kept.
+ * Steps: mappings, created for one load or store, or kept.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -55,9 +55,9 @@ static void load(const char *map, size_t len, struct text *out)
 }
 
 /*
- * Nothing is stored beyond the end of the file: it may show there, or not. Nor
- * through PTEs that are there already: whether such a store changes the file's
- * times depends on when the pages were last written back.
+ * Stores nothing beyond EOF, where it may or may not show. Stores not through
+ * existing PTEs either: whether such a store updates the file's times depends
+ * on when the pages were last written back.
  */
 static void store(int fd, char *map, off_t pos, size_t len, uint32_t seed,
 		  struct text *out)
@@ -80,7 +80,7 @@ static void store(int fd, char *map, off_t pos, size_t len, uint32_t seed,
 	said(out, copy_guarded(map, buf, len), NULL, 0);
 }
 
-/* --- Made for once. */
+/* --- Mappings for one access. */
 
 static void make_once(struct rng *rng, struct step *step)
 {
@@ -133,7 +133,7 @@ static void run_store(struct side *side, const struct step *step,
 	run_map(side, step, out, true);
 }
 
-/* --- Kept. */
+/* --- Kept mappings. */
 
 static void drop_map(struct side *side, int i)
 {
@@ -177,7 +177,7 @@ static void make_kept(struct rng *rng, struct step *step)
 	step->n[3] = rnd(rng);
 }
 
-/* Return: how much of it lies in the mapping. */
+/* Return: length of the part that lies in the mapping. */
 static size_t part(const struct side *side, const struct step *step,
 		   struct text *out)
 {
@@ -246,7 +246,7 @@ static void make_madvise(struct rng *rng, struct step *step)
 	make_kept(rng, step);
 	step->n[0] &= -PAGE;
 	step->n[3] = PICK(rng, advice);
-	/* Its page faults are as those of a store. */
+	/* It faults pages like a store. */
 	if (step->n[3] == MADV_POPULATE_WRITE)
 		step->n[3] = MADV_POPULATE_READ;
 }

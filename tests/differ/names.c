@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Steps: names looked up, made, moved, removed, listed.
+ * Steps: names looked up, created, moved, removed, listed.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -16,7 +16,7 @@
 #define P(step)	path_of((step)->path[0])
 #define Q(step)	path_of((step)->path[1])
 
-/* --- What several of them take. */
+/* --- Shared helpers. */
 
 static const int accesses[] = { O_RDONLY, O_WRONLY, O_RDWR, O_RDWR, O_RDWR };
 static const int open_flags[] = { O_CREAT, O_CREAT, O_CREAT, O_EXCL, O_TRUNC,
@@ -79,7 +79,7 @@ static void run_openat(struct side *side, const struct step *step,
 static void make_openat(struct rng *rng, struct step *step)
 {
 	make_open(rng, step);
-	/* At first, there is a directory. */
+	/* The first path is a directory. */
 	if (once_in(rng, 2))
 		step->slot[1] = 2;
 }
@@ -160,7 +160,7 @@ static void run_setfl(struct side *side, const struct step *step,
 			   (int)step->n[0] | O_NONBLOCK));
 }
 
-/* --- Making. */
+/* --- Creating. */
 
 static void run_mkdir(struct side *side, const struct step *step,
 		      struct text *out)
@@ -283,7 +283,7 @@ static void run_renameat2(struct side *side, const struct step *step,
 			       step->n[0]));
 }
 
-/* --- Looking. */
+/* --- Looking up. */
 
 static void make_readlink(struct rng *rng, struct step *step)
 {
@@ -334,7 +334,7 @@ static void make_statx(struct rng *rng, struct step *step)
 	step->n[1] = PICK(rng, flags);
 }
 
-/* The fields that struct statx of this C library may not have yet. */
+/* Fields that older C libraries do not have in struct statx. */
 #define DIO_ALIGN(stx)	(((uint32_t *)(stx))[38])
 
 static void run_statx(struct side *side, const struct step *step,
@@ -372,7 +372,7 @@ static void run_statfs(struct side *side, const struct step *step,
 		    fs.f_namelen, fs.f_flags);
 }
 
-/* --- Listing: by small buffers, from one of the cookies on. */
+/* --- Listing: with small buffers, starting at a cookie. */
 
 struct entry {
 	uint64_t ino;
@@ -392,7 +392,7 @@ static void make_getdents(struct rng *rng, struct step *step)
 		step->slot[0] = 2;
 }
 
-/* Returns how many entries there were; the cookie of the @nth is kept. */
+/* Returns the number of entries; stores the cookie of the @nth. */
 static long list(int fd, size_t size, long nth, int64_t *cookie,
 		 struct text *out)
 {
@@ -436,7 +436,7 @@ static void run_getdents(struct side *side, const struct step *step,
 	close(fd);
 }
 
-/* What of a directory that changes while it is read. */
+/* Reads a directory that changes meanwhile. */
 static void run_getdents_fd(struct side *side, const struct step *step,
 			    struct text *out)
 {
@@ -496,7 +496,7 @@ static void run_uncrowd(struct side *side, const struct step *step,
 	say(out, " gone %lld", (long long)gone);
 }
 
-/* Inodes and dentries are forgotten, and loaded anew. */
+/* Evicts inodes and dentries, so that they are reloaded. */
 static void run_forget(struct side *side, const struct step *step,
 		       struct text *out)
 {

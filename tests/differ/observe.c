@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be seen of a file: attributes, extended attributes, contents. Seen
- * by root, and without leaving traces, as far as this can be.
+ * differ: the visible state of a file: attributes, extended attributes,
+ * contents. Read by root, with as few side effects as possible.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -13,7 +13,7 @@
 
 #include "differ.h"
 
-/* Most that is read of a file, and as much at its end. */
+/* Maximum read at the start of a file, and at its end. */
 #define READ_MAX	(1 * MIB)
 #define CHUNK		(64 * KIB)
 #define NAMES_MAX	(64 * KIB)
@@ -88,7 +88,7 @@ void say_bytes(struct text *out, const void *buf, size_t len)
 	say(out, "'");
 }
 
-/* --- Parts of a file. */
+/* --- Parts of the state. */
 
 static void see_stat(struct text *out, int dirfd, const char *path, int flags)
 {
@@ -101,7 +101,7 @@ static void see_stat(struct text *out, int dirfd, const char *path, int flags)
 	}
 	say(out, " mode 0%o nlink %u owner %u:%u", stx.stx_mode, stx.stx_nlink,
 	    stx.stx_uid, stx.stx_gid);
-	/* The size of a directory is the lower filesystem's affair, too. */
+	/* The size of a directory also depends on the lower filesystem. */
 	say(out, " size %llu", (unsigned long long)stx.stx_size);
 	if (!S_ISREG(stx.stx_mode))
 		say(out, " blocks %llu", (unsigned long long)stx.stx_blocks);
@@ -136,7 +136,7 @@ static void see_flags(struct text *out, int fd)
 		    fsx.fsx_cowextsize, fsx.fsx_projid);
 }
 
-/* By a path of /proc, or of the file itself for a symlink. */
+/* By a path in /proc, or by the file's own for a symlink. */
 static void see_xattrs(struct text *out, const char *path)
 {
 	static char names[NAMES_MAX], value[XATTR_SIZE_MAX];
@@ -178,7 +178,7 @@ static void see_range(struct text *out, int fd, off_t from, off_t to)
 	    (unsigned long long)hash);
 }
 
-/* A descriptor for reading. */
+/* Needs a descriptor open for reading. */
 static void see_contents(struct text *out, int fd)
 {
 	off_t size = lseek(fd, 0, SEEK_END);
@@ -216,7 +216,7 @@ static void see_open(struct text *out, int fd, mode_t mode)
 	close(fd);
 }
 
-/* A path of an O_PATH descriptor, by which also a symlink can be looked at. */
+/* Path of an O_PATH descriptor, which also works for a symlink. */
 static void see(struct text *out, const char *path, const char *shown)
 {
 	static char link[8192];
@@ -265,7 +265,7 @@ void look_at_parent(struct text *out, const char *path)
 	see(out, parent, parent);
 }
 
-/* The file, and what belongs to the descriptor. */
+/* The file, and the state of the descriptor. */
 void look_at_fd(struct text *out, int fd)
 {
 	char path[40];
@@ -291,7 +291,7 @@ void look_at_fd(struct text *out, int fd)
 	say(out, "\n");
 }
 
-/* --- All files, below the working directory and with it. */
+/* --- All files below the working directory, and itself. */
 
 #define ALL_MAX	256
 
@@ -337,7 +337,9 @@ static void walk_into(struct text *out, struct all *all, const char *path)
 	}
 }
 
-/* Inode numbers differ; which names are of one inode does not. */
+/*
+ * Inode numbers differ between the sides; which names share an inode must not.
+ */
 static void walk(struct text *out, struct all *all, const char *path)
 {
 	struct stat st;

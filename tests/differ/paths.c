@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The names that steps use: few, so that steps meet; and odd ones.
+ * differ: the names that steps use: few, so that steps use the same files; some
+ * of them unusual.
  */
 #define _GNU_SOURCE
 #include <limits.h>
@@ -132,7 +133,7 @@ const char *target_of(unsigned int index)
 		return plain[index];
 	index -= ARRAY_SIZE(plain);
 	memset(text, 't', lengths[index]);
-	/* A name of this length there cannot be. */
+	/* Names of this length are invalid. */
 	if (lengths[index] > 255)
 		text[200] = '/';
 	text[lengths[index]] = 0;

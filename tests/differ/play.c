@@ -1,12 +1,12 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Plays a sequence on both sides, and compares after each step.
+ * differ: performs a sequence on both sides, and compares after each step.
  *
- * Times: between two steps the kernel's clock goes on by at least a tick. So of
- * a time that is not one set by a step, it can be told at which step it was
- * made, and that is what is compared. The others are compared as they are. Times
- * of files are those of ticks; from Linux 6.13 on also later ones, when somebody
- * has asked for the last one in between (multigrain timestamps).
+ * Times: between two steps the kernel's clock advances by at least a tick. So a
+ * time that was not set by a step tells at which step it was taken, and the
+ * comparison uses that step; times set by a step are compared as they are.
+ * Timestamps have the resolution of ticks; from Linux 6.13 on also a finer one,
+ * if the previous timestamp was queried meanwhile (multigrain timestamps).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -29,7 +29,7 @@ bool switching;
 
 /* --- Times. */
 
-/* When the setting up began, and then the steps. */
+/* Start of the setup, and of the steps. */
 static struct {
 	struct timespec *at;
 	unsigned int count;
@@ -50,7 +50,7 @@ static int compare_times(const struct timespec *a, const struct timespec *b)
 	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
 }
 
-/* The clock of ticks lags behind the other one. */
+/* The coarse clock lags behind the fine one. */
 static void wait_for_tick(void)
 {
 	struct timespec was, now;
@@ -131,7 +131,7 @@ static void set_up(struct side *side, unsigned int number)
 	MUST(setxattr("a", "user.a", "hello", 5, 0));
 	MUST(setxattr("d1/a", "user.a", "hello", 5, 0));
 	MUST(setxattr("b", "trusted.a", "", 0, 0));
-	/* Those who are not root shall have something, too. */
+	/* Unprivileged callers get a file of their own, too. */
 	MUST(chown("b", 1000, 1000));
 	MUST(chown("d1", 1000, 1000));
 	MUST(chown("d1/a", 1000, 1000));
@@ -243,10 +243,7 @@ static void look(struct side *side, const struct step *step, bool all)
 		look_at_all(out);
 }
 
-/*
- * The lines that the other side has not, each below the line that says of what
- * it is.
- */
+/* The lines that only one side has, each below the line that names its file. */
 static void say_lines(struct text *out, const char *text, const char *other)
 {
 	char line[400], of[400] = "";
@@ -302,7 +299,9 @@ int play(const struct sequence *seq, unsigned int every, struct text *report,
 		bool all = i % every == every - 1 || i == seq->count - 1;
 
 		mark_begin();
-		/* What a switch does on the other side goes by what it did. */
+		/*
+		 * The result of a switch determines what the other side does.
+		 */
 		do_step(&sides[1], step);
 		do_step(&sides[0], step);
 		if (tally)

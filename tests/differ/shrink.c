@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * A sequence with a difference made short: steps are left out, many at once and
- * then fewer, as long as there is a difference still; then the callers become
- * root, and umasks the usual one.
+ * differ: reduces a sequence with a difference: leaves steps out, many at once
+ * and then fewer, as long as a difference remains; then makes the caller root,
+ * and the umask the default.
  */
 #include "differ.h"
 

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Steps: made from a seed, and as text. A step does not depend on what those
- * before it did, so that any of them can be left out.
+ * differ: steps, made from a seed, and as text. A step does not depend on the
+ * results of earlier ones, so any step can be left out.
  */
 #define _GNU_SOURCE
 #include <grp.h>
@@ -62,7 +62,7 @@ static void fill_kinds(void)
 	kinds[nr_kinds++] = &switch_kind;
 }
 
-/* Is "{p}" and the like in the format? */
+/* Returns whether the format has the field, such as "{p}". */
 bool kind_uses(const struct kind *kind, const char *field)
 {
 	return strstr(kind->format, field);

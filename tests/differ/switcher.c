@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Steps: switches, on the stack's side only, and changes of the flag of a
- * directory, in which files are born in dax mode then. Whether they succeed is
- * not the subject here, only that nothing else can be seen of them.
+ * differ: steps that switch files, on the stack's side only, and that change
+ * the flag of a directory, so that new files in it start in dax mode. They may
+ * fail; the test asserts only that they have no other visible effect.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +21,7 @@ unsigned long switches_made, switches_refused;
 static void make_switch(struct rng *rng, struct step *step)
 {
 	step->n[0] = below(rng, HOWS);
-	step->n[1] = below(rng, 2);		/* by slot, or path */
+	step->n[1] = below(rng, 2);		/* by slot, or by path */
 	step->umask = 022;
 }
 
@@ -74,7 +74,9 @@ static int subject(const struct side *side, const struct step *step)
 	return open(path, O_RDONLY | O_NOATIME | O_CLOEXEC);
 }
 
-/* The stack's side is first. That a switch was made is told to the other. */
+/*
+ * The stack's side is first; the other side learns whether a switch succeeded.
+ */
 static bool switched;
 
 static void run_switch(struct side *side, const struct step *step,

@@ -1,24 +1,23 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of the fuzzer share: random numbers, and the account of what
- * was tried.
+ * fuzz: shared declarations: random numbers, and statistics of the cases.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
 
 #include "../dxs_test.h"
 
-/* Cases of a round have one setting; a round can be played again by itself. */
+/* The cases of a round share one setup; a round can be repeated by itself. */
 #define ROUND	100
 #define NOBODY	65534
 
-/* X(name, what it is) */
+/* X(name, description) */
 #define FUZZ_KINDS(X)							\
 	X(SWITCH,	"SWITCH with a valid argument")			\
 	X(SWITCH_BAD,	"SWITCH with an invalid argument")		\
-	X(SWITCH_PTR,	"SWITCH with a pointer that does not do")	\
+	X(SWITCH_PTR,	"SWITCH with an invalid pointer")	\
 	X(STATE,	"STATE")					\
-	X(STATE_PTR,	"STATE with a pointer that does not do")	\
+	X(STATE_PTR,	"STATE with an invalid pointer")	\
 	X(FD,		"the ioctls through a wrong descriptor")	\
 	X(UNKNOWN,	"unknown ioctls")				\
 	X(XATTR,	"FS_IOC_FSSETXATTR")				\
@@ -28,12 +27,12 @@
 	X(RECONFIGURE,	"fsconfig(2): reconfigure")			\
 	X(MOUNT,	"mount(2)")					\
 	X(REMOUNT,	"mount(2): remount")				\
-	X(LEFT,		"nothing is left of a mount")
+	X(LEFT,		"cleanup after a mount")
 
 #define FUZZ_ENUM_(name, what) FUZZ_##name,
 enum fuzz_kind { FUZZ_KINDS(FUZZ_ENUM_) FUZZ_KIND_COUNT };
 
-/* --- Random numbers: what a round does depends on the seed and its number. */
+/* --- Random numbers: a round depends only on the seed and its number. */
 
 unsigned long rnd(void);
 /* 0 to @n - 1 */
@@ -41,17 +40,17 @@ unsigned int below(unsigned int n);
 bool one_in(unsigned int n);
 #define PICK(array) ((array)[below(ARRAY_SIZE(array))])
 
-/* --- The account. */
+/* --- Statistics. */
 
-/* Begins a case: its kind, and the inputs for the report of a violation. */
+/* Starts a case: its kind, and its inputs for the report of a violation. */
 void fuzz_case(enum fuzz_kind kind, const char *inputs, ...) FORMAT(2, 3);
-/* Is it as it should be in this case? Return: @pass. */
+/* Records a violation unless @pass. Return: @pass. */
 bool fuzz_check(bool pass, const char *violation, ...) FORMAT(2, 3);
 bool fuzz_errno(int expected, int seen);
-/* A case whose answer depends on what else goes on in the kernel. */
+/* Marks a case whose answer depends on other activity of the kernel. */
 void fuzz_passing(void);
 
-/* --- The rounds: @cases cases each. */
+/* --- Rounds of @cases cases each. */
 
 void fuzz_ioctls(int cases);
 void fuzz_mounts(int cases);

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls, and the attributes that switch.
+ * fuzz: the ioctls, and the attributes that switch.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 
 enum mapped { NOT_MAPPED, SHARED, PRIVATE, SYNC };
 
-/* How it is in this round, and what the file is expected to be. */
+/* The setup of this round, and the expected state of the file. */
 static struct {
 	const char *policy;
 	enum mapped mapped;
@@ -43,7 +43,7 @@ static bool policy_is(const char *policy)
 	return !strcmp(world.policy, policy);
 }
 
-/* Are mode, flag and bytes as expected? What is seen is expected from then. */
+/* Checks mode, flag and contents; what was seen is expected from then on. */
 static void check_file(void)
 {
 	int mode = dxs_mode(world.fd), flag = dxs_xflag(world.fd);
@@ -60,7 +60,7 @@ static void check_file(void)
 			(long)st.st_size) || !world.blocks)
 		return;
 	dxs_pread(world.fd, seen, KEPT, 0);
-	fuzz_check(!memcmp(seen, kept, KEPT), "the bytes have changed");
+	fuzz_check(!memcmp(seen, kept, KEPT), "the contents have changed");
 }
 
 /* --- Pointers. */
@@ -82,7 +82,7 @@ struct where {
 	void *own_map;		/* of the file, for this case */
 };
 
-static uint8_t *arena;		/* a good page, and two that vary */
+static uint8_t *arena;		/* a valid page, and two that vary */
 
 static struct where pick_place(size_t size)
 {
@@ -125,7 +125,7 @@ static struct where pick_place(size_t size)
 	default:
 		w.at = arena + 64 + 8 * below(64);
 	}
-	/* A mapping beyond the end of the file cannot be touched. */
+	/* A mapping beyond EOF cannot be touched. */
 	w.writable = w.place <= AT_END || (w.place == IN_FILE && world.blocks);
 	w.readable = w.writable || w.place == READ_ONLY ||
 		w.place == CUT_READ_ONLY;
@@ -177,7 +177,9 @@ static int call(bool stranger, unsigned int cmd, void *arg)
 #define ERRNO_OF_(name, err, text) err,
 static const int reason_errno[] = { DAXSTACK_REASONS(ERRNO_OF_) };
 
-/* What is to come of a request by the owner: docs/semantics.md, 11 to 14. */
+/*
+ * The expected result of a request by the owner: docs/semantics.md, 11 to 14.
+ */
 static unsigned int expected_reason(int to, bool mapped)
 {
 	if (world.mode == to)
@@ -193,7 +195,7 @@ static unsigned int expected_reason(int to, bool mapped)
 	return DAXSTACK_REASON_NONE;
 }
 
-/* Nobody did anything wrong. */
+/* The refusal is transient: no error in the inputs. */
 static bool is_passing(int err, unsigned int reason)
 {
 	return err == EBUSY && (reason == DAXSTACK_REASON_WRITEBACK ||
@@ -292,7 +294,7 @@ static void fuzz_switch(void)
 	struct where w = pick_place(sizeof(struct daxstack_switch));
 	struct daxstack_switch arg = {
 		.mode = below(2), .timeout_ms = PICK(timeouts),
-		/* Outputs, with whatever in them. */
+		/* Outputs, with random contents. */
 		.reason = rnd(), .attempts = rnd(), .switched = rnd(),
 		.pages = rnd(), .shut_ns = rnd(), .deferred = rnd(),
 	};
@@ -304,7 +306,7 @@ static void fuzz_switch(void)
 
 	if (bad)
 		make_bad(&arg);
-	/* Waits for what does not pass by itself. */
+	/* The request waits for something permanent. */
 	blocked = !bad && !stranger && w.writable &&
 		reason_errno[reason] == EBUSY &&
 		(arg.timeout_ms < 0 || arg.timeout_ms > 20);
@@ -320,7 +322,7 @@ static void fuzz_switch(void)
 		  world.policy, world.mode, world.flag, world.blocks,
 		  world.mapped, stranger);
 	put_arg(&w, &arg);
-	/* For a bad one that is taken, too. */
+	/* Also for a bad request, in case it is accepted. */
 	if (blocked || bad)
 		set_alarm(5);
 	err = call(stranger, DAXSTACK_IOC_SWITCH, w.at);
@@ -368,7 +370,7 @@ static void fuzz_state(void)
 		    reason == DAXSTACK_REASON_MAP_SYNC)
 			reason = DAXSTACK_REASON_NOT_OWNER;
 		fuzz_check(!out.pages && !(out.flags & DAXSTACK_STATE_GATED),
-			   "told a stranger: pages %llu, flags %#x",
+			   "shown to another user: pages %llu, flags %#x",
 			   (unsigned long long)out.pages, out.flags);
 	}
 	fuzz_check((int)out.mode == world.mode &&
@@ -380,7 +382,7 @@ static void fuzz_state(void)
 		   !out.reserved[2], "reserved is not 0");
 }
 
-/* --- Other descriptors, other numbers. */
+/* --- Other descriptors, other ioctl numbers. */
 
 static void fuzz_descriptor(void)
 {
@@ -442,15 +444,15 @@ static void fuzz_unknown(void)
 /* --- Attributes. */
 
 /*
- * A call that asks for a mode and, if @rest, for other attributes.
+ * Checks a call that asks for a mode and, if @rest, for other attributes.
  *
- * Return: is it as if it had not been made?
+ * Return: whether the call must have had no effect.
  */
 static bool check_attributes(int err, int to, bool rest, bool stranger,
 			     const struct where *w)
 {
 	unsigned int reason = expected_reason(to, world.map || w->own_map);
-	/* Semantics, 6: this asks for no switch. */
+	/* Semantics, 6: this does not request a switch. */
 	bool leaves_mode = rest && to == world.flag;
 
 	if (!w->readable)
@@ -460,7 +462,10 @@ static bool check_attributes(int err, int to, bool rest, bool stranger,
 	else if (err == EBUSY && !reason)
 		fuzz_passing();
 	else if (leaves_mode || rest)
-		/* What else is valid, the lower filesystem knows. */
+		/*
+		 * Which other attributes are valid depends on the lower
+		 * filesystem.
+		 */
 		fuzz_check(err || leaves_mode || !reason ||
 			   reason == DAXSTACK_REASON_NEVER,
 			   "expected %s", dxs_reason_name(reason));
@@ -506,7 +511,7 @@ static void fuzz_xattr(void)
 	MUST(ioctl(world.fd, FS_IOC_FSGETXATTR, &now));
 	if (check_attributes(err, !!(arg.fsx_xflags & FS_XFLAG_DAX), rest,
 			     stranger, &w)) {
-		/* Extents may come of a flush. */
+		/* Writeback may add extents. */
 		now.fsx_nextents = old.fsx_nextents;
 		fuzz_check(!memcmp(&now, &old, sizeof(now)),
 			   "errno %d, and xflags %#x, projid %u, extsize %u, cowextsize %u",
@@ -522,7 +527,7 @@ static void fuzz_xattr(void)
 
 static void fuzz_flags(void)
 {
-	/* ext4 changes the file as well, and may leave it half changed. */
+	/* ext4 may convert the file as well, and leave it half converted. */
 	const int big = FS_EXTENT_FL | FS_JOURNAL_DATA_FL;
 	struct where w = pick_place(sizeof(int));
 	bool stranger = one_in(8), rest;
@@ -534,7 +539,7 @@ static void fuzz_flags(void)
 		arg ^= FS_DAX_FL;
 	while (one_in(2))
 		arg ^= 1u << below(32);
-	/* ext4 takes both at once, and then lets neither go again. */
+	/* ext4 accepts both at once, and then refuses to clear either. */
 	if (arg & FS_DAX_FL)
 		arg &= ~FS_JOURNAL_DATA_FL;
 	rest = (arg ^ old) & ~FS_DAX_FL;

@@ -1,16 +1,15 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Random calls of the interfaces that are the module's own: its ioctls, the
- * attributes that switch, mount options. The calls are well-formed ones with
- * some fields made bad, so that they come far; every answer is checked against
- * what the documentation says about the inputs, and that what failed has
- * changed nothing.
+ * Random calls of the module's own interfaces: its ioctls, the attributes that
+ * switch, mount options. Most fields of a call are valid and some are made
+ * invalid, so that calls get past the first checks. Asserts that every answer
+ * is as documented for the inputs, and that a failed call changes nothing.
  *
  * Usage: fuzz [--seed SEED] [--first CASE] [--cases N]
  *
- *   --seed SEED   of the random numbers, 0: by the clock; it is printed [1, so that
- *                 a test that fails was made to, by a change]
- *   --first CASE  begin at the round of this case: to see a violation again
+ *   --seed SEED   seed of the random numbers, 0: by the clock; it is printed [1, so
+ *                 that a failure is caused by a change of the code]
+ *   --first CASE  start at the round of this case, to reproduce a violation
  *   --cases N     [$DAXSTACK_FUZZ_CASES or 10000]
  */
 #define _GNU_SOURCE
@@ -21,7 +20,7 @@
 
 #include "fuzz.h"
 
-/* Of each kind so many are told of. */
+/* Number of violations printed of each kind. */
 #define TELL	3
 
 static struct {
@@ -67,7 +66,7 @@ bool one_in(unsigned int n)
 	return !below(n);
 }
 
-/* --- The account. */
+/* --- Statistics. */
 
 void fuzz_case(enum fuzz_kind kind, const char *text, ...)
 {
@@ -125,9 +124,9 @@ static void report(double took)
 			dxs_diag("%ld violations", kinds[i].violations);
 		dxs_diag("%ld cases, %ld busy for a moment", kinds[i].cases,
 			 kinds[i].passing);
-		/* Else it is not checked what would have come of them. */
+		/* Too many of these would leave the answers untested. */
 		if (kinds[i].passing > 10 + kinds[i].cases / 10)
-			dxs_ok(false, "%s: seldom busy", kinds[i].what);
+			dxs_ok(false, "%s: rarely busy", kinds[i].what);
 	}
 	dxs_diag("%ld cases in %.0f s", all, took);
 }

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mount options, sources, and what is left of a mount.
+ * fuzz: mount options, sources, and cleanup after a mount.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -14,29 +14,31 @@
 
 #include "fuzz.h"
 
-#define LONG	300		/* longer than fsconfig(2) takes */
+#define LONG	300		/* longer than fsconfig(2) accepts */
 #define FILE_	"for-fuzz-mounts"
 
 static char long_text[LONG + 1], blank[64] = "missing";
 
-/* What else is mounted in this round, of the same device. */
+/* Another mount of the same device in this round. */
 static enum { NOTHING, LOWER, STACK } besides;
 
-/* What the options so far ask for. NULL, -1: nothing. */
+/* The options so far. NULL, -1: not given. */
 struct wanted {
 	const char *source, *lower, *policy, *inherit, *dax;
 	int ro;
-	/* What no filesystem knows: the lower one is asked, and says so. */
+	/*
+	 * An unknown option: passed to the lower filesystem, which refuses it.
+	 */
 	bool unknown;
 };
 
-/* What is mounted on "other". */
+/* The mount on "other". */
 static struct {
 	struct wanted is;
 	bool dir;
 } mounted;
 
-/* With STACK: what its superblock has, and so each mount of it. */
+/* With STACK: the options of its superblock, and so of each mount of it. */
 static struct wanted shared;
 
 /* The inputs, for the report. */
@@ -54,6 +56,8 @@ static void say(const char *text, ...)
 
 /* --- Options. */
 
+/* The first GOOD_KEYS are options; the others are tried more rarely. */
+#define GOOD_KEYS	6
 static const char *const keys[] = {
 	"lower", "switch", "inherit", "dax", "ro", "rw", "source",
 	"nonsense", "nodax", "noswitch", "", "Lower", "dax ", long_text,
@@ -72,7 +76,7 @@ static const char *const bad_values[] = {
 	" live", long_text,
 };
 
-/* Of a list that ends with NULL. */
+/* Picks from a list that ends with NULL. */
 static const char *pick(const char *const list[])
 {
 	size_t n = 0;
@@ -111,7 +115,9 @@ static struct option pick_option(void)
 		FSCONFIG_SET_FLAG, FSCONFIG_SET_BINARY, FSCONFIG_SET_PATH,
 		FSCONFIG_SET_PATH_EMPTY, FSCONFIG_SET_FD,
 	};
-	struct option o = { .key = keys[below(one_in(3) ? ARRAY_SIZE(keys) : 6)] };
+	struct option o = {
+		.key = keys[below(one_in(3) ? ARRAY_SIZE(keys) : GOOD_KEYS)],
+	};
 	bool bad = one_in(5);
 
 	if (!strcmp(o.key, "lower"))
@@ -124,13 +130,13 @@ static struct option pick_option(void)
 		o.value = pick(daxes);
 	else if (!strcmp(o.key, "source"))
 		o.value = pick_source();
-	/* Of sources there are bad ones already. */
+	/* Sources already include bad ones. */
 	if (bad && strcmp(o.key, "source"))
 		o.value = one_in(2) ? NULL : PICK(bad_values);
 	o.type = o.value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
 	if (bad && one_in(2))
 		o.type = PICK(types);
-	/* These have no value; the others must have one. */
+	/* These take no value; all others need one. */
 	if (o.type == FSCONFIG_SET_FLAG || o.type == FSCONFIG_SET_FD)
 		o.value = NULL;
 	else if (!o.value)
@@ -151,7 +157,7 @@ static int want(const char **slot, const char *const list[],
 	return 0;
 }
 
-/* Takes an option. Return: the errno that is to come of it. */
+/* Takes an option. Return: the expected errno. */
 static int expect_option(struct wanted *w, const struct option *o)
 {
 	bool string = o->type == FSCONFIG_SET_STRING;
@@ -183,7 +189,7 @@ static int expect_option(struct wanted *w, const struct option *o)
 	return 0;
 }
 
-/* --- What is to come of a mount. */
+/* --- Expected results of a mount. */
 
 /* Return: the errno. */
 static int expect_mount(const struct wanted *w)
@@ -206,7 +212,7 @@ static int expect_mount(const struct wanted *w)
 		return EINVAL;		/* no lower filesystem */
 	if (dir)
 		return other || w->dax || w->unknown ? EINVAL : 0;
-	/* The same superblock: what is given has to be as it is there. */
+	/* The same superblock: options must match those it has. */
 	if (besides == STACK && !other)
 		return (w->policy && strcmp(w->policy, shared.policy)) ||
 			(w->inherit && strcmp(w->inherit, shared.inherit)) ||
@@ -214,7 +220,7 @@ static int expect_mount(const struct wanted *w)
 			w->unknown || (w->ro == 1) != shared.ro ? EBUSY : 0;
 	if (w->unknown)
 		return EINVAL;
-	/* Its other mount has the say. */
+	/* Its other mount determines the options. */
 	if (besides == LOWER && (other || w->dax || w->ro == 1))
 		return EBUSY;
 	return other ? EINVAL : 0;
@@ -243,7 +249,9 @@ static int expect_remount(const struct wanted *w)
 		return EINVAL;
 	if (w->unknown)
 		return besides == LOWER && !mounted.dir ? EBUSY : EINVAL;
-	/* A lower filesystem that is the stack's alone follows it. */
+	/*
+	 * A lower filesystem without other mounts is remounted with the stack.
+	 */
 	return 0;
 }
 
@@ -257,7 +265,7 @@ static void now_remounted(const struct wanted *w)
 		shared = mounted.is;
 }
 
-/* The options of the superblock on "other", and how many mounts there are. */
+/* Returns the superblock options on "other", and the number of mounts. */
 static int read_mounts(char *options, size_t size)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -290,7 +298,7 @@ static unsigned int expected_reason(void)
 				  DAXSTACK_REASON_NONE;
 }
 
-/* Is what is mounted as the options said? */
+/* Checks that the mount has the given options. */
 static void check_mounted(void)
 {
 	char expected[256], seen[512];
@@ -303,7 +311,7 @@ static void check_mounted(void)
 		 mounted.is.ro ? "ro" : "rw", mounted.is.lower,
 		 mounted.is.policy, mounted.is.inherit, mounted.is.dax);
 	read_mounts(seen, sizeof(seen));
-	/* Then come those of the lower filesystem. */
+	/* The lower filesystem's options follow. */
 	len = strlen(expected);
 	fuzz_check(!strncmp(expected, seen, len) &&
 		   (!seen[len] || seen[len] == ','), "expected %s, seen %s",
@@ -347,7 +355,7 @@ static void set_options(int fd, struct wanted *w)
 		if (o.type == FSCONFIG_SET_PATH && !*o.value)
 			expected = ENOENT;
 		else if (o.key == long_text || o.value == long_text)
-			/* As a path it is not looked at before it is used. */
+			/* A path is not checked before it is used. */
 			expected = o.key != long_text &&
 				o.type != FSCONFIG_SET_STRING ?
 				expect_option(w, &o) : EINVAL;
@@ -357,7 +365,7 @@ static void set_options(int fd, struct wanted *w)
 	}
 }
 
-/* Once created, or failed, a context takes no options. */
+/* After creation, or failure, a context takes no options. */
 static void check_phase(int fd)
 {
 	fuzz_errno(EBUSY, ERR(fsconfig(fd, FSCONFIG_SET_FLAG, "ro", NULL, 0)));
@@ -391,7 +399,7 @@ static bool config_mount(void)
 	close(fd);
 	if (mnt < 0)
 		return false;
-	/* May be let go without ever having been seen. */
+	/* The mount may be dropped before it is attached. */
 	if (one_in(4)) {
 		close(mnt);
 		return false;
@@ -424,7 +432,7 @@ static void config_remount(void)
 
 /* --- By mount(2). */
 
-/* Return: the errno that the options lead to, of themselves. */
+/* Return: the errno that the options themselves lead to. */
 static int pick_data(struct wanted *w, char *data, size_t size)
 {
 	struct option o;
@@ -440,7 +448,10 @@ static int pick_data(struct wanted *w, char *data, size_t size)
 		len += snprintf(data + len, size - len, "%s%s%s%s",
 				len ? "," : "", o.key, o.value ? "=" : "",
 				o.value ?: "");
-		/* The first that is wrong ends it; what has no key is passed. */
+		/*
+		 * The first invalid option ends parsing; empty ones are
+		 * skipped.
+		 */
 		if (!err && *o.key)
 			err = expect_option(w, &o);
 	}
@@ -507,7 +518,7 @@ static void fuzz_mount(int mounts)
 	close(fd);
 }
 
-/* A block device with nothing on it. */
+/* An empty block device. */
 static void make_blank(void)
 {
 	int fd = MUST(open("blank", O_RDWR | O_CREAT, 0600));
@@ -529,12 +540,15 @@ void fuzz_mounts_begin(void)
 	MUST(symlink(dxs_pmem, "to-pmem"));
 	close(MUST(open("plain", O_RDWR | O_CREAT, 0644)));
 	make_blank();
-	/* Without them ext4 says so only after it has changed other attributes. */
+	/*
+	 * Otherwise ext4 would refuse project ids only after it changed other
+	 * attributes.
+	 */
 	if (dxs_on_xfs())
 		dxs_mkfs(NULL);
 	else if (DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "4096", "-O",
 			 "project", dxs_pmem))
-		dxs_bail("cannot make ext4 with project numbers");
+		dxs_bail("cannot create ext4 with project ids");
 	dxs_mount_stack();
 	close(MUST(open("stack/" FILE_, O_RDWR | O_CREAT, 0644)));
 	dxs_umount_stack();

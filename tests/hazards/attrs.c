@@ -1,6 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * H36 and H37: what the VFS is told of a file is what the lower inode says.
+ * H36 and H37: the attributes that the VFS reads from an inode of the stack
+ * follow the lower inode: under racing copies (H36), and after changes made
+ * through another mount or by stores to a mapping (H37).
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -33,7 +35,7 @@ static void set_append(int fd, bool on)
 	MUST(ioctl(fd, FS_IOC_SETFLAGS, &flags));
 }
 
-/* What the VFS answers by itself. */
+/* Returns FIONREAD, which the VFS answers from its copy of i_size. */
 static int left_to_read(int fd)
 {
 	int left;
@@ -68,7 +70,7 @@ static void run_as(void *arg)
 	run_program((void *)run->path);
 }
 
-/* The user whose rights @path has when @user executes it. */
+/* Returns whose privileges @path gives when @user executes it. */
 static int rights_of(const char *path, uid_t user)
 {
 	struct user_run run = { user, path };
@@ -78,7 +80,10 @@ static int rights_of(const char *path, uid_t user)
 	return euid;
 }
 
-/* --- H36: the widened module copies slowly for a thread of this name. */
+/*
+ * --- H36: the widened module copies attributes slowly in a thread of this
+ * name.
+ */
 
 static void *allocate_slowly(void *arg)
 {
@@ -92,7 +97,7 @@ static pthread_t begin_copy(int *fd)
 	pthread_t thread;
 
 	if (pthread_create(&thread, NULL, allocate_slowly, fd))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	dxs_sleep_ms(100);
 	return thread;
 }
@@ -118,13 +123,13 @@ static void race_links(void)
 	MUST(linkat(AT_FDCWD, name, AT_FDCWD, "stack/links",
 		    AT_SYMLINK_FOLLOW));
 	pthread_join(thread, NULL);
-	/* Keeps the inode, and asks nothing. */
+	/* O_PATH keeps the inode in memory without a call to the lower fs. */
 	path = MUST(open("stack/links", O_PATH));
 	close(fd);
 	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,ro"),
-		  "H36: fallocate beside linkat: no file is without a link");
+		  "H36: fallocate beside linkat: a file with no link stays so");
 	dxs_errno(0, dxs_mount(dxs_pmem, "stack", "daxstack", "remount,rw"),
-		  "H36: remount,rw");
+		  "H36: remount,rw succeeds");
 	close(path);
 }
 
@@ -137,7 +142,7 @@ static void race_flags(void)
 	set_append(fd, true);
 	pthread_join(thread, NULL);
 	dxs_errno(EPERM, ERR(fcntl(end, F_SETFL, 0)),
-		  "H36: fallocate beside chattr +a: only appended to");
+		  "H36: fallocate beside chattr +a: still append-only");
 	set_append(fd, false);
 	close(fd);
 	close(end);
@@ -158,9 +163,10 @@ static void race_owner(void)
 	pthread_join(thread, NULL);
 	close(fd);
 	dxs_is(1002, rights_of("stack/owner", 1002),
-	       "H36: fallocate beside chown: nobody else's rights");
+	       "H36: fallocate beside chown: set-user-ID grants no other user's rights");
 	MUST(chmod("stack/owner", 04755));
-	dxs_is(0, rights_of("stack/owner", 1002), "H36: chmod u+s: its owner's");
+	dxs_is(0, rights_of("stack/owner", 1002),
+	       "H36: chmod u+s: gives the new owner's rights");
 }
 
 void h36_racing_copies(void)
@@ -171,7 +177,7 @@ void h36_racing_copies(void)
 	race_owner();
 }
 
-/* --- H37: changed by another mount. */
+/* --- H37: changes made through another mount. */
 
 static long long copy_all(int from)
 {
@@ -193,7 +199,7 @@ static void grow(int fd, int by)
 		dxs_bail("cannot append: %m");
 }
 
-static void grown_below(const char *how)
+static void grow_on_lower(const char *how)
 {
 	int fd = MUST(open("stack/grown", O_RDWR | O_CREAT | O_TRUNC, 0644));
 	int below = MUST(open("lower/grown", O_RDWR | O_APPEND)), again;
@@ -202,23 +208,28 @@ static void grown_below(const char *how)
 	grow(fd, 1000);
 	grow(below, 4000);
 	again = MUST(open("stack/grown", O_RDONLY));
-	dxs_is(5000, left_to_read(again), "H37, %s: grown, then opened", how);
-	dxs_is(5000, copy_all(again), "H37, %s: grown, then copied", how);
+	dxs_is(5000, left_to_read(again),
+	       "H37, %s: file grown, then opened: FIONREAD", how);
+	dxs_is(5000, copy_all(again),
+	       "H37, %s: file grown, then copied: all bytes", how);
 	grow(below, 3000);
 	MUST(fstat(again, &st));
-	dxs_is(3000, copy_all(again), "H37, %s: grown, looked at, copied", how);
+	dxs_is(3000, copy_all(again),
+	       "H37, %s: file grown, FIONREAD read, copied: all bytes", how);
 	grow(below, 2000);
-	dxs_is(10000, lseek(again, 0, SEEK_END), "H37, %s: grown, its end", how);
+	dxs_is(10000, lseek(again, 0, SEEK_END),
+	       "H37, %s: file grown: SEEK_END", how);
 	MUST(lseek(again, 0, SEEK_SET));
-	dxs_is(10000, left_to_read(again), "H37, %s: after that", how);
+	dxs_is(10000, left_to_read(again),
+	       "H37, %s: file grown: FIONREAD after SEEK_END", how);
 	MUST(fsync(fd));
-	dxs_is(space(below), space(fd), "H37, %s: grown, its space", how);
+	dxs_is(space(below), space(fd), "H37, %s: file grown: blocks", how);
 	close(again);
 	close(below);
 	close(fd);
 }
 
-static void rights_below(const char *how)
+static void rights_on_lower(const char *how)
 {
 	struct stat st;
 	int fd, below;
@@ -231,7 +242,7 @@ static void rights_below(const char *how)
 	MUST(chmod("lower/prog", 0755));
 	dxs_is(1002, rights_of("stack/prog", 1002), "H37, %s: u-s below", how);
 
-	/* To a new owner, who gives out his rights, and has the mode copied. */
+	/* A new owner sets u+s on the lower file; the stack copies the mode. */
 	MUST(chown("stack/prog", 0, 0));
 	MUST(chown("lower/prog", 1001, 1001));
 	MUST(chmod("lower/prog", 04755));
@@ -239,11 +250,11 @@ static void rights_below(const char *how)
 	write(below, "", 0);
 	close(below);
 	dxs_is(1001, rights_of("stack/prog", 1001),
-	       "H37, %s: a new owner below, u+s, nothing written", how);
+	       "H37, %s: lower chown, u+s: no write took place", how);
 	dxs_is(1001, rights_of("stack/prog", 1002),
-	       "H37, %s: a new owner below, u+s: his rights", how);
+	       "H37, %s: lower chown, u+s: executes as the new owner", how);
 
-	/* A file that gets S_ISUID below loses it by a truncation. */
+	/* S_ISUID set on the lower file is cleared by a truncation. */
 	MUST(chown("stack/prog", 1002, 1002));
 	MUST(chmod("stack/prog", 0777));
 	below = MUST(open("stack/prog", O_WRONLY));
@@ -254,12 +265,13 @@ static void rights_below(const char *how)
 	close(below);
 	close(fd);
 	MUST(stat("lower/prog", &st));
-	dxs_is(0777, st.st_mode & 07777, "H37, %s: u+s below, then truncated",
+	dxs_is(0777, st.st_mode & 07777,
+	       "H37, %s: lower chmod u+s, then truncated: mode",
 	       how);
 	MUST(unlink("stack/prog"));
 }
 
-static void append_below(const char *how)
+static void append_on_lower(const char *how)
 {
 	int fd = MUST(open("stack/append", O_RDWR | O_CREAT | O_TRUNC, 0644));
 	int below = MUST(open("lower/append", O_RDWR));
@@ -277,27 +289,27 @@ static void append_below(const char *how)
 	fstat(fd, &(struct stat){ 0 });
 	set_append(below, true);
 	dxs_errno(EPERM, ERR(fsetxattr(fd, "security.x", "x", 1, 0)),
-		  "H37, %s: +a: an attribute", how);
+		  "H37, %s: lower chattr +a: shown by the stack", how);
 	set_append(below, false);
 	fstat(fd, &(struct stat){ 0 });
 	set_append(below, true);
 	dxs_errno(EPERM, ERR(open("stack/append", O_WRONLY)),
-		  "H37, %s: +a: opened for writing", how);
+		  "H37, %s: lower chattr +a: open for writing fails", how);
 	dxs_errno(0, ERR(close(MUST(open("stack/append", O_WRONLY | O_APPEND)))),
-		  "H37, %s: +a: opened for appending", how);
+		  "H37, %s: lower chattr +a: open for appending succeeds", how);
 	set_append(below, false);
 	fstat(fd, &(struct stat){ 0 });
 	dxs_errno(0, ERR(fsetxattr(fd, "security.x", "x", 1, 0)),
-		  "H37, %s: -a: an attribute", how);
+		  "H37, %s: lower chattr -a: shown by the stack", how);
 	dxs_errno(0, ERR(ftruncate(fd, 0)), "H37, %s: -a: ftruncate", how);
 	close(below);
 	close(fd);
 }
 
-static void swap_below(const char *how)
+static void swap_on_lower(const char *how)
 {
 	int fd = MUST(open("stack/swap", O_RDWR | O_CREAT | O_TRUNC, 0600)), i;
-	/* The head of a swap area of version 1 with 255 pages. */
+	/* Header of a version 1 swap area of 255 pages. */
 	uint32_t head[3] = { 1, 255, 0 };
 	static char page[PAGE];
 
@@ -310,14 +322,14 @@ static void swap_below(const char *how)
 		return;
 	dxs_errno(ETXTBSY, ERR(fallocate(fd, FALLOC_FL_PUNCH_HOLE |
 					 FALLOC_FL_KEEP_SIZE, 0, PAGE)),
-		  "H37, %s: a hole in a swap file", how);
+		  "H37, %s: punch hole in a swap file", how);
 	dxs_errno(ETXTBSY, ERR(ftruncate(fd, 0)),
-		  "H37, %s: a swap file truncated", how);
+		  "H37, %s: truncate a swap file", how);
 	MUST(swapoff("lower/swap"));
 	fstat(fd, &(struct stat){ 0 });
 	dxs_errno(0, ERR(fallocate(fd, FALLOC_FL_PUNCH_HOLE |
 				   FALLOC_FL_KEEP_SIZE, 0, PAGE)),
-		  "H37, %s: a hole in what was one", how);
+		  "H37, %s: punch hole after swapoff", how);
 	close(fd);
 }
 
@@ -328,7 +340,7 @@ static void try_in_dir(void *arg)
 	printf("create %d", ERR(open("stack/dir/new", O_CREAT | O_WRONLY, 0644)));
 }
 
-static void dir_below(const char *how)
+static void dir_on_lower(const char *how)
 {
 	uid_t other = 1002, owner = 1003;
 	int fd;
@@ -339,24 +351,26 @@ static void dir_below(const char *how)
 	MUST(chown("stack/dir/a", 1001, 1001));
 	fd = MUST(open("stack/dir", O_RDONLY));
 	dxs_str("unlink 1 create 0", rights_run(NULL, try_in_dir, &other),
-		"H37, %s: a sticky directory", how);
+		"H37, %s: sticky directory", how);
 	MUST(unlink("stack/dir/new"));
 	MUST(chmod("lower/dir", 0777));
 	dxs_str("unlink 0 create 0", rights_run(NULL, try_in_dir, &other),
-		"H37, %s: a directory with another mode below", how);
+		"H37, %s: directory with its mode changed on the lower fs",
+		how);
 	MUST(unlink("stack/dir/new"));
 	MUST(chmod("lower/dir", 0755));
 	MUST(chown("lower/dir", owner, owner));
 	dxs_str("unlink 2 create 13", rights_run(NULL, try_in_dir, &other),
-		"H37, %s: a directory with another owner below", how);
+		"H37, %s: directory with its owner changed on the lower fs",
+		how);
 	dxs_str("unlink 2 create 0", rights_run(NULL, try_in_dir, &owner),
-		"H37, %s: by its owner", how);
+		"H37, %s: directory, by its new owner", how);
 	MUST(unlink("stack/dir/new"));
 	MUST(rmdir("stack/dir"));
 	close(fd);
 }
 
-/* --- H37: changed without a call. */
+/* --- H37: changes made without a call. */
 
 static bool before(struct timespec a, struct timespec b)
 {
@@ -364,7 +378,7 @@ static bool before(struct timespec a, struct timespec b)
 	       (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
 }
 
-/* relatime: what is read after it was changed gets a new atime. */
+/* relatime: a read after a modification updates atime. */
 static void relatime(int mode)
 {
 	int fd = hazard_file("stack/rel", PAGE, mode);
@@ -380,18 +394,19 @@ static void relatime(int mode)
 	dxs_pread(fd, &c, 1, 0);
 	MUST(fstat(fd, &st));
 	dxs_ok(!before(st.st_atim, st.st_mtim),
-	       "H37: read after a store, %s: a new atime", dxs_mode_name(mode));
+	       "H37: read after a store, %s: atime is updated",
+	       dxs_mode_name(mode));
 	munmap(map, PAGE);
 	close(fd);
 }
 
-static void all_below(const char *how)
+static void all_on_lower(const char *how)
 {
-	grown_below(how);
-	rights_below(how);
-	append_below(how);
-	swap_below(how);
-	dir_below(how);
+	grow_on_lower(how);
+	rights_on_lower(how);
+	append_on_lower(how);
+	swap_on_lower(how);
+	dir_on_lower(how);
 }
 
 void h37_changed_below(void)
@@ -399,10 +414,10 @@ void h37_changed_below(void)
 	relatime(DAXSTACK_CACHED);
 	relatime(DAXSTACK_DAX);
 	dxs_mount_lower();
-	all_below("mounted twice");
+	all_on_lower("lower fs mounted twice");
 	dxs_umount_stack();
 	MUST(dxs_mount("lower", "stack", "daxstack", "rw") ? -1 : 0);
-	all_below("a directory");
+	all_on_lower("a directory");
 	dxs_umount_stack();
 	dxs_umount_lower();
 	dxs_mount_stack();

@@ -1,6 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hazards of what is in the page cache, and of those who fill it.
+ * Hazards of the page cache and of the kernel code that fills or empties it:
+ * shadow entries (H12), mm calls on the mapped file (H15), khugepaged (H16),
+ * lingering pins (H27), inline data (H30), reclaim (H32), direct I/O into a
+ * mapping (H34).
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -15,7 +18,7 @@
 
 #define LEN	(64 * PAGE)
 
-/* --- H12: reclaim leaves shadow entries where pages were. */
+/* --- H12: reclaim leaves shadow entries in place of folios. */
 
 static int resident(void *map)
 {
@@ -34,7 +37,7 @@ void h12_shadow_entries(void)
 	uint8_t *map = hazard_map(fd, LEN);
 	int i, tries;
 
-	/* Before the pages are old enough, reclaim may spare some. */
+	/* Reclaim may skip pages until they are old enough. */
 	for (tries = 0; tries < 20; tries++) {
 		for (i = 0; i < LEN; i += PAGE)
 			*(volatile uint8_t *)(map + i);
@@ -43,7 +46,8 @@ void h12_shadow_entries(void)
 			break;
 		dxs_sleep_ms(50);
 	}
-	dxs_diag("%d of %ld pages are still there", resident(map), LEN / PAGE);
+	dxs_diag("%d of %ld pages are still resident",
+		 resident(map), LEN / PAGE);
 	dxs_ok(resident(map) < LEN / PAGE, "H12: pages were reclaimed");
 	dxs_to(fd, DAXSTACK_DAX, "H12");
 	for (i = 0; i < LEN; i += PAGE)
@@ -55,7 +59,7 @@ void h12_shadow_entries(void)
 	close(fd);
 }
 
-/* --- H15: calls of mm on the VMA's own file. */
+/* --- H15: mm system calls that act on the VMA's file. */
 
 static void store_and_see(uint8_t *at, int fd, off_t pos, const char *name)
 {
@@ -73,29 +77,34 @@ void h15_map_file(void)
 	uint8_t *map = hazard_map(fd, LEN), *moved, seen;
 	int i;
 
-	/* The first page shows the fourth, and goes on doing so. */
+	/* The first page now maps the fourth, and must keep doing so. */
 	MUST(syscall(SYS_remap_file_pages, map, PAGE, 0, 3, 0));
 	for (i = 0; i < 4; i++) {
-		store_and_see(map, fd, 3 * PAGE, "H15: remap_file_pages");
+		store_and_see(map, fd, 3 * PAGE,
+			      "H15: store through remap_file_pages");
 		dxs_to(fd, !dxs_mode(fd), "H15: remapped");
 	}
-	store_and_see(map, fd, 3 * PAGE, "H15: remap_file_pages, at the end");
+	store_and_see(map, fd, 3 * PAGE,
+		      "H15: store through remap_file_pages, at the end");
 
 	for (i = 0; i < 4; i++) {
 		MUST(madvise(map + 8 * PAGE, PAGE, MADV_REMOVE));
 		dxs_pread(fd, &seen, 1, 8 * PAGE);
-		dxs_is(0, seen, "H15: MADV_REMOVE, read");
-		dxs_is(0, map[8 * PAGE], "H15: MADV_REMOVE, mapping");
-		dxs_to(fd, !dxs_mode(fd), "H15: MADV_REMOVE");
-		dxs_is(0, map[8 * PAGE], "H15: MADV_REMOVE, after a switch");
-		store_and_see(map + 8 * PAGE, fd, 8 * PAGE, "H15: stored again");
+		dxs_is(0, seen, "H15: MADV_REMOVE: read(2) returns zeroes");
+		dxs_is(0, map[8 * PAGE],
+		       "H15: MADV_REMOVE: the mapping reads as zero");
+		dxs_to(fd, !dxs_mode(fd), "H15: MADV_REMOVE: switch");
+		dxs_is(0, map[8 * PAGE],
+		       "H15: MADV_REMOVE: the mapping reads as zero after the switch");
+		store_and_see(map + 8 * PAGE, fd, 8 * PAGE,
+			      "H15: store into the removed range");
 		MUST(msync(map + 8 * PAGE, PAGE, MS_SYNC));
 		MUST(madvise(map, LEN, MADV_WILLNEED));
 	}
 	moved = MUST(mremap(map + PAGE, 15 * PAGE, 31 * PAGE, MREMAP_MAYMOVE));
 	store_and_see(moved, fd, PAGE, "H15: mremap");
 	dxs_to(fd, !dxs_mode(fd), "H15: mremap");
-	store_and_see(moved, fd, PAGE, "H15: mremap, after a switch");
+	store_and_see(moved, fd, PAGE, "H15: store after mremap and a switch");
 	munmap(moved, 31 * PAGE);
 	munmap(map, LEN);
 	close(fd);
@@ -116,8 +125,7 @@ static void knob(const char *path, const char *value)
 	close(fd);
 }
 
-/* How much of a mapping is huge pages of the page cache, in KiB. */
-static int huge_in_cache(const void *map)
+int hazard_huge_in_cache(const void *map)
 {
 	FILE *file = fopen("/proc/self/smaps", "r");
 	bool inside = false;
@@ -128,7 +136,7 @@ static int huge_in_cache(const void *map)
 	if (!file)
 		dxs_bail("smaps: %m");
 	while (fgets(line, sizeof(line), file)) {
-		/* Names of fields have no dash: they are no ranges. */
+		/* Field names contain no dash; address ranges do. */
 		dash = 0;
 		if (sscanf(line, "%lx-%n", &start, &dash) == 1 && dash)
 			inside = start == (uintptr_t)map;
@@ -161,7 +169,9 @@ void h16_executable(void)
 
 	fd = hazard_file("stack/code", HUGE, DAXSTACK_CACHED);
 	close(fd);
-	/* Only files that nobody has open for writing are collapsed. */
+	/*
+	 * khugepaged collapses only files that no process has open for writing.
+	 */
 	fd = MUST(open("stack/code", O_RDONLY));
 	area = MUST(mmap(NULL, 2 * HUGE, PROT_NONE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -172,24 +182,28 @@ void h16_executable(void)
 	for (switches = 0; switches < 40; switches++) {
 		for (i = 0; i < HUGE; i += PAGE)
 			*(volatile uint8_t *)(map + i);
-		/* In cached mode for long enough to be found. */
+		/*
+		 * Stay in cached mode long enough for khugepaged to find the
+		 * file.
+		 */
 		if (dxs_mode(fd) == DAXSTACK_CACHED) {
 			dxs_sleep_ms(150 * dxs_slow());
-			collapsed += !!huge_in_cache(map);
+			collapsed += !!hazard_huge_in_cache(map);
 		}
 		if (dxs_switch(fd, !dxs_mode(fd), 30000, NULL))
 			break;
 	}
-	dxs_diag("%d switches, collapsed %d times", switches, collapsed);
-	dxs_is(40, switches, "H16: switches of an executable mapping");
+	dxs_diag("%d switches, %d collapses", switches, collapsed);
+	dxs_is(40, switches,
+	       "H16: every switch of an executable mapping succeeds");
 	/* Only debug kernels have READ_ONLY_THP_FOR_FS. */
-	dxs_is(0, collapsed, "H16: khugepaged stays away from it");
+	dxs_is(0, collapsed, "H16: khugepaged does not collapse the file");
 	hazard_bytes(fd, HUGE, "H16");
 	munmap(area, 2 * HUGE);
 	close(fd);
 }
 
-/* --- H27: pinned in dax mode, and nobody has the file any more. */
+/* --- H27: a page pinned in dax mode outlives every user of the file. */
 
 void h27_lingering_pins(void)
 {
@@ -204,13 +218,13 @@ void h27_lingering_pins(void)
 	knob("/proc/sys/vm/drop_caches", "2");
 	fd = MUST(open("stack/file", O_RDWR));
 	dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_PINNED,
-		    "H27: pinned since before the file was closed");
+		    "H27: refused: pinned since before the file was closed");
 	dxs_unpin(pins);
-	dxs_to(fd, DAXSTACK_CACHED, "H27: let go");
+	dxs_to(fd, DAXSTACK_CACHED, "H27: switch after unpin");
 	hazard_bytes(fd, LEN, "H27");
 	close(fd);
 
-	/* Those that linger are let go when the page is. */
+	/* A lingering inode is released when its page is unpinned. */
 	fd = hazard_file("stack/gone", LEN, DAXSTACK_DAX);
 	map = hazard_map(fd, LEN);
 	dxs_pin(pins, map);
@@ -221,7 +235,7 @@ void h27_lingering_pins(void)
 	dxs_sleep_ms(1500);
 }
 
-/* --- H30: ext4 marks new files for data in the inode. */
+/* --- H30: ext4 marks new files as candidates for inline data. */
 
 void h30_inline_data(void)
 {
@@ -230,7 +244,7 @@ void h30_inline_data(void)
 	int fd;
 
 	if (dxs_on_xfs()) {
-		dxs_skip("XFS has no data in inodes", "%s", name);
+		dxs_skip("XFS has no inline file data", "%s", name);
 		return;
 	}
 	dxs_umount_stack();
@@ -243,7 +257,7 @@ void h30_inline_data(void)
 	close(fd);
 }
 
-/* --- H32: reclaim lets go of files whose flag acts when they are next loaded. */
+/* --- H32: reclaim evicts inodes whose flag takes effect at the next load. */
 
 #define MARKED	32
 
@@ -256,13 +270,13 @@ static void mark_for_load(int i)
 	snprintf(name, sizeof(name), "stack/name%d", i);
 	fd = MUST(open(file, O_RDWR | O_CREAT, 0644));
 	MUST(dxs_set_xflag(fd, DAXSTACK_DAX) ? -1 : 0);
-	/* This name is not known to be one that goes with its last user. */
+	/* This dentry is not yet marked DCACHE_DONTCACHE. */
 	MUST(link(file, name));
 	MUST(fchmod(fd, 0600));
 	close(fd);
 }
 
-/* Return: whether there is a way to ask for it. */
+/* Return: whether the kernel has memory.reclaim. */
 static bool reclaim_memory(void)
 {
 	static const char path[] = "/sys/fs/cgroup/memory.reclaim";
@@ -271,7 +285,7 @@ static bool reclaim_memory(void)
 	if (access(path, W_OK))
 		return false;
 	for (i = 0; i < 8; i++) {
-		/* It may find less than that. */
+		/* The write fails if reclaim finds less than was asked for. */
 		fd = MUST(open(path, O_WRONLY));
 		(void)!write(fd, "256M", 4);
 		close(fd);
@@ -298,11 +312,13 @@ void h32_reclaim(void)
 		loaded += dxs_mode(fd) == DAXSTACK_DAX;
 		close(fd);
 	}
-	dxs_diag("%d of %d files were loaded anew", loaded, MARKED);
-	dxs_ok(loaded > 0, "H32: reclaim let go of files");
+	dxs_diag("%d of %d inodes were reloaded", loaded, MARKED);
+	dxs_ok(loaded > 0, "H32: reclaim evicts marked inodes");
 }
 
-/* --- H34: direct I/O of a disk that stands still goes into a mapping, and memory is short. */
+/*
+ * --- H34: direct I/O of a stalled disk into a mapping while memory is short.
+ */
 
 #define SLOW_DISK	"/dev/mapper/slow"
 #define SLOW_SEED	34
@@ -314,7 +330,7 @@ struct slow_read {
 	atomic_int tid;
 };
 
-/* A disk with a pattern on it. Return: whether it works. */
+/* Creates a disk with a pattern on it. Return: whether it works. */
 static bool make_slow_disk(void)
 {
 	static uint8_t buf[LEN];
@@ -358,37 +374,40 @@ void h34_held(void)
 	int fd, looks;
 
 	if (!make_slow_disk()) {
-		dxs_skip("no slow disk can be made", "H34");
+		dxs_skip("cannot create a slow disk", "H34");
 		return;
 	}
 	fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
 	slow.disk = MUST(open(SLOW_DISK, O_RDONLY | O_DIRECT));
 	slow.map = hazard_map(fd, LEN);
-	/* Reclaim leaves them alone; a switch that is tried unmaps them. */
+	/*
+	 * mlock keeps reclaim away from the pages; an attempted switch unmaps
+	 * them.
+	 */
 	MUST(mlock(slow.map, LEN));
 	MUST(fsync(fd));
-	/* What is read from then on waits. */
+	/* Reads of the disk stall from here on. */
 	MUST(-DXS_RUN("dmsetup", "suspend", "slow"));
 	if (pthread_create(&thread, NULL, read_slowly, &slow))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	for (looks = 0; looks < 5; dxs_sleep_ms(10))
 		looks = slow.tid && hazard_waits(slow.tid) ? looks + 1 : 0;
 	dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_PINNED,
-		    "H34: while it is read into");
+		    "H34: refused while a read into the mapping is in flight");
 	if (!reclaim_memory())
 		dxs_skip("no memory.reclaim", "H34: memory is short");
-	dxs_is(0, slow.ret, "H34: it is read all the while");
+	dxs_is(0, slow.ret, "H34: the read is still in flight");
 	MUST(-DXS_RUN("dmsetup", "resume", "slow"));
 	pthread_join(thread, NULL);
-	dxs_is(LEN, slow.ret, "H34: read into a mapping");
+	dxs_is(LEN, slow.ret, "H34: read into a mapping: length");
 	MUST(munlock(slow.map, LEN));
 	MUST(munmap(slow.map, LEN));
-	check_slow_read(fd, "H34: what was read is there");
+	check_slow_read(fd, "H34: data read into the mapping");
 	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 30000, NULL),
-		  "H34: switched when the I/O is over");
-	check_slow_read(fd, "H34: ... and what was read is still there");
+		  "H34: switched after the read completes");
+	check_slow_read(fd, "H34: data after the switch");
 	dxs_to(fd, DAXSTACK_CACHED, "H34, back");
-	check_slow_read(fd, "H34: ... and back");
+	check_slow_read(fd, "H34: data after the switch back");
 	close(slow.disk);
 	close(fd);
 	DXS_RUN("dmsetup", "remove", "slow");

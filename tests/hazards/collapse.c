@@ -1,8 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * H61: MADV_COLLAPSE, and khugepaged, fill the page cache of a file with huge
- * pages. They look at the VMA under the mmap_lock, and then work on the mapping
- * without it: a switch to dax that falls in between has them meet DAX entries.
+ * H61: MADV_COLLAPSE and khugepaged fill the page cache of a file with huge
+ * pages. They check the VMA under the mmap_lock, then work on the mapping
+ * without it. A switch to dax in between would let them find DAX entries. The
+ * test asserts that neither creates a huge page in a file of the stack.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -19,28 +20,6 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
-
-/* FilePmdMapped of the mapping, in KiB. */
-static int huge_in_cache(const void *map)
-{
-	FILE *file = fopen("/proc/self/smaps", "r");
-	bool inside = false;
-	unsigned long start;
-	char line[256];
-	int kib = 0, dash;
-
-	if (!file)
-		dxs_bail("smaps: %m");
-	while (fgets(line, sizeof(line), file)) {
-		dash = 0;
-		if (sscanf(line, "%lx-%n", &start, &dash) == 1 && dash)
-			inside = start == (uintptr_t)map;
-		else if (inside && sscanf(line, "FilePmdMapped: %d", &kib) == 1)
-			break;
-	}
-	fclose(file);
-	return kib;
-}
 
 static uint8_t *area;
 
@@ -67,7 +46,10 @@ static void touch(const uint8_t *map)
 		*(volatile const uint8_t *)(map + i);
 }
 
-/* Return: KiB of huge pages after an attempt; @err is that of the attempt. */
+/*
+ * Return: KiB of huge pages after an attempt; @err is the errno of
+ * MADV_COLLAPSE.
+ */
 static int collapse(int fd, int prot, int flags, int *err)
 {
 	uint8_t *map = map_aligned(fd, prot, flags);
@@ -76,7 +58,7 @@ static int collapse(int fd, int prot, int flags, int *err)
 	touch(map);
 	*err = ERR(madvise(map, HUGE, MADV_COLLAPSE));
 	touch(map);
-	kib = huge_in_cache(map);
+	kib = hazard_huge_in_cache(map);
 	unmap_aligned();
 	return kib;
 }
@@ -98,14 +80,20 @@ static void stays_small(const char *path, const char *how)
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		fd = MUST(open(path, kinds[i].open_flags));
 		kib = collapse(fd, kinds[i].prot, kinds[i].flags, &err);
-		dxs_is(0, kib, "H61: %s, %s: no huge page", how, kinds[i].name);
-		dxs_errno(EINVAL, err, "H61: %s, %s: MADV_COLLAPSE", how,
+		dxs_is(0, kib,
+		       "H61: %s, %s: no huge page is created",
+		       how, kinds[i].name);
+		dxs_errno(EINVAL, err,
+			  "H61: %s, %s: MADV_COLLAPSE is refused", how,
 			  kinds[i].name);
 		close(fd);
 	}
 }
 
-/* What it does without the stack: the test is worth as much. */
+/*
+ * The result without the stack, as a diagnostic: it shows whether this kernel
+ * collapses such mappings at all.
+ */
 static void alone(void)
 {
 	int fd, kib, err;
@@ -116,7 +104,7 @@ static void alone(void)
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		fd = MUST(open("lower/file", kinds[i].open_flags));
 		kib = collapse(fd, kinds[i].prot, kinds[i].flags, &err);
-		dxs_diag("alone, %s: %s, %d KiB", kinds[i].name,
+		dxs_diag("lower fs alone, %s: %s, %d KiB", kinds[i].name,
 			 strerrorname_np(err) ?: "success", kib);
 		close(fd);
 	}
@@ -140,7 +128,7 @@ static void beside_switches(void)
 	hazard_start(&thread, collapse_again, map);
 	all = hazard_switch(fd, 10 * dxs_slow(), 40, 2000);
 	hazard_stop(&thread);
-	dxs_diag("%d switches, %d refused, %ld attempts to collapse", all.done,
+	dxs_diag("%d switches, %d refused, %ld MADV_COLLAPSE calls", all.done,
 		 all.refused, thread.steps);
 	dxs_ok(all.done > 3, "H61: switches beside MADV_COLLAPSE");
 	hazard_bytes(fd, HUGE, "H61");
@@ -150,7 +138,10 @@ static void beside_switches(void)
 	close(fd);
 }
 
-/* ext4 works out anew how large folios may be, and the stack must see to it. */
+/*
+ * ext4 recomputes the maximum folio size when journalling changes; the stack
+ * must limit it again.
+ */
 static void journalled(void)
 {
 	int fd = MUST(open("stack/file", O_RDWR)), flags;
@@ -158,11 +149,12 @@ static void journalled(void)
 	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
 	flags |= FS_JOURNAL_DATA_FL;
 	if (ioctl(fd, FS_IOC_SETFLAGS, &flags)) {
-		dxs_skip("no data journalling", "H61: journalled and back");
+		dxs_skip("no data journalling",
+			 "H61: data journalling set and cleared");
 	} else {
 		flags &= ~FS_JOURNAL_DATA_FL;
 		MUST(ioctl(fd, FS_IOC_SETFLAGS, &flags));
-		stays_small("stack/file", "journalled and back");
+		stays_small("stack/file", "data journalling set and cleared");
 	}
 	close(fd);
 }
@@ -183,18 +175,18 @@ void h61_collapse(void)
 	stays_small("stack/file", "loaded");
 	fd = hazard_file("stack/new", HUGE, DAXSTACK_CACHED);
 	close(fd);
-	stays_small("stack/new", "just made");
+	stays_small("stack/new", "new file");
 	fd = hazard_file("stack/back", HUGE, DAXSTACK_DAX);
 	dxs_to(fd, DAXSTACK_CACHED, "H61");
 	close(fd);
-	stays_small("stack/back", "switched back");
+	stays_small("stack/back", "switched to dax and back");
 	MUST(link("stack/back", "stack/link"));
 	MUST(-DXS_RUN("sh", "-c", "sync; echo 3 >/proc/sys/vm/drop_caches"));
-	stays_small("stack/link", "loaded anew");
+	stays_small("stack/link", "reloaded inode");
 	fd = MUST(open("stack", O_TMPFILE | O_RDWR, 0600));
 	MUST(ftruncate(fd, HUGE));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	stays_small(path, "without a name");
+	stays_small(path, "unlinked file");
 	close(fd);
 	journalled();
 	beside_switches();

@@ -1,6 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hazards of faults, and of those who walk page tables.
+ * Hazards of page faults and page-table walkers: write faults (H2, H3), the
+ * mmap_lock (H5, H6), long-term pins (H9), MAP_SYNC (H26), VMA adjustments
+ * (H28), MGLRU (H29), stale huge TLB entries (H33).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +27,7 @@
 #define PAGES	64
 #define LEN	(PAGES * PAGE)
 
-/* --- H2: write faults on pages that are mapped for reading already. */
+/* --- H2: write faults on pages that are already mapped for reading. */
 
 struct counter {
 	volatile uint32_t *map;
@@ -34,7 +36,10 @@ struct counter {
 	long wrong;
 };
 
-/* Reads, so that all pages are mapped, and then writes: ->page_mkwrite. */
+/*
+ * Loads first, so that all pages are mapped read-only, then stores:
+ * ->page_mkwrite.
+ */
 static void count_up(void *arg)
 {
 	struct counter *counter = arg;
@@ -51,7 +56,7 @@ static void count_up(void *arg)
 	counter->wrong += *word != counter->value[page];
 }
 
-/* Writes back, which takes the write permission from every page. */
+/* Writeback write-protects every page. */
 static void write_back(void *arg)
 {
 	MUST(fdatasync(*(int *)arg));
@@ -71,28 +76,28 @@ void h2_write_faults(void)
 		counter.value[i] = counter.map[i * PAGE / 4];
 	hazard_start(&store, count_up, &counter);
 	hazard_start(&sync, write_back, &fd);
-	/* A processor that is emulated may stand still with a page for a while. */
+	/* An emulated CPU may stall for a while with a page held. */
 	all = hazard_switch(fd, 60, 60, 1000);
 	hazard_stop(&sync);
 	hazard_stop(&store);
 	dxs_diag("%d switches of %d attempts, %d refused, %d of them as pinned; %ld stores",
 		 all.done, all.attempts, all.refused, all.pinned, store.steps);
 	dxs_ok(all.done > 10, "H2: switches");
-	dxs_is(0, counter.wrong, "H2: every store is seen by the next load");
+	dxs_is(0, counter.wrong, "H2: every load sees the last store");
 	for (i = 0; i < PAGES; i++) {
 		dxs_pread(fd, &seen, 4, i * PAGE);
 		if (seen != counter.value[i])
 			break;
 	}
-	dxs_is(PAGES, i, "H2: every store is seen by read(2)");
+	dxs_is(PAGES, i, "H2: read(2) sees the last store");
 	munmap((void *)counter.map, LEN);
 	close(fd);
 }
 
-/* --- H3: write faults that come to a shut gate with a page. */
+/* --- H3: write faults that reach a closed gate with a page held. */
 
 #define WAITERS	4
-/* So many faults are the least that the test counts with, of each. */
+/* The minimum number of faults of each kind that the test requires. */
 #define ROUNDS	20
 
 struct waiter {
@@ -101,7 +106,7 @@ struct waiter {
 	long wrong;
 };
 
-/* Mapped for reading, and written a little later: mostly with a gate shut. */
+/* Loads, then stores a little later: mostly while a gate is closed. */
 static void read_wait_write(void *arg)
 {
 	struct waiter *waiter = arg;
@@ -146,18 +151,18 @@ void h3_waiting_faults(void)
 		 all.done, all.attempts, all.refused, all.pinned, fewest);
 	dxs_ok(fewest >= ROUNDS, "H3: faults");
 	/*
-	 * A page is pinned by a fault that keeps it while it waits; but also by
-	 * one whose processor, emulated, stands still for a while.
+	 * A fault that keeps its page while it waits pins it, but so does a
+	 * fault on an emulated CPU that stalls for a while.
 	 */
 	dxs_ok(all.done > 10, "H3: switches");
 	dxs_ok(all.pinned * 4 < all.done,
-	       "H3: switches are not refused for faults that wait");
-	dxs_is(0, wrong, "H3: every store is seen");
+	       "H3: waiting faults do not make switches fail");
+	dxs_is(0, wrong, "H3: every load sees the last store");
 	munmap(map, LEN);
 	close(fd);
 }
 
-/* --- H5, H6: others of the process go on while a fault waits. */
+/* --- H5, H6: other threads of the process run on while a fault waits. */
 
 struct faulter {
 	volatile uint8_t *map;
@@ -212,7 +217,7 @@ static void mmap_lock(bool write, const char *name)
 	all = hazard_switch(fd, 20, 100, 0);
 	hazard_stop(&map);
 	hazard_stop(&fault);
-	dxs_diag("%s: %d switches, %ld rounds of faults, worst mmap %.1f ms",
+	dxs_diag("%s: %d switches, %ld rounds of faults, slowest mmap %.1f ms",
 		 name, all.done, fault.steps, latency.worst * 1000);
 	dxs_ok(all.done > 0, "%s: switches", name);
 	dxs_ok(latency.worst < 1, "%s: mmap(2) does not wait for a switch",
@@ -227,7 +232,7 @@ void h5_h6_mmap_lock(void)
 	mmap_lock(false, "H6, read faults");
 }
 
-/* --- H9: long-term pins, of AF_XDP here: RDMA and VFIO pin alike. */
+/* --- H9: long-term pins, here of AF_XDP; RDMA and VFIO pin in the same way. */
 
 /* Return: a socket that pins a page until it is closed, or -1. */
 static int pin_long(void *page)
@@ -258,8 +263,8 @@ struct pinner {
 };
 
 /*
- * A page that was pinned in cached mode keeps the file there, so that no pin is
- * ever held in dax mode.
+ * A page pinned in cached mode keeps the file in cached mode, so that no
+ * long-term pin ever exists in dax mode.
  */
 static void pin_and_look(void *arg)
 {
@@ -273,14 +278,14 @@ static void pin_and_look(void *arg)
 		pinner->in_dax += dxs_mode(pinner->fd) == DAXSTACK_DAX;
 	close(pin);
 	/*
-	 * The next one has to fault. The switch gets a moment in between: a
-	 * worker lets the page go some time after the close.
+	 * The next pin has to fault. Leave a moment for a switch: a workqueue
+	 * unpins the page some time after the close.
 	 */
 	MUST(madvise(pinner->map, PAGE, MADV_DONTNEED));
 	dxs_sleep_ms(pinner->pinned % 64);
 }
 
-/* Return: what a pin of a page of the file gives, 0 or an errno. */
+/* Return: the errno of pinning a page of the file. */
 static int pin_errno(void *page)
 {
 	int pin = pin_long(page), err = errno;
@@ -292,9 +297,9 @@ static int pin_errno(void *page)
 }
 
 /*
- * What the lower filesystem alone gives, in cached mode: a pin, or from Linux 6.5
- * on EFAULT, as nobody could tell it what such a pinner writes. Pins for reading
- * only, of RDMA and VFIO, are not tried.
+ * Returns the errno of pinning a cached-mode page of the lower filesystem: 0,
+ * or EFAULT from Linux 6.5 on, which refuses long-term write pins of file
+ * mappings. Read-only pins of RDMA and VFIO are not tested.
  */
 static int pin_lower(void)
 {
@@ -308,7 +313,7 @@ static int pin_lower(void)
 	err = pin_errno(map);
 	munmap(map, LEN);
 	close(fd);
-	/* It is let go some time after the close. */
+	/* The page is unpinned some time after the close. */
 	dxs_sleep_ms(100);
 	dxs_umount_lower();
 	return err;
@@ -330,34 +335,36 @@ void h9_long_term_pins(void)
 	errno = 0;
 	pin = pin_long(pinner.map);
 	dxs_errno(native, pin < 0 ? errno : 0,
-		  "H9: a long-term pin in cached mode: as alone");
-	dxs_ok(native == 0 || native == EFAULT, "H9: ... given or refused");
+		  "H9: long-term pin in cached mode: same errno as the lower fs");
+	dxs_ok(native == 0 || native == EFAULT,
+	       "H9: the lower fs allows it or returns EFAULT");
 	if (pin >= 0) {
 		dxs_refused(fd, DAXSTACK_DAX, DAXSTACK_REASON_PINNED,
-			    "H9: while it is there");
+			    "H9: switch is refused while the pin exists");
 		close(pin);
 	}
-	/* It is let go some time after the close. */
+	/* The page is unpinned some time after the close. */
 	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 30000, NULL),
-		  "H9: switched when it is gone");
+		  "H9: switched after the pin is gone");
 	dxs_errno(EOPNOTSUPP, pin_errno(pinner.map),
-		  "H9: a long-term pin in dax mode");
+		  "H9: long-term pin in dax mode is refused");
 
 	hazard_start(&thread, pin_and_look, &pinner);
 	all = hazard_switch(fd, 20, 100, 500);
 	hazard_stop(&thread);
-	dxs_diag("%d switches, %d refused, %ld attempts to pin, %ld pins",
+	dxs_diag("%d switches, %d refused, %ld pin attempts, %ld pins",
 		 all.done, all.refused, thread.steps, pinner.pinned);
 	dxs_ok(all.done > 3, "H9: switches between the pins");
-	dxs_is(0, pinner.in_dax, "H9: no DAX page is pinned for long");
+	dxs_is(0, pinner.in_dax, "H9: no long-term pin of a DAX page");
 	if (native)
-		dxs_is(0, pinner.pinned, "H9: no page is pinned for long");
+		dxs_is(0, pinner.pinned,
+		       "H9: no long-term pin where the lower fs refuses it");
 	munmap(pinner.map, LEN);
 	dxs_sleep_ms(100);
 	close(fd);
 }
 
-/* --- H26: a MAP_SYNC fault that makes a block commits it, by ->fsync. */
+/* --- H26: a MAP_SYNC fault that allocates a block commits it with ->fsync. */
 
 void h26_sync_faults(void)
 {
@@ -369,30 +376,33 @@ void h26_sync_faults(void)
 	map = MUST(dxs_map_sync(fd, 2 * LEN));
 	for (i = 1; i < PAGES; i++)
 		map[i * PAGE] = i;
-	/* The gates in their order, for a kernel that compares: I/O, fault. */
+	/* Takes the gates in order for lockdep: I/O gate, then fault gate. */
 	dxs_pread(fd, map + LEN, LEN, 0);
 	dxs_pread(fd, seen, LEN, LEN);
 	for (i = 1; i < PAGES; i++)
 		wrong += seen[i * PAGE] != i;
-	dxs_is(0, wrong, "H26: what was stored is read");
+	dxs_is(0, wrong, "H26: read(2) sees the stores");
 	dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_MAP_SYNC, "H26");
 	munmap(map, 2 * LEN);
 	dxs_to(fd, DAXSTACK_CACHED, "H26");
 	dxs_pread(fd, seen, LEN, LEN);
 	for (i = 1; i < PAGES; i++)
 		wrong += seen[i * PAGE] != i;
-	dxs_is(0, wrong, "H26: ... and after a switch");
+	dxs_is(0, wrong, "H26: read(2) sees the stores after a switch");
 	free(seen);
 	close(fd);
 }
 
-/* --- H28: a file whose VMAs are adjusted all the time is mapped all the time. */
+/*
+ * --- H28: a file is never taken for unmapped while its VMAs are split and
+ * merged.
+ */
 
 static void adjust(void *arg)
 {
 	uint8_t *map = arg;
 
-	/* The border between the only two VMAs of the file goes to and fro. */
+	/* Moves the border between the file's only two VMAs back and forth. */
 	MUST(mprotect(map + 2 * PAGE, PAGE, PROT_READ));
 	MUST(mprotect(map + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE));
 }
@@ -410,7 +420,7 @@ void h28_adjusted_vma(void)
 	MUST(mprotect(map + 3 * PAGE, LEN - 3 * PAGE, PROT_READ));
 	hazard_start(&thread, adjust, map);
 	while (dxs_watched(&begin) < 60 && switches < 300) {
-		/* A mapping that was left behind in dax mode shows here. */
+		/* A PTE left behind by dax mode would show here. */
 		*word = ++value;
 		if (dxs_switch(fd, !dxs_mode(fd), 1000, NULL))
 			continue;
@@ -427,18 +437,18 @@ void h28_adjusted_vma(void)
 	close(fd);
 }
 
-/* --- H29: reclaim walks page tables (MGLRU) while files turn dax. */
+/* --- H29: MGLRU reclaim walks page tables while files switch to dax. */
 
 /*
- * A walk looks at a VMA and then at what lies in one GiB of it, whose page tables
- * are there with hardly anything in them. Stores are made where it comes last.
+ * A walk checks the VMA, then walks up to one GiB of it; these page tables are
+ * present but nearly empty. The stores go to the end of that range.
  */
 #define GIB		(1024 * MIB)
 #define STORERS		4
 #define STORES		4
 #define STORE_AT(i)	(GIB - (1 + (i)) * 2 * MIB)
 
-/* A walk of all page tables of the first memory cgroup, which we are in. */
+/* Ages all page tables of the root memory cgroup, which the test is in. */
 static void age(void *arg)
 {
 	static const char path[] = "/sys/kernel/debug/lru_gen";
@@ -466,7 +476,7 @@ static void age(void *arg)
 	*walks += !fclose(file);
 }
 
-/* The file, with page tables but for pages of it, in a GiB for itself. */
+/* Maps the file in a GiB of its own, with page tables but no PTEs for it. */
 static uint8_t *map_with_tables(int fd)
 {
 	uint8_t *area = MUST(mmap(NULL, 2 * GIB, PROT_NONE,
@@ -491,7 +501,7 @@ static void store_some(void *arg)
 }
 
 /*
- * The kernel warns when a walk that began as one over the page cache finds DAX
+ * The kernel warns when a walk that started on page cache folios meets DAX
  * entries.
  */
 void h29_walkers(void)
@@ -528,14 +538,14 @@ void h29_walkers(void)
 			  STORE_AT(i / STORES) + i % STORES * PAGE);
 		wrong += seen != i % STORES + 1;
 	}
-	dxs_is(0, wrong, "H29: what was stored is read");
+	dxs_is(0, wrong, "H29: read(2) sees the stores");
 	munmap(map, GIB);
 	MUST(write(enabled, "0", 1));
 	close(enabled);
 	close(fd);
 }
 
-/* --- H33: processors that were not told of a huge entry that went. */
+/* --- H33: CPUs whose TLB was not flushed after a huge entry was cleared. */
 
 #define HUGE		(2 * MIB)
 #define HUGE_FILE	(8 * MIB)
@@ -546,7 +556,7 @@ struct storer {
 	atomic_ulong stored;
 };
 
-/* Without a system call, so that what the processor knows stays with it. */
+/* No system call here, so that the CPU keeps its TLB entry. */
 static void *store_on(void *arg)
 {
 	struct storer *s = arg;
@@ -559,15 +569,10 @@ static void *store_on(void *arg)
 	return NULL;
 }
 
-static long minor_faults(void)
-{
-	struct rusage usage;
-
-	MUST(getrusage(RUSAGE_SELF, &usage));
-	return usage.ru_minflt;
-}
-
-/* A huge page of a file, mapped at @map: did it take but few faults? */
+/*
+ * Maps 2 MiB of a file at @map. Return: whether few faults were enough, so that
+ * it is a huge page.
+ */
 static bool map_huge(uint8_t *map, int fd, off_t at)
 {
 	long before;
@@ -575,27 +580,15 @@ static bool map_huge(uint8_t *map, int fd, off_t at)
 
 	MUST(mmap(map, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
 		  at));
-	before = minor_faults();
+	before = dxs_minor_faults();
 	for (pos = 0; pos < HUGE; pos += PAGE)
 		((volatile uint8_t *)map)[pos] = map[pos];
-	return minor_faults() - before < 8;
-}
-
-/* XFS aligns to huge pages only if made to. */
-static void make_aligned(void)
-{
-	if (!dxs_on_xfs())
-		return;
-	dxs_umount_stack();
-	MUST(-DXS_RUN("mkfs.xfs", "-q", "-f", "-d", "su=2m,sw=1,agcount=4",
-		      dxs_pmem));
-	dxs_mount_stack();
+	return dxs_minor_faults() - before < 8;
 }
 
 /*
- * Linux 6.1 takes a huge DAX entry for a bad one when asked to age it, or to
- * reclaim it. It says so in its log, and clears the entry, but does not tell the
- * processors.
+ * Linux 6.1 takes a huge DAX entry for a bad pmd when it ages or reclaims it.
+ * It logs that and clears the entry without a TLB flush.
  */
 void h33_untold(void)
 {
@@ -606,7 +599,7 @@ void h33_untold(void)
 	uint64_t seen;
 	off_t at;
 
-	make_aligned();
+	hazard_make_aligned();
 	fd = hazard_file("stack/file", 0, DAXSTACK_DAX);
 	MUST(fallocate(fd, 0, 0, HUGE_FILE));
 	area = MUST(mmap(NULL, 2 * HUGE, PROT_NONE,
@@ -614,7 +607,7 @@ void h33_untold(void)
 	map = (uint8_t *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1));
 	for (at = 0; at < HUGE_FILE && !map_huge(map, fd, at); at += HUGE)
 		;
-	if (!dxs_ok(at < HUGE_FILE, "H33: a huge page is mapped"))
+	if (!dxs_ok(at < HUGE_FILE, "H33: huge page is mapped"))
 		at = 0;
 
 	s.slot = (void *)map;
@@ -625,11 +618,11 @@ void h33_untold(void)
 		huge += map_huge(map, fd, at);
 		s.stop = false;
 		if (pthread_create(&thread, NULL, store_on, &s))
-			dxs_bail("cannot make a thread");
+			dxs_bail("cannot create a thread");
 		dxs_sleep_ms(20);
 		MUST(madvise(map, HUGE, i % 2 ? MADV_COLD : MADV_PAGEOUT));
 		done += !dxs_switch(fd, DAXSTACK_CACHED, 30000, NULL);
-		/* From now on the page cache has it. */
+		/* From here on the data is in the page cache. */
 		dxs_pread(fd, &seen, sizeof(seen), at);
 		dxs_sleep_ms(20);
 		s.stop = true;

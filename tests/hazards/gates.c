@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hazards of gates that are made, and of looks at a mapping, while switches come
- * and go. Each has a patch in tests/mutants/ that makes room for what is meant.
+ * Hazards of gates created during switches (H40) and of checks of a lingering
+ * inode during switches (H41). Each has a patch in tests/mutants/ that widens
+ * the race window.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -24,9 +25,9 @@ static void drop_inodes(void)
 	close(fd);
 }
 
-/* --- H40: gates that are made shut, between two switches. */
+/* --- H40: gates that start out closed, between two switches. */
 
-/* Does it end in some time? If not, it is killed. */
+/* Returns whether the child exits in time; kills it otherwise. */
 static bool ends(pid_t pid)
 {
 	int status;
@@ -38,7 +39,9 @@ static bool ends(pid_t pid)
 	return false;
 }
 
-/* When it is told to, by a pipe: soon, for a grace period may be over. */
+/*
+ * Reads when told by the pipe: soon, as a grace period may end at any moment.
+ */
 static pid_t read_when_told(int fd, int ends[2])
 {
 	uint8_t byte;
@@ -87,9 +90,9 @@ static pid_t switch_one(int fd)
 }
 
 /*
- * A file that nobody has touched turns dax; its first reader makes the gates,
- * shut; the next switch begins, and is refused, before it comes to faults, since
- * the lower filesystem is mounted elsewhere meanwhile.
+ * A file that was never accessed switches to dax. Its first reader allocates
+ * the gates, closed. The next switch starts and is refused before it reaches
+ * the fault gate, because the lower filesystem is mounted elsewhere by now.
  */
 void h40_gates_stay_shut(void)
 {
@@ -102,7 +105,7 @@ void h40_gates_stay_shut(void)
 		drop_inodes();
 		fd = MUST(open("stack/file", O_RDWR));
 		reader = read_when_told(fd, told);
-		dxs_to(fd, !dxs_mode(fd), "H40: the first switch");
+		dxs_to(fd, !dxs_mode(fd), "H40: first switch");
 		MUST(write(told[1], "", 1));
 		dxs_sleep_ms(100);
 		switcher = switch_one(fd);
@@ -119,10 +122,10 @@ void h40_gates_stay_shut(void)
 		close(fd);
 	}
 	dxs_diag("%d of %d second switches were refused", refused, i);
-	dxs_is(0, stuck, "H40: calls and faults that wait for ever");
+	dxs_is(0, stuck, "H40: no call or fault waits forever");
 }
 
-/* --- H41: a lower inode that lingers is looked at, opened again, and switched. */
+/* --- H41: a lingering lower inode is checked, reopened, and switched. */
 
 void h41_looks(void)
 {
@@ -138,16 +141,16 @@ void h41_looks(void)
 		close(fd);
 		sync();
 		drop_inodes();
-		/* The worker looks after a second. */
+		/* The worker checks it after a second. */
 		dxs_sleep_ms(1300);
 		fd = MUST(open("stack/file", O_RDWR));
 		dxs_refused(fd, DAXSTACK_CACHED, DAXSTACK_REASON_PINNED,
-			    "H41: it lingers");
+			    "H41: the inode lingers");
 		dxs_unpin(pins);
 		dxs_errno(0, dxs_switch(fd, DAXSTACK_CACHED, 30000, NULL),
-			  "H41: switched while it is looked at");
+			  "H41: switched while the worker checks it");
 		hazard_bytes(fd, LEN, "H41");
-		/* It has seen folios now. */
+		/* The worker has seen folios by now. */
 		dxs_sleep_ms(2500);
 		close(fd);
 		MUST(unlink("stack/file"));

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * H66: a directory that is found by its handle has a dentry without a name, and a
- * lookup that comes by the name moves it there: whoever finds it first, it must
- * know its lower dentry.
+ * H66: a directory found by file handle has a disconnected dentry; a lookup by
+ * name moves it into place. Either may come first, and the dentry must know its
+ * lower dentry in both cases.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -59,7 +59,7 @@ struct looker {
 	int next;
 };
 
-/* A directory is good for all that directories are for. */
+/* Uses the directory in all ways that need the lower dentry. */
 static long use(int dir)
 {
 	struct stat st;
@@ -98,7 +98,7 @@ static void by_name(void *arg)
 	close(dir);
 }
 
-/* Both come to the same directory at once, with nothing in the caches. */
+/* Both threads open the same directory at once, with empty caches. */
 void h66_aliases(void)
 {
 	struct looker handle = { 0 }, name = { 0 }, back = { 0 };
@@ -117,10 +117,12 @@ void h66_aliases(void)
 	hazard_stop(&b);
 	hazard_stop(&a);
 	dxs_diag("%d rounds, %ld handles, %ld names", rounds, a.steps, b.steps);
-	dxs_is(0, handle.wrong, "H66: directories by handle");
-	dxs_is(0, name.wrong, "H66: directories by name");
+	dxs_is(0, handle.wrong, "H66: directories opened by handle");
+	dxs_is(0, name.wrong, "H66: directories opened by name");
 
-	/* In turn, each from empty caches: the handle first, then the name. */
+	/*
+	 * One after the other, each from empty caches: handle first, then name.
+	 */
 	for (i = 0; i < DIRS; i++) {
 		int dir;
 
@@ -132,6 +134,6 @@ void h66_aliases(void)
 		back.wrong += use(dir);
 		close(dir);
 	}
-	dxs_is(0, back.wrong, "H66: the name after the handle");
+	dxs_is(0, back.wrong, "H66: opened by name after the handle");
 	close(root);
 }

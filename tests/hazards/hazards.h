@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the tests of single hazards share.
+ * Shared helpers of the hazard tests.
  */
 #ifndef HAZARDS_H
 #define HAZARDS_H
@@ -10,17 +10,22 @@
 
 #include "../dxs_test.h"
 
-/* A file of @len bytes of dxs_fill() with seed 1, in a mode. */
+/* Creates a file of @len bytes of dxs_fill() with seed 1, in @mode. */
 int hazard_file(const char *path, size_t len, int mode);
-/* Reports whether it has these bytes, by read(2). */
+/* Asserts that read(2) returns these bytes. */
 void hazard_bytes(int fd, size_t len, const char *name);
 void *hazard_map(int fd, size_t len);
+/*
+ * Makes $PMEM a filesystem that aligns extents to huge pages, and mounts the
+ * stack again: XFS does so only with a stripe unit.
+ */
+void hazard_make_aligned(void);
 
 /**
- * struct hazard_thread - something that is done over and over
- * @step: once; its argument is @arg
+ * struct hazard_thread - a thread that repeats one step
+ * @step: the step; called with @arg
  * @stop: set by hazard_stop()
- * @steps: how often it was done
+ * @steps: number of completed steps
  */
 struct hazard_thread {
 	void (*step)(void *arg);
@@ -35,11 +40,11 @@ void hazard_start(struct hazard_thread *thread, void (*step)(void *),
 void hazard_stop(struct hazard_thread *thread);
 
 /**
- * struct hazard_switches - how many switches came out how
+ * struct hazard_switches - results of a series of switches
  * @done: succeeded
- * @refused: did not
- * @pinned: ... because pages were pinned
- * @attempts: how often the gates were shut for all of them
+ * @refused: failed
+ * @pinned: failed because pages were pinned
+ * @attempts: attempts of all switches together; each closes the gates once
  */
 struct hazard_switches {
 	int done;
@@ -48,36 +53,41 @@ struct hazard_switches {
 	int attempts;
 };
 
-/* Switches to and fro so often, or for so many seconds (dxs_watched()). */
+/*
+ * Switches back and forth @count times or for @seconds of dxs_watched(),
+ * whichever ends first.
+ */
 struct hazard_switches hazard_switch(int fd, double seconds, int count,
 				     int timeout_ms);
 
 /* rights.c */
 
-/* Prints whose rights it has: "hazards --rights". Return: the exit status. */
+/* "hazards --rights": prints its own credentials. Return: the exit status. */
 int rights_main(void);
-/* This program, at @path. */
+/* Copies this program to @path. */
 void rights_program(const char *path);
-/* Does not return: has the program say which rights it has. */
+/* Executes @path, which prints its credentials. Does not return. */
 void rights_exec(const char *path);
-/* In a child: becomes user and group @id, and ends the child if it cannot. */
+/* In a child: becomes user and group @id; exits if it cannot. */
 void rights_user(uid_t id);
-/* In a child: in a new user namespace with a map that it may make itself. */
+/*
+ * In a child: enters a new user namespace with a map that needs no privilege.
+ */
 void rights_nest(const char *map);
 /*
- * Calls @step(@arg) in a child, in a new user namespace with these maps of users
- * and groups if @map is not NULL, as root.
- * Return: what it printed; valid until the next call.
+ * Calls @step(@arg) in a child as root; if @map is not NULL, in a new user
+ * namespace with this uid and gid map.
+ * Return: the child's output; valid until the next call.
  */
 const char *rights_run(const char *map, void (*step)(void *arg), void *arg);
 
 /* held.c */
 
 /**
- * struct hazard_held - a process whose writes to the device stand still
+ * struct hazard_held - a process whose writes to the device are throttled
  * @pid: the process
- * @let_go: they do no more
- * @late: somebody waited for them, and they were let go for that
+ * @let_go: throttling has been lifted
+ * @late: the guard lifted it because another task waited too long
  */
 struct hazard_held {
 	pid_t pid;
@@ -87,22 +97,74 @@ struct hazard_held {
 };
 
 /*
- * Has a new process dirty stack/slow and call @flush(), which writes it. Returns
- * when it waits there, to go on only after hazard_let_go(). Return: whether that
- * can be done here.
+ * Starts a process that dirties stack/slow and calls @flush(), which writes it
+ * back. Returns once the process is blocked there; it continues only after
+ * hazard_let_go(). Return: whether this works here.
  */
 bool hazard_hold(struct hazard_held *held, int (*flush)(int fd));
-/* Reports whether it stood still all the while, and what @flush() returns. */
+/*
+ * Asserts that the process stayed blocked until now, and the result of
+ * @flush().
+ */
 void hazard_let_go(struct hazard_held *held, const char *name);
-/* Does a thread wait in the kernel, without being interrupted by signals? */
+/* Returns whether a thread sleeps uninterruptibly in the kernel. */
 bool hazard_waits(pid_t tid);
 
 /*
- * A page whose fault waits until somebody fills it. Return: its userfaultfd, or
- * -1 if there are none.
+ * Maps a page whose fault waits until hazard_fill_page(). Return: the
+ * userfaultfd, or -1 if there is none.
  */
 int hazard_missing_page(uint8_t **page);
 void hazard_fill_page(int uffd, uint8_t *page);
+
+/* names.c */
+
+/**
+ * struct hazard_waiter - a thread that waits for a lock in a call
+ * @call: the call, which takes two names
+ * @from: first name
+ * @to: second name
+ * @err: errno of the call
+ */
+struct hazard_waiter {
+	int (*call)(const char *from, const char *to);
+	const char *from;
+	const char *to;
+	int err;
+	atomic_int tid;
+	pthread_t thread;
+};
+
+/* Starts the thread and returns once it waits. */
+void hazard_wait_in(struct hazard_waiter *w);
+/* Return: the errno of its call. */
+int hazard_waited(struct hazard_waiter *w);
+
+/**
+ * struct hazard_locked - a directory that is kept locked
+ * @reader: thread in getdents(2), blocked on the fault of its buffer
+ * @page: the buffer
+ * @uffd: userfaultfd that fills the buffer
+ */
+struct hazard_locked {
+	struct hazard_waiter reader;
+	uint8_t *page;
+	int uffd;
+};
+
+/*
+ * Keeps @dir locked for reading until hazard_unlock(). Waiters for the lock
+ * then get it in the order of their arrival. Return: whether this works here.
+ */
+bool hazard_lock(struct hazard_locked *l, const char *dir);
+void hazard_unlock(struct hazard_locked *l);
+
+/* Creates an empty file. */
+void hazard_create(const char *path);
+/* Returns the inode number, 0 if there is no such name. */
+ino_t hazard_inode(const char *path);
+/* Asserts that stack and lower have the same inode by this name. */
+void hazard_agree(const char *name, const char *what);
 
 /* faults.c */
 void h2_write_faults(void);
@@ -115,6 +177,8 @@ void h29_walkers(void);
 void h33_untold(void);
 
 /* cache.c */
+/* Returns how much of a mapping is huge pages of the page cache, in KiB. */
+int hazard_huge_in_cache(const void *map);
 void h12_shadow_entries(void);
 void h15_map_file(void);
 void h16_executable(void);
@@ -152,6 +216,9 @@ void h57_unmapped_before_flush(void);
 void h58_vma_locks(void);
 void h65_flags_of_the_mode(void);
 
+/* iocbs.c */
+void h75_kept_iocbs(void);
+
 /* collapse.c */
 void h61_collapse(void);
 
@@ -160,6 +227,7 @@ void h62_held_dax_pages(void);
 void h63_entries_that_go(void);
 void h64_eviction_waits(void);
 void h73_trim_waits(void);
+void h80_nobody_else(void);
 
 /* handles.c */
 void h66_aliases(void);
@@ -175,6 +243,7 @@ void h44_too_often(void);
 /* owners.c */
 void h50_second_mount(void);
 void h51_changed_below(void);
+void h81_changed_meanwhile(void);
 void h52_folded_names(void);
 void h53_probe_name(void);
 void h54_removed_key(void);

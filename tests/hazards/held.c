@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Writes that stand still for as long as a test wants: those of one process, by
- * a limit of its cgroup that lets nothing through.
+ * Blocked writes: an io.max limit of its cgroup stalls the writeback of one
+ * process for as long as a test wants.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,20 +16,11 @@
 
 #define CGROUP	"/sys/fs/cgroup/held"
 #define DIRTY	MIB
-/* Somebody waits for the process if it is not let go in so many seconds. */
+/*
+ * After this many seconds the guard assumes that another task waits for the
+ * process.
+ */
 #define PATIENCE	5
-
-static bool put(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY);
-	bool done;
-
-	if (fd < 0)
-		return false;
-	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return done;
-}
 
 static bool set_limit(const char *limit)
 {
@@ -39,7 +30,7 @@ static bool set_limit(const char *limit)
 	MUST(stat(dxs_pmem, &st));
 	snprintf(line, sizeof(line), "%u:%u wbps=%s", major(st.st_rdev),
 		 minor(st.st_rdev), limit);
-	return put(CGROUP "/io.max", line);
+	return dxs_put(CGROUP "/io.max", line);
 }
 
 bool hazard_waits(pid_t tid)
@@ -58,7 +49,7 @@ bool hazard_waits(pid_t tid)
 	return state && !strncmp(state, ") D", 3);
 }
 
-/* In a child: dirties the file, tells so, and flushes it. */
+/* In a child: dirties the file, reports that, and flushes it. */
 static void flush_held(int (*flush)(int fd), int tell)
 {
 	static uint8_t buf[DIRTY];
@@ -66,7 +57,7 @@ static void flush_held(int (*flush)(int fd), int tell)
 	int fd;
 
 	snprintf(pid, sizeof(pid), "%d", getpid());
-	if (!put(CGROUP "/cgroup.procs", pid))
+	if (!dxs_put(CGROUP "/cgroup.procs", pid))
 		_exit(201);
 	fd = open("stack/slow", O_RDWR | O_CREAT, 0644);
 	if (fd < 0 || write(fd, buf, DIRTY) != DIRTY)
@@ -101,7 +92,7 @@ bool hazard_hold(struct hazard_held *held, int (*flush)(int fd))
 	char x;
 
 	*held = (struct hazard_held){ 0 };
-	if (!put("/sys/fs/cgroup/cgroup.subtree_control", "+memory +io") ||
+	if (!dxs_put("/sys/fs/cgroup/cgroup.subtree_control", "+memory +io") ||
 	    (mkdir(CGROUP, 0755) && errno != EEXIST) || !set_limit("2"))
 		return false;
 	MUST(pipe(tell));
@@ -111,11 +102,11 @@ bool hazard_hold(struct hazard_held *held, int (*flush)(int fd))
 	close(tell[1]);
 	MUST(read(tell[0], &x, 1));
 	close(tell[0]);
-	/* It may also wait for something that comes soon. */
+	/* It may be waiting for something that completes soon. */
 	for (looks = 0; looks < 5 && !has_ended(held->pid); dxs_sleep_ms(10))
 		looks = hazard_waits(held->pid) ? looks + 1 : 0;
 	if (pthread_create(&held->guard, NULL, guard, held))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	return true;
 }
 
@@ -126,9 +117,11 @@ void hazard_let_go(struct hazard_held *held, const char *name)
 
 	held->let_go = true;
 	pthread_join(held->guard, NULL);
-	dxs_ok(!ended && !held->late, "%s: nobody waits for what stands still",
+	dxs_ok(!ended && !held->late,
+	       "%s: no task waits for the blocked process",
 	       name);
 	MUST(waitpid(held->pid, &status, 0));
-	dxs_is(0, status, "%s: it ends when it is let go", name);
+	dxs_is(0, status,
+	       "%s: the blocked process completes when released", name);
 	MUST(rmdir(CGROUP));
 }

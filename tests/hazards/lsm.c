@@ -1,9 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Security modules: what they see of lower files, and what they must not.
+ * H39: security modules see the same accesses to lower files as without the
+ * stack, and none that the stack makes for itself.
  *
- * Each case is done on the lower filesystem alone first, and then on the stack:
- * both have to give the same answer.
+ * Each case runs on the lower filesystem alone first, then on the stack. Both
+ * must return the same errno.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -21,11 +22,13 @@
 #include "hazards.h"
 
 #define LEN		(4 * PAGE)
-#define NOT_DONE	255	/* exit status: not restricted */
+#define NOT_DONE	255	/* exit status: could not confine the process */
 
-/* --- Restrictions, of the calling process. */
+/* --- Confinement of the calling process. */
 
-/* All that Landlock knows of files is allowed below @below, if not NULL. */
+/*
+ * Allows all that Landlock handles for files, below @below unless it is NULL.
+ */
 static int landlock(const char *below)
 {
 	struct landlock_ruleset_attr attr = {
@@ -69,7 +72,7 @@ static const char profiles[] =
 	"profile dxs_no_exec { capability, /** rwlk, / r, }\n"
 	"profile dxs_allowed { capability, /** r, /**/allowed/** rwlk, }\n";
 
-/* AppArmor's profiles of the tests are loaded. */
+/* Loads the AppArmor profiles of the tests. */
 static bool load_profiles(void)
 {
 	static const char dir[] = "/sys/kernel/security";
@@ -101,7 +104,7 @@ static int apparmor(const char *profile)
 	return write_file("/proc/self/attr/apparmor/current", text);
 }
 
-/* --- Cases: in a process of its own. Return: an errno, or NOT_DONE. */
+/* --- Cases, each in its own process. Return: an errno, or NOT_DONE. */
 
 static int open_case(const char *dir, const char *name, int flags)
 {
@@ -189,7 +192,10 @@ static int apparmor_mmap_unlinked(const char *dir)
 	return map_case(fd, PROT_READ | PROT_WRITE, MAP_SHARED);
 }
 
-/* May be opened where it is; another process moves it before it is mapped. */
+/*
+ * The profile allows it where it is opened; another process moves it before
+ * mmap.
+ */
 static int apparmor_mmap_moved(const char *dir)
 {
 	int ready[2], moved[2], fd, err;
@@ -221,7 +227,7 @@ static int apparmor_mmap_moved(const char *dir)
 	return err;
 }
 
-/* Mapped for reading, and to be executed later: the profile forbids that. */
+/* Mapped for reading, then mprotected to execute: the profile denies that. */
 static int apparmor_mprotect(const char *dir)
 {
 	void *map;
@@ -238,7 +244,7 @@ static int apparmor_mprotect(const char *dir)
 	return ERR(mprotect(map, LEN, PROT_READ | PROT_EXEC));
 }
 
-/* Opened before by somebody whom no profile confines, and so allowed. */
+/* Opened earlier by an unconfined task, so the open was allowed. */
 static int apparmor_mprotect_before(const char *dir)
 {
 	int fd = MUST(open_case(dir, "file", O_RDONLY));
@@ -257,23 +263,23 @@ static const struct {
 	int expected;
 	int (*run)(const char *dir);
 } cases[] = {
-	{ "Landlock, mmap of a file opened before", 0, landlock_mmap },
+	{ "Landlock, mmap of a file opened earlier", 0, landlock_mmap },
 	{ "Landlock, executable mmap", 0, landlock_mmap_private },
 	{ "Landlock, open", EACCES, landlock_open },
 	{ "Landlock, O_TMPFILE", 0, landlock_tmpfile },
-	{ "Landlock, O_TMPFILE elsewhere", EACCES, landlock_tmpfile_denied },
+	{ "Landlock, O_TMPFILE outside the allowed directory", EACCES, landlock_tmpfile_denied },
 	{ "AppArmor, O_TMPFILE, linkat, mmap", 0, apparmor_tmpfile },
 	{ "AppArmor, mmap of an unlinked file", 0, apparmor_mmap_unlinked },
 	{ "AppArmor, mmap of a moved file", 0, apparmor_mmap_moved },
-	{ "AppArmor, mprotect to execute", EACCES, apparmor_mprotect },
-	{ "AppArmor, the same of a file opened before", 0,
+	{ "AppArmor, mprotect PROT_EXEC", EACCES, apparmor_mprotect },
+	{ "AppArmor, mprotect PROT_EXEC of a file opened earlier", 0,
 	  apparmor_mprotect_before },
 };
 
 /*
- * AppArmor goes by what it keeps of a VMA's file, and of backing files that is
- * nothing: it lets all of mprotect(2) pass, on overlayfs as well. docs/kernels.md
- * says so.
+ * AppArmor checks mprotect(2) with the label cached in the VMA's file. A
+ * backing file has none, so every mprotect(2) passes, as on overlayfs. See
+ * docs/kernels.md.
  */
 static bool not_judged(size_t i)
 {
@@ -322,7 +328,7 @@ static void run_cases(const char *dir, int results[])
 	}
 }
 
-/* --- What a switch opens for itself. */
+/* --- Files that a switch opens for itself. */
 
 static void on_cpu(int cpu)
 {
@@ -333,7 +339,7 @@ static void on_cpu(int cpu)
 	MUST(sched_setaffinity(0, sizeof(set), &set));
 }
 
-/* A folio waits in an LRU batch of the other processor. */
+/* Leaves a folio in an LRU batch of the other CPU. */
 static int landlock_switch(const char *dir)
 {
 	int fd = MUST(open_case(dir, "batch", O_CREAT | O_TRUNC | O_RDWR));
@@ -346,7 +352,7 @@ static int landlock_switch(const char *dir)
 	on_cpu(0);
 	if (landlock(NULL))
 		return NOT_DONE;
-	/* Others may be in the way for a moment, but not the folio. */
+	/* Other holders may refuse a switch for a moment; the folio may not. */
 	do
 		err = dxs_switch(fd, DAXSTACK_DAX, 0, &sw);
 	while (err && (sw.reason == DAXSTACK_REASON_WRITEBACK ||
@@ -374,7 +380,7 @@ static int apparmor_mount(const char *dir)
 static void expect(int expected, int seen, const char *name)
 {
 	if (seen == NOT_DONE)
-		dxs_skip("not restricted", "H39: %s", name);
+		dxs_skip("cannot confine the process", "H39: %s", name);
 	else
 		dxs_errno(expected, seen, "H39: %s", name);
 }
@@ -397,16 +403,17 @@ void h39_judged_anew(void)
 		if (not_judged(i)) {
 			expect(0, stack[i], cases[i].name);
 			expect(cases[i].expected, lower[i],
-			       "AppArmor, mprotect to execute, alone");
+			       "AppArmor, mprotect PROT_EXEC, lower fs alone");
 			continue;
 		}
 		expect(cases[i].expected, stack[i], cases[i].name);
 		if (lower[i] != stack[i])
-			dxs_errno(lower[i], stack[i], "H39: as alone: %s",
+			dxs_errno(lower[i], stack[i],
+				  "H39: same result as the lower fs: %s",
 				  cases[i].name);
 	}
 	expect(0, in_child(landlock_switch, "stack"),
-	       "Landlock, a folio in an LRU batch");
+	       "Landlock, folio in an LRU batch");
 	dxs_umount_stack();
 	expect(0, in_child(apparmor_mount, "stack"),
 	       "AppArmor, mount and switch");

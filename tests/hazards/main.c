@@ -1,11 +1,13 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hazards of docs/design.md, one test each, for those that no other test
- * provokes.
+ * Tests of single hazards of docs/design.md: those that no other test provokes.
+ * Each hazard has one function, which runs on a freshly made filesystem; fsck
+ * follows.
  *
- * Usage: hazards [NAME...]     such as H9; all of them without a name
+ * Usage: hazards [NAME...]     such as H9; without a name, all of them
  *
- * tests/mutants/ has the patches that take the guards away.
+ * tests/mutants/ has the patches that remove the guard of each hazard; the test
+ * of a hazard must fail with its patch.
  */
 #define _GNU_SOURCE
 #include <string.h>
@@ -71,6 +73,9 @@ static const struct {
 	{ "H65", h65_flags_of_the_mode },
 	{ "H66", h66_aliases },
 	{ "H73", h73_trim_waits },
+	{ "H75", h75_kept_iocbs },
+	{ "H80", h80_nobody_else },
+	{ "H81", h81_changed_meanwhile },
 };
 
 int hazard_file(const char *path, size_t len, int mode)
@@ -101,12 +106,22 @@ void hazard_bytes(int fd, size_t len, const char *name)
 		dxs_pread(fd, seen, part, pos);
 		same = dxs_same(expected, seen, part, pos, name);
 	}
-	dxs_ok(same, "%s: all bytes", name);
+	dxs_ok(same, "%s: contents", name);
 }
 
 void *hazard_map(int fd, size_t len)
 {
 	return MUST(mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+}
+
+void hazard_make_aligned(void)
+{
+	if (!dxs_on_xfs())
+		return;
+	dxs_umount_stack();
+	MUST(-DXS_RUN("mkfs.xfs", "-q", "-f", "-d", "su=2m,sw=1,agcount=4",
+		      dxs_pmem));
+	dxs_mount_stack();
 }
 
 static void *repeat(void *arg)
@@ -128,7 +143,7 @@ void hazard_start(struct hazard_thread *thread, void (*step)(void *),
 	thread->stop = false;
 	thread->steps = 0;
 	if (pthread_create(&thread->thread, NULL, repeat, thread))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 }
 
 void hazard_stop(struct hazard_thread *thread)
@@ -158,16 +173,6 @@ struct hazard_switches hazard_switch(int fd, double seconds, int count,
 	return all;
 }
 
-static bool wanted(const char *name, int argc, char **argv)
-{
-	int i;
-
-	for (i = 1; i < argc; i++)
-		if (!strcmp(name, argv[i]))
-			return true;
-	return argc == 1;
-}
-
 int main(int argc, char **argv)
 {
 	size_t i;
@@ -177,7 +182,7 @@ int main(int argc, char **argv)
 	dxs_begin();
 	dxs_watch_begin();
 	for (i = 0; i < ARRAY_SIZE(hazards); i++) {
-		if (!wanted(hazards[i].name, argc, argv))
+		if (!dxs_wanted(hazards[i].name, argv + 1))
 			continue;
 		dxs_diag("%s", hazards[i].name);
 		dxs_mkfs(NULL);

@@ -1,8 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hazards of a lower filesystem that others have as well: a second mount of the
- * stack, names that change below it, a root that others write to; and what is
- * made while others have it.
+ * Hazards of a lower filesystem with other users: a second mount of the stack
+ * (H50), names that change on the lower filesystem (H51), a case-folding lower
+ * filesystem (H52), a taken probe name (H53), fscrypt keys (H54), files created
+ * while a switch is refused (H56).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -38,17 +39,17 @@ static int mount_second(const char *source, const char *options)
 	return dxs_mount(source, "second", "daxstack", options);
 }
 
-/* --- H50: one superblock for one lower filesystem. */
+/* --- H50: one superblock of the stack for each lower filesystem. */
 
-/* Two mounts, of which both descriptors are of one file. */
+/* Two mounts, with a descriptor of the same file in each. */
 static void one_lock(int first, int second, const char *name)
 {
 	MUST(flock(first, LOCK_EX));
 	dxs_errno(EWOULDBLOCK, ERR(flock(second, LOCK_EX | LOCK_NB)),
-		  "%s: the lock is taken in the other", name);
+		  "%s: a lock taken in one mount is held in the other", name);
 	MUST(flock(first, LOCK_UN));
 	dxs_errno(0, ERR(flock(second, LOCK_EX | LOCK_NB)),
-		  "%s: it can be had when it is free", name);
+		  "%s: the lock is free after unlock", name);
 }
 
 static void second_of_device(void)
@@ -56,42 +57,42 @@ static void second_of_device(void)
 	int fd = hazard_file("stack/file", PAGE, DAXSTACK_CACHED), again;
 
 	if (!dxs_errno(0, mount_second(dxs_pmem, "rw"),
-		       "the device once more"))
+		       "mount the device again"))
 		return;
 	dxs_is(device_of("stack"), device_of("second"),
-	       "once more: the same superblock");
+	       "second mount: same superblock");
 	again = MUST(open("second/file", O_RDWR));
-	one_lock(fd, again, "once more");
-	dxs_to(again, DAXSTACK_DAX, "once more: a switch");
+	one_lock(fd, again, "second mount");
+	dxs_to(again, DAXSTACK_DAX, "second mount: switch");
 	dxs_str("dax", dxs_mode_name(dxs_mode(fd)),
-		"once more: is seen in the other");
+		"second mount: the first mount sees the switch");
 	close(again);
 	MUST(umount("second"));
-	hazard_bytes(fd, PAGE, "once more: unmounted there");
+	hazard_bytes(fd, PAGE, "second mount: contents after unmounting it");
 	close(fd);
 }
 
 static void second_with_options(void)
 {
 	dxs_errno(EBUSY, mount_second(dxs_pmem, "ro"),
-		  "once more, read-only");
+		  "second mount, read-only");
 	dxs_errno(EBUSY, mount_second(dxs_pmem, "switch=never"),
-		  "once more, another switch=");
+		  "second mount, another switch=");
 	dxs_errno(EBUSY, mount_second(dxs_pmem, "inherit=move"),
-		  "once more, another inherit=");
+		  "second mount, another inherit=");
 	dxs_errno(EBUSY, mount_second(dxs_pmem, "dax=always"),
-		  "once more, another dax=");
+		  "second mount, another dax=");
 	dxs_errno(EINVAL, mount_second(dxs_pmem, dxs_on_xfs() ? "lower=ext4" :
 								"lower=xfs"),
-		  "once more, another lower=");
+		  "second mount, another lower=");
 	dxs_errno(0, mount_second(dxs_pmem, "switch=live,inherit=create"),
-		  "once more, the options that it has");
+		  "second mount with the same options");
 	dxs_is(device_of("stack"), device_of("second"),
-	       "the options that it has: the same superblock");
+	       "second mount with the same options: same superblock");
 	MUST(umount("second"));
 }
 
-/* What is detached, and in use, is still the one. */
+/* A detached mount that is in use keeps its superblock. */
 static void second_of_detached(void)
 {
 	int fd = MUST(open("stack/file", O_RDWR)), again;
@@ -99,9 +100,10 @@ static void second_of_detached(void)
 
 	MUST(umount2("stack", MNT_DETACH));
 	MUST(fstat(fd, &st));
-	dxs_errno(0, mount_second(dxs_pmem, "rw"), "once more, detached");
+	dxs_errno(0, mount_second(dxs_pmem, "rw"),
+		  "second mount while the first is detached");
 	dxs_is(st.st_dev, device_of("second"),
-	       "detached: the same superblock");
+	       "first mount detached: same superblock");
 	again = MUST(open("second/file", O_RDWR));
 	one_lock(fd, again, "detached");
 	close(again);
@@ -110,7 +112,10 @@ static void second_of_detached(void)
 	dxs_mount_stack();
 }
 
-/* Two at once: one of them makes it, the other finds it half made. */
+/*
+ * Two mounts at once: one creates the superblock, the other finds it
+ * incomplete.
+ */
 static void both_at_once(void)
 {
 	int i, status, wrong = 0;
@@ -124,7 +129,7 @@ static void both_at_once(void)
 		dxs_mount_stack();
 		MUST(waitpid(pid, &status, 0));
 		wrong += status || device_of("stack") != device_of("second");
-		/* The last of them goes while the next one comes. */
+		/* The last mount goes away while the next one comes. */
 		pid = MUST(fork());
 		if (!pid)
 			_exit(umount("second"));
@@ -147,21 +152,22 @@ static void second_of_directories(void)
 	dxs_errno(0, dxs_mount("lower/a", "stack", "daxstack", "rw"),
 		  "a directory");
 	dxs_errno(EBUSY, mount_second("lower/b", "rw"),
-		  "a directory beside it: shares hard links");
+		  "a sibling directory: same superblock, links across are possible");
 	dxs_errno(EBUSY, mount_second("lower", "rw"),
-		  "the directory above it");
-	dxs_errno(EBUSY, mount_second(dxs_pmem, "rw"), "its device");
-	dxs_errno(0, mount_second("lower/a", "rw"), "the directory once more");
+		  "the parent directory");
+	dxs_errno(EBUSY, mount_second(dxs_pmem, "rw"),
+		  "the device of a mounted directory");
+	dxs_errno(0, mount_second("lower/a", "rw"), "the same directory again");
 	dxs_is(device_of("stack"), device_of("second"),
-	       "the directory once more: the same superblock");
+	       "the same directory again: same superblock");
 	MUST(umount("second"));
 	dxs_umount_stack();
 
 	dxs_mount_stack();
 	dxs_errno(0, mount_second("lower", "rw"),
-		  "the device, and the root where it is mounted as well");
+		  "the device, and the root of its lower mount");
 	dxs_is(device_of("stack"), device_of("second"),
-	       "the device, and the root: the same superblock");
+	       "the device, and the root of its lower mount: same superblock");
 	MUST(umount("second"));
 	dxs_umount_lower();
 }
@@ -177,76 +183,57 @@ void h50_second_mount(void)
 	MUST(rmdir("second"));
 }
 
-/* --- H51: names change below. */
-
-static void make(const char *path)
-{
-	close(MUST(open(path, O_CREAT | O_EXCL | O_WRONLY, 0644)));
-}
-
-static ino_t number_of(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) ? 0 : st.st_ino;
-}
-
-/* The lower filesystem changes a name that the stack knows; both agree. */
-static void agree(const char *name, const char *what)
-{
-	char stack[64], lower[64];
-
-	snprintf(stack, sizeof(stack), "stack/%s", name);
-	snprintf(lower, sizeof(lower), "lower/%s", name);
-	dxs_is(number_of(lower), number_of(stack), "%s: %s", what, name);
-}
+/* --- H51: names change on the lower filesystem. */
 
 static void single_names(void)
 {
 	int fd;
 
-	number_of("stack/new");
-	number_of("stack/opened");
-	number_of("stack/excl");
-	make("stack/gone");
-	make("stack/old");
-	make("stack/replaced");
-	make("stack/target");
-	make("stack/unlinked");
-	make("stack/renamed");
+	hazard_inode("stack/new");
+	hazard_inode("stack/opened");
+	hazard_inode("stack/excl");
+	hazard_create("stack/gone");
+	hazard_create("stack/old");
+	hazard_create("stack/replaced");
+	hazard_create("stack/target");
+	hazard_create("stack/unlinked");
+	hazard_create("stack/renamed");
 
-	make("lower/new");
-	agree("new", "made below");
+	hazard_create("lower/new");
+	hazard_agree("new", "created on the lower fs");
 	MUST(unlink("lower/gone"));
-	agree("gone", "removed below");
+	hazard_agree("gone", "removed on the lower fs");
 	MUST(rename("lower/new", "lower/replaced"));
-	agree("replaced", "replaced below");
-	agree("new", "moved away below");
+	hazard_agree("replaced", "replaced on the lower fs");
+	hazard_agree("new", "renamed on the lower fs: old name");
 	MUST(rename("lower/old", "lower/moved"));
-	agree("old", "moved below");
-	agree("moved", "moved below");
+	hazard_agree("old", "renamed on the lower fs: target");
+	hazard_agree("moved", "renamed on the lower fs");
 
-	make("lower/excl");
+	hazard_create("lower/excl");
 	dxs_errno(EEXIST, ERR(open("stack/excl", O_CREAT | O_EXCL, 0644)),
-		  "O_EXCL of a name made below");
-	make("lower/opened");
+		  "O_EXCL of a name created on the lower fs");
+	hazard_create("lower/opened");
 	fd = open("stack/opened", O_CREAT | O_RDWR, 0644);
-	dxs_ok(fd >= 0, "O_CREAT of a name made below");
+	dxs_ok(fd >= 0, "O_CREAT of a name created on the lower fs");
 	close(fd);
 	MUST(unlink("lower/unlinked"));
 	dxs_errno(ENOENT, ERR(unlink("stack/unlinked")),
-		  "unlink of a name removed below");
+		  "unlink of a name removed on the lower fs");
 	MUST(rename("lower/renamed", "lower/other"));
 	dxs_errno(ENOENT, ERR(rename("stack/renamed", "stack/renamed2")),
-		  "rename of a name moved below");
+		  "rename of a name moved on the lower fs");
 	MUST(unlink("lower/target"));
 	dxs_errno(0, ERR(rename("stack/other", "stack/target")),
-		  "rename to a name removed below");
-	agree("target", "and then");
-	agree("other", "and then");
+		  "rename to a name removed on the lower fs");
+	hazard_agree("target", "after the renames");
+	hazard_agree("other", "after the renames");
 }
 
-/* An open directory is walked into by what was moved into it, and no more. */
+/*
+ * A directory moved out of a public directory must not be entered by its old
+ * path.
+ */
 static void directories(void)
 {
 	pid_t pid;
@@ -254,12 +241,12 @@ static void directories(void)
 	MUST(mkdir("stack/public", 0755));
 	MUST(mkdir("stack/public/sub", 0755));
 	MUST(mkdir("stack/private", 0700));
-	make("stack/public/sub/file");
+	hazard_create("stack/public/sub/file");
 	pid = MUST(fork());
 	if (!pid) {
 		MUST(setresuid(NOBODY, NOBODY, NOBODY));
 		MUST(access("stack/public/sub/file", R_OK));
-		/* As root would, below. */
+		/* Root may enter it in both trees. */
 		MUST(access("stack/public/sub", X_OK));
 		_exit(0);
 	}
@@ -267,12 +254,13 @@ static void directories(void)
 	MUST(rename("lower/public/sub", "lower/private/sub"));
 	MUST(seteuid(NOBODY));
 	dxs_errno(ENOENT, ERR(open("stack/public/sub/file", O_RDONLY)),
-		  "moved below into a private directory: by its old path");
+		  "moved on the lower fs into a private directory: old path");
 	dxs_errno(EACCES, ERR(open("stack/private/sub/file", O_RDONLY)),
-		  "moved below into a private directory: by its new path");
+		  "moved on the lower fs into a private directory: new path");
 	MUST(seteuid(0));
-	agree("private/sub/file", "moved below into a private directory");
-	agree("public/sub", "moved below into a private directory");
+	hazard_agree("private/sub/file",
+		     "moved on the lower fs into a private directory");
+	hazard_agree("public/sub", "moved on the lower fs into a private directory");
 }
 
 static bool is_tmpfs(const char *path)
@@ -282,7 +270,7 @@ static bool is_tmpfs(const char *path)
 	return !statfs(path, &fs) && fs.f_type == TMPFS_MAGIC;
 }
 
-/* What is mounted in a directory goes where the directory goes. */
+/* A mount inside a directory moves with the directory. */
 static void mounts(void)
 {
 	MUST(mkdir("stack/dir", 0755));
@@ -292,15 +280,17 @@ static void mounts(void)
 	MUST(mount("none", "stack/over", "tmpfs", 0, NULL));
 	MUST(rename("lower/dir", "lower/dir2"));
 	dxs_errno(ENOENT, ERR(access("stack/dir", F_OK)),
-		  "a mount inside, moved below: not at the old place");
+		  "mount point's parent moved on the lower fs: not at the old path");
 	dxs_ok(is_tmpfs("stack/dir2/over"),
-	       "a mount inside, moved below: at the new place");
+	       "mount point's parent moved on the lower fs: at the new path");
 	if (is_tmpfs("stack/dir2/over"))
 		MUST(umount("stack/dir2/over"));
-	/* As anywhere, when it is done in another mount namespace. */
+	/*
+	 * The VFS allows that from another mount namespace on any filesystem.
+	 */
 	MUST(rmdir("lower/over"));
 	dxs_errno(ENOENT, ERR(access("stack/over", F_OK)),
-		  "a mount on a directory, removed below: is gone");
+		  "mount point removed on the lower fs: detached");
 }
 
 struct looker {
@@ -312,12 +302,13 @@ static void look(void *arg)
 {
 	struct looker *l = arg;
 
-	number_of(l->path);
+	hazard_inode(l->path);
 }
 
 /*
- * Nothing changes below, but through the stack: whoever looks meanwhile must
- * not take that for it, and so unmount what is inside, or unhash the name.
+ * Only the stack changes the lower names here. A concurrent lookup must not
+ * take that for a foreign change, which would detach the mount inside or unhash
+ * the name.
  */
 #define ROUNDS	300
 
@@ -347,101 +338,55 @@ static void changed_by_us(void)
 	}
 	for (i = 0; i < 2; i++)
 		hazard_stop(&l[i].thread);
-	dxs_is(0, deleted, "looked at while it is made: has its name");
+	dxs_is(0, deleted, "looked up while it is created: keeps its name");
 	dxs_ok(is_tmpfs("stack/this/over"),
-	       "looked at while it is renamed: the mount inside is there");
+	       "looked up while it is renamed: the mount inside stays");
 	umount("stack/this/over");
 }
 
-struct waiter {
-	int (*call)(const char *from, const char *to);
-	const char *from;
-	const char *to;
-	int err;
-	atomic_int tid;
-	pthread_t thread;
-};
-
-static void *wait_in(void *arg)
-{
-	struct waiter *w = arg;
-
-	w->tid = gettid();
-	w->err = ERR(w->call(w->from, w->to));
-	return NULL;
-}
-
-/* Starts it, and returns when it waits for a lock. */
-static void start_waiter(struct waiter *w)
-{
-	struct dxs_watch begin = dxs_watch();
-
-	if (pthread_create(&w->thread, NULL, wait_in, w))
-		dxs_bail("cannot make a thread");
-	while (!w->tid || !hazard_waits(w->tid)) {
-		dxs_sleep_ms(10);
-		if (dxs_watched(&begin) > 60)
-			dxs_bail("%s to %s does not wait", w->from, w->to);
-	}
-}
-
-static int list_into(const char *dir, const char *page)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY);
-	long len = syscall(SYS_getdents64, fd, page, PAGE);
-
-	close(fd);
-	return len < 0 ? -1 : 0;
-}
-
 /*
- * The target of a rename becomes another name of the same file below, while the
- * rename waits for the lower directory: the lower filesystem then does nothing,
- * and the stack's dentry must not move.
+ * The target of a rename becomes a hard link of the source on the lower fs
+ * while the rename waits for the lower directory. The lower fs then does
+ * nothing, and the stack's dentry must not move.
  */
 static void linked_meanwhile(void)
 {
-	struct waiter rename_it = { .call = rename, .from = "stack/from/file",
-				    .to = "stack/to/name" };
-	struct waiter link_it = { .call = link, .from = "lower/from/file",
-				  .to = "lower/to/name" };
-	struct waiter list = { .call = list_into, .from = "lower/to" };
-	uint8_t *page;
-	int uffd = hazard_missing_page(&page);
+	struct hazard_waiter rename_it = { .call = rename,
+					   .from = "stack/from/file",
+					   .to = "stack/to/name" };
+	struct hazard_waiter link_it = { .call = link,
+					 .from = "lower/from/file",
+					 .to = "lower/to/name" };
+	struct hazard_locked locked;
 
-	if (uffd < 0) {
+	MUST(mkdir("lower/from", 0755));
+	MUST(mkdir("lower/to", 0755));
+	hazard_create("lower/from/file");
+	hazard_inode("stack/to/name");
+	hazard_inode("stack/from/file");
+	if (!hazard_lock(&locked, "lower/to")) {
 		dxs_skip("no userfaultfd", "linked while a rename waits");
 		return;
 	}
-	MUST(mkdir("lower/from", 0755));
-	MUST(mkdir("lower/to", 0755));
-	make("lower/from/file");
-	number_of("stack/to/name");
-	number_of("stack/from/file");
-	list.to = (const char *)page;
-	if (pthread_create(&list.thread, NULL, wait_in, &list))
-		dxs_bail("cannot make a thread");
-	/* It has the lower directory's lock when its page is missing. */
-	dxs_sleep_ms(500);
-	start_waiter(&link_it);
-	start_waiter(&rename_it);
-	hazard_fill_page(uffd, page);
-	pthread_join(list.thread, NULL);
-	pthread_join(link_it.thread, NULL);
-	pthread_join(rename_it.thread, NULL);
-	dxs_errno(0, link_it.err, "linked while a rename waits");
-	dxs_errno(0, rename_it.err, "linked while a rename waits: renamed");
-	agree("from/file", "linked while a rename waits");
-	agree("to/name", "linked while a rename waits");
+	hazard_wait_in(&link_it);
+	hazard_wait_in(&rename_it);
+	hazard_unlock(&locked);
+	dxs_errno(0, hazard_waited(&link_it), "linked while a rename waits");
+	dxs_errno(0, hazard_waited(&rename_it),
+		  "linked while a rename waits: rename succeeds");
+	hazard_agree("from/file", "linked while a rename waits");
+	hazard_agree("to/name", "linked while a rename waits");
 	dxs_errno(0, ERR(unlink("stack/to/name")),
-		  "linked while a rename waits: removed");
-	agree("from/file", "and removed");
-	agree("to/name", "and removed");
-	close(uffd);
+		  "linked while a rename waits: unlink succeeds");
+	hazard_agree("from/file", "unlinked after that");
+	hazard_agree("to/name", "unlinked after that");
 }
 
-/* What the VFS refuses by its copies, before it asks us. */
-static void mutable_again(void)
+/*
+ * The VFS refuses some calls from its copy of i_flags before it calls the
+ * stack.
+ */
+static void immutable_on_lower(void)
 {
 	int fd = MUST(open("lower/immutable", O_CREAT | O_RDWR, 0644)), again;
 	long flags;
@@ -449,13 +394,13 @@ static void mutable_again(void)
 	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
 	flags |= FS_IMMUTABLE_FL;
 	MUST(ioctl(fd, FS_IOC_SETFLAGS, &flags));
-	number_of("stack/immutable");
+	hazard_inode("stack/immutable");
 	dxs_errno(EPERM, ERR(open("stack/immutable", O_WRONLY)),
-		  "immutable below: not opened");
+		  "immutable on the lower fs: open is refused");
 	flags &= ~FS_IMMUTABLE_FL;
 	MUST(ioctl(fd, FS_IOC_SETFLAGS, &flags));
 	again = open("stack/immutable", O_WRONLY);
-	dxs_ok(again >= 0, "no longer immutable below: opened");
+	dxs_ok(again >= 0, "no longer immutable on the lower fs: opened");
 	close(again);
 	close(fd);
 }
@@ -465,14 +410,14 @@ void h51_changed_below(void)
 	dxs_mount_lower();
 	single_names();
 	linked_meanwhile();
-	mutable_again();
+	immutable_on_lower();
 	directories();
 	mounts();
 	dxs_umount_lower();
 	changed_by_us();
 }
 
-/* --- H52: names that are compared otherwise below. */
+/* --- H52: a lower filesystem that folds case. */
 
 static int mkfs_folding(void)
 {
@@ -486,33 +431,34 @@ void h52_folded_names(void)
 {
 	dxs_umount_stack();
 	if (mkfs_folding()) {
-		dxs_skip("mkfs makes none", "a filesystem that ignores case");
+		dxs_skip("mkfs cannot create it", "case-folding filesystem");
 	} else if (dxs_mount(dxs_pmem, "lower", dxs_fs, "rw")) {
-		dxs_skip("the kernel has none", "a filesystem that ignores case");
+		dxs_skip("the kernel does not support it",
+			 "case-folding filesystem");
 	} else {
 		dxs_umount_lower();
 		dxs_log_mark();
 		dxs_errno(EINVAL, dxs_mount(dxs_pmem, "stack", "daxstack", "rw"),
-			  "a filesystem that ignores case");
+			  "case-folding filesystem is refused");
 		dxs_ok(dxs_log_has(dxs_on_xfs() ? "ignores case" :
 						  "case-insensitive"),
-		       "a filesystem that ignores case: the log says so");
+		       "case-folding filesystem: the log gives the reason");
 		dxs_mount_lower();
 		MUST(mkdir("lower/dir", 0755));
 		dxs_errno(EINVAL, dxs_mount("lower/dir", "stack", "daxstack",
 					    "rw"),
-			  "a directory of a filesystem that ignores case");
+			  "directory of a case-folding filesystem is refused");
 		dxs_umount_lower();
 	}
 	dxs_mkfs(NULL);
 	dxs_mount_stack();
 }
 
-/* --- H53: somebody has taken the name of the probe directory. */
+/* --- H53: the name of the probe directory is taken. */
 
 #define PROBE	".daxstack-probe"
 
-/* How many names in the root begin as the probe directory's. */
+/* Counts the entries in the root that start with the probe directory's name. */
 static int probes(void)
 {
 	DIR *dir = opendir("stack");
@@ -529,7 +475,7 @@ static int probes(void)
 
 static void take_by_file(void)
 {
-	make("lower/" PROBE);
+	hazard_create("lower/" PROBE);
 }
 
 static void take_by_symlink(void)
@@ -540,10 +486,10 @@ static void take_by_symlink(void)
 static void take_by_directory(void)
 {
 	MUST(mkdir("lower/" PROBE, 0700));
-	make("lower/" PROBE "/inside");
+	hazard_create("lower/" PROBE "/inside");
 }
 
-static void taken(void (*take)(void), uid_t who, int left, const char *what)
+static void check_taken_name(void (*take)(void), uid_t who, int left, const char *what)
 {
 	struct stat before, after;
 	int fd;
@@ -562,34 +508,34 @@ static void taken(void (*take)(void), uid_t who, int left, const char *what)
 	MUST(stat("stack", &after));
 	dxs_ok(before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
 	       before.st_mtim.tv_nsec == after.st_mtim.tv_nsec,
-	       "%s: mtime of the root is what it was", what);
+	       "%s: mtime of the root is restored", what);
 	dxs_is(before.st_nlink - (left ? 0 : 1), after.st_nlink,
-	       "%s: links of the root", what);
-	dxs_is(left, probes(), "%s: what is left of that name", what);
+	       "%s: link count of the root", what);
+	dxs_is(left, probes(), "%s: entries left with that name", what);
 	fd = hazard_file("stack/file", PAGE, DAXSTACK_CACHED);
 	dxs_to(fd, DAXSTACK_DAX, what);
 	close(fd);
 }
 
 /* As a power cut leaves it. */
-static void take_by_ours(void)
+static void take_by_leftover(void)
 {
 	MUST(mkdir("lower/" PROBE, 0700));
 }
 
 void h53_probe_name(void)
 {
-	taken(take_by_file, NOBODY, 1, "somebody's file");
-	taken(take_by_symlink, NOBODY, 1, "somebody's symlink");
-	taken(take_by_directory, NOBODY, 1, "somebody's directory");
-	taken(take_by_ours, NOBODY, 1, "somebody's empty directory");
-	taken(take_by_directory, 0, 1, "root's directory");
-	taken(take_by_ours, 0, 0, "an empty directory of root's");
+	check_taken_name(take_by_file, NOBODY, 1, "a user's file");
+	check_taken_name(take_by_symlink, NOBODY, 1, "a user's symlink");
+	check_taken_name(take_by_directory, NOBODY, 1, "a user's directory");
+	check_taken_name(take_by_leftover, NOBODY, 1, "a user's empty directory");
+	check_taken_name(take_by_directory, 0, 1, "root's directory");
+	check_taken_name(take_by_leftover, 0, 0, "root's empty directory");
 }
 
 /* --- H54: the key of an encrypted directory is removed. */
 
-/* By what was given to it the filesystem has computed its number. */
+/* The kernel fills in the key identifier, computed from the key. */
 static struct fscrypt_key_specifier spec;
 
 static int add_key(void)
@@ -609,7 +555,7 @@ static int add_key(void)
 	return err;
 }
 
-/* Return: if files are in use, as the filesystem says. */
+/* Return: whether the filesystem reports that files are in use. */
 static bool remove_key(void)
 {
 	struct fscrypt_remove_key_arg arg = { .key_spec = spec };
@@ -617,7 +563,7 @@ static bool remove_key(void)
 
 	err = ERR(ioctl(fd, FS_IOC_REMOVE_ENCRYPTION_KEY, &arg));
 	close(fd);
-	/* What was in use may have gone with the last of it. */
+	/* The key may have gone with its last user. */
 	if (err && err != ENOKEY)
 		dxs_bail("cannot remove a key: %s", strerror(err));
 	return arg.removal_status_flags &
@@ -641,7 +587,10 @@ static int encrypt(const char *path)
 	return err;
 }
 
-/* The only other name in a directory, as it shows without a key. */
+/*
+ * Finds the only entry of a directory: the encoded name that shows without a
+ * key.
+ */
 static void name_in(const char *dir, char *path, size_t size)
 {
 	DIR *d = opendir(dir);
@@ -657,10 +606,10 @@ static void name_in(const char *dir, char *path, size_t size)
 }
 
 /*
- * @path is used by way of @root; the key goes, and comes again. Once with the
- * lower filesystem alone, whose answers are then those of the stack.
+ * Uses @path through @root; removes the key and adds it again. Runs on the
+ * lower filesystem alone first, whose results the stack must repeat.
  */
-static void key_goes(const char *root, bool busy[3], int errs[8])
+static void key_steps(const char *root, bool busy[3], int errs[8])
 {
 	char dir[64], file[64], inside[80], none[64], shown[400], c;
 	int fd, i = 0;
@@ -679,7 +628,7 @@ static void key_goes(const char *root, bool busy[3], int errs[8])
 	busy[0] = remove_key();
 	errs[i++] = ERR(open(file, O_RDONLY));
 	errs[i++] = ERR(access(inside, F_OK));
-	/* Known without its key, it has to go when that comes. */
+	/* A name looked up without the key must go when the key is added. */
 	name_in(dir, shown, sizeof(shown));
 	errs[i++] = *shown ? ERR(access(shown, F_OK)) : -1;
 
@@ -698,28 +647,29 @@ static void key_goes(const char *root, bool busy[3], int errs[8])
 static void compare_keys(void)
 {
 	static const char *const names[] = {
-		"a name that is not there", "a file in a subdirectory",
-		"key removed: a file", "key removed: in a subdirectory",
-		"key removed: a name as it shows",
-		"key added: a file", "key added: a name as it showed",
-		"removed again: a file",
+		"absent name", "file in a subdirectory",
+		"key removed: file", "key removed: file in a subdirectory",
+		"key removed: encoded name",
+		"key added: file", "key added: encoded name",
+		"key removed again: file",
 	};
 	static const char *const removals[] = {
-		"key removed: files are in use", "with a file open: the same",
-		"closed: the same",
+		"key removed: reports files in use",
+		"key removed with a file open: reports files in use",
+		"file closed: reports files in use",
 	};
 	bool busy[2][3] = { 0 };
 	int errs[2][8] = { 0 };
 	size_t i;
 
-	key_goes("lower", busy[0], errs[0]);
+	key_steps("lower", busy[0], errs[0]);
 	if (!dxs_ok(!busy[0][0] && busy[0][1] && !busy[0][2] &&
 		    errs[0][2] == ENOENT && !errs[0][5],
-		    "the lower filesystem alone: a removed key hides what it hid"))
+		    "the lower fs alone: removing the key hides the names"))
 		return;
 	if (dxs_mount(dxs_pmem, "stack", "daxstack", "rw"))
-		dxs_bail("cannot mount the stack beside it");
-	key_goes("stack", busy[1], errs[1]);
+		dxs_bail("cannot mount the stack beside the lower fs");
+	key_steps("stack", busy[1], errs[1]);
 	for (i = 0; i < ARRAY_SIZE(names); i++)
 		dxs_errno(errs[0][i], errs[1][i], "%s", names[i]);
 	for (i = 0; i < ARRAY_SIZE(removals); i++)
@@ -732,13 +682,13 @@ void h54_removed_key(void)
 	int fd;
 
 	if (dxs_on_xfs()) {
-		dxs_skip("XFS encrypts nothing", "H54");
+		dxs_skip("XFS has no encryption", "H54");
 		return;
 	}
 	dxs_umount_stack();
 	if (DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "4096", "-O", "encrypt",
 		    dxs_pmem))
-		dxs_bail("cannot make ext4 with encryption");
+		dxs_bail("cannot create ext4 with encryption");
 	dxs_mount_lower();
 	MUST(mkdir("lower/secret", 0755));
 	if (add_key() || encrypt("lower/secret")) {
@@ -748,14 +698,14 @@ void h54_removed_key(void)
 		dxs_pwrite(fd, "x", 1, 0);
 		close(fd);
 		MUST(mkdir("lower/secret/sub", 0755));
-		make("lower/secret/sub/inside");
+		hazard_create("lower/secret/sub/inside");
 		compare_keys();
 	}
 	dxs_umount_lower();
 	dxs_mount_stack();
 }
 
-/* --- H56: inherit=none, and the switch at birth is refused. */
+/* --- H56: with inherit=none, the switch of a new file is refused. */
 
 static int flag_directory(const char *path, int mode)
 {
@@ -766,8 +716,11 @@ static int flag_directory(const char *path, int mode)
 	return err;
 }
 
-/* What is made is as the rule says, or not made. Return: the errno. */
-static int born(const char *path, int flags, const char *what)
+/*
+ * Asserts that a new file is in the mode that the option demands, or is not
+ * created. Return: the errno.
+ */
+static int check_new_file(const char *path, int flags, const char *what)
 {
 	int fd = open(path, O_RDWR | O_EXCL | flags, 0644), err;
 
@@ -779,7 +732,7 @@ static int born(const char *path, int flags, const char *what)
 		close(fd);
 	} else if (flags & O_CREAT) {
 		dxs_errno(ENOENT, ERR(access(path, F_OK)),
-			  "%s: nothing is left", what);
+			  "%s: no file is left behind", what);
 	}
 	return err;
 }
@@ -796,26 +749,30 @@ static void born_beside_sync(void)
 	char path[64];
 
 	if (!hazard_hold(&held, sync_stack)) {
-		dxs_skip("no throttling of writes", "made while sync(2) runs");
+		dxs_skip("no throttling of writes",
+			 "created while sync(2) runs");
 		return;
 	}
 	for (i = 0; i < 5; i++) {
 		snprintf(path, sizeof(path), "stack/dir/sync.%d", i);
-		err = born(path, O_CREAT, "made while sync(2) runs");
+		err = check_new_file(path, O_CREAT, "created while sync(2) runs");
 		failed += err != 0;
 	}
-	dxs_is(0, failed, "made while sync(2) runs");
-	hazard_let_go(&held, "made while sync(2) runs");
+	dxs_is(0, failed, "created while sync(2) runs");
+	hazard_let_go(&held, "created while sync(2) runs");
 }
 
-/* What the module has to say is rationed: it has not said anything then. */
+/*
+ * Reloads the module: its messages are rate-limited, and a fresh module has
+ * logged none.
+ */
 static void load_anew(void)
 {
 	struct dxs_watch begin = dxs_watch();
 	char out[256];
 
 	dxs_umount_stack();
-	/* What lingers is let go of some time later. */
+	/* A lingering inode is released some time later. */
 	while (DXS_RUN_READ(out, sizeof(out), "rmmod", "daxstack")) {
 		if (dxs_watched(&begin) > 30 * dxs_slow())
 			dxs_bail("rmmod: %s", out);
@@ -830,28 +787,32 @@ void h56_born_otherwise(void)
 	if (flag_directory("stack/dir", DAXSTACK_DAX))
 		dxs_bail("cannot set the flag of a directory");
 	dxs_remount("inherit=none");
-	dxs_errno(0, born("stack/dir/file", O_CREAT, "made"), "made");
-	dxs_errno(0, born("stack/dir", O_TMPFILE, "unnamed"), "unnamed");
+	dxs_errno(0, check_new_file("stack/dir/file", O_CREAT, "made"), "made");
+	dxs_errno(0, check_new_file("stack/dir", O_TMPFILE, "unnamed"), "unnamed");
 
 	load_anew();
 	dxs_remount("inherit=none");
 	dxs_mount_lower();
 	dxs_log_mark();
-	dxs_errno(EBUSY, born("stack/dir/new", O_CREAT, "mounted elsewhere"),
-		  "mounted elsewhere: a file is not made");
+	dxs_errno(EBUSY, check_new_file("stack/dir/new", O_CREAT,
+					"lower fs mounted elsewhere"),
+		  "lower fs mounted elsewhere: file is not created");
 	dxs_ok(dxs_log_has("mounted elsewhere"),
-	       "mounted elsewhere: the log says why");
-	dxs_errno(EBUSY, born("stack/dir", O_TMPFILE, "mounted elsewhere"),
-		  "mounted elsewhere: an unnamed file is not made");
+	       "lower fs mounted elsewhere: the log gives the reason");
+	dxs_errno(EBUSY, check_new_file("stack/dir", O_TMPFILE,
+					"lower fs mounted elsewhere"),
+		  "lower fs mounted elsewhere: O_TMPFILE is refused");
 	dxs_errno(0, ERR(mkdir("stack/dir/sub", 0755)),
-		  "mounted elsewhere: a directory is made");
-	dxs_errno(0, born("stack/dir/sub/file", O_CREAT, "in a directory made"),
-		  "mounted elsewhere: it inherits no flag");
+		  "lower fs mounted elsewhere: directory is created");
+	dxs_errno(0, check_new_file("stack/dir/sub/file", O_CREAT,
+				    "in the new directory"),
+		  "lower fs mounted elsewhere: the directory inherits no flag");
 	dxs_errno(0, ERR(symlink("x", "stack/dir/link")),
-		  "mounted elsewhere: a symlink is made");
+		  "lower fs mounted elsewhere: symlink is created");
 	dxs_umount_lower();
-	dxs_errno(0, born("stack/dir/new", O_CREAT, "made after that"),
-		  "made after that");
+	dxs_errno(0, check_new_file("stack/dir/new", O_CREAT,
+				    "created after the lower unmount"),
+		  "created after the lower unmount");
 	born_beside_sync();
 	dxs_remount("inherit=create");
 }

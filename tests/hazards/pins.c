@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hazards of those who hold pages of a file in dax mode: how the kernel counts
- * them, how it takes them out of a mapping, and who waits for them.
+ * Hazards of page references in dax mode: how the kernel counts them (H62), how
+ * DAX entries leave a mapping (H63), and who waits for the holder of a page:
+ * eviction (H64) and the trim beyond EOF (H73).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -20,10 +21,13 @@
 
 #define HUGE		(2 * MIB)
 #define HUGE_FILE	(8 * MIB)
-/* A page in the middle of a huge one: in a compound folio it has no count. */
+/*
+ * A page in the middle of a huge page: inside a compound folio it has no
+ * reference count of its own.
+ */
 #define TAIL		(77 * PAGE)
 
-/* --- A file with a huge page, or with small ones. */
+/* --- A file mapped by a huge page, or by small ones. */
 
 struct place {
 	const char *name;
@@ -34,15 +38,7 @@ struct place {
 	uint8_t *map;
 };
 
-static long minor_faults(void)
-{
-	struct rusage usage;
-
-	MUST(getrusage(RUSAGE_SELF, &usage));
-	return usage.ru_minflt;
-}
-
-/* Did it take but few faults? */
+/* Returns whether few faults were enough, so that the page is huge. */
 static bool map_at(struct place *p, off_t at)
 {
 	long before;
@@ -50,10 +46,10 @@ static bool map_at(struct place *p, off_t at)
 
 	MUST(mmap(p->map, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
 		  p->fd, at));
-	before = minor_faults();
+	before = dxs_minor_faults();
 	for (pos = 0; pos < HUGE; pos += PAGE)
 		((volatile uint8_t *)p->map)[pos] = dxs_byte(1, at + pos);
-	return minor_faults() - before < 8;
+	return dxs_minor_faults() - before < 8;
 }
 
 static void map_place(struct place *p)
@@ -71,7 +67,7 @@ static void map_place(struct place *p)
 	for (p->at = 0; p->at < HUGE_FILE; p->at += HUGE)
 		if (map_at(p, p->at))
 			return;
-	dxs_ok(false, "%s: a huge page is mapped", p->name);
+	dxs_ok(false, "%s: huge page is mapped", p->name);
 	p->at = 0;
 }
 
@@ -89,18 +85,7 @@ static void begin_place(struct place *p)
 	MUST(fallocate(p->fd, 0, 0, HUGE_FILE));
 }
 
-/* XFS aligns to huge pages only if made to. */
-static void make_aligned(void)
-{
-	if (!dxs_on_xfs())
-		return;
-	dxs_umount_stack();
-	MUST(-DXS_RUN("mkfs.xfs", "-q", "-f", "-d", "su=2m,sw=1,agcount=4",
-		      dxs_pmem));
-	dxs_mount_stack();
-}
-
-/* --- Whoever holds a page; it is let go when he is told. */
+/* --- Holders of a page; each releases it on request. */
 
 static int pipe_ends[2];
 
@@ -115,7 +100,7 @@ static void release_pipe(void)
 	dxs_unpin(pipe_ends);
 }
 
-/* A disk that does not answer: direct I/O of it keeps its pages. */
+/* A disk that does not answer: direct I/O to it keeps its pages referenced. */
 #define STUCK	"/dev/mapper/stuck"
 
 static pthread_t helper;
@@ -131,7 +116,7 @@ static void *read_stuck(void *arg)
 	return NULL;
 }
 
-/* A thread of ours waits for a disk, uninterruptibly. */
+/* Returns whether a thread of this process is in uninterruptible sleep. */
 static bool is_stuck(void)
 {
 	char path[320], text[512];
@@ -170,8 +155,8 @@ static bool hold_by_disk(uint8_t *page)
 	if (DXS_RUN("dmsetup", "suspend", "--noflush", "--nolockfs", "stuck"))
 		return false;
 	if (pthread_create(&helper, NULL, read_stuck, page))
-		dxs_bail("cannot make a thread");
-	return dxs_ok(is_stuck(), "H62: a read of a disk is stuck");
+		dxs_bail("cannot create a thread");
+	return dxs_ok(is_stuck(), "H62: a read of the disk is stuck");
 }
 
 static void release_disk(void)
@@ -179,13 +164,13 @@ static void release_disk(void)
 	DXS_RUN("dmsetup", "resume", "stuck");
 	pthread_join(helper, NULL);
 	close(helper_fd);
-	/* It is busy for a moment after the last close. */
+	/* The device stays busy for a moment after the last close. */
 	DXS_RUN("dmsetup", "remove", "--retry", "stuck");
 }
 
 /*
- * process_vm_readv(2) keeps what it reads from while the page that it reads into
- * is not there.
+ * process_vm_readv(2) holds its source pages while the destination page is
+ * missing.
  */
 static int uffd;
 
@@ -207,8 +192,8 @@ static bool hold_by_process(uint8_t *page)
 	if (uffd < 0)
 		return false;
 	if (pthread_create(&helper, NULL, read_process, page))
-		dxs_bail("cannot make a thread");
-	/* Its fault has come: the pages are held by now. */
+		dxs_bail("cannot create a thread");
+	/* The fault has arrived, so the pages are held. */
 	return read(uffd, msg, sizeof(msg)) > 0;
 }
 
@@ -230,7 +215,7 @@ static const struct holder {
 	{ "process_vm_readv", hold_by_process, release_process },
 };
 
-/* --- H62: a single reference, to a page that is not mapped any more. */
+/* --- H62: a single reference to a page that is no longer mapped. */
 
 static void held_page(struct place *p, const struct holder *holder)
 {
@@ -242,20 +227,20 @@ static void held_page(struct place *p, const struct holder *holder)
 		dxs_to(p->fd, DAXSTACK_DAX, name);
 	map_place(p);
 	if (!holder->hold(p->map + TAIL)) {
-		dxs_skip("cannot be held so", "%s", name);
+		dxs_skip("this holder is not available", "%s", name);
 		unmap_place(p);
 		return;
 	}
 	dxs_refused(p->fd, DAXSTACK_CACHED, DAXSTACK_REASON_PINNED, name);
 	unmap_place(p);
 	dxs_refused(p->fd, DAXSTACK_CACHED, DAXSTACK_REASON_PINNED, name);
-	/* Another one looks at it, and does not take it for a user. */
+	/* A page walk of a second mapping must not hide the reference. */
 	map_place(p);
 	dxs_refused(p->fd, DAXSTACK_CACHED, DAXSTACK_REASON_PINNED, name);
 	unmap_place(p);
 	holder->release();
 	dxs_errno(0, dxs_switch(p->fd, DAXSTACK_CACHED, 5000, NULL),
-		  "%s: switched when it is let go", name);
+		  "%s: switched after the page is released", name);
 }
 
 /* Return: 0, or the errno of io_uring. */
@@ -270,8 +255,9 @@ static int register_buffer(void *page)
 }
 
 /*
- * As RDMA does: refused in dax mode, and nothing stays held. In a child, which
- * has the work that io_uring leaves for the task that closes it.
+ * A fixed buffer, which RDMA registers alike, is refused in dax mode and leaves
+ * no reference. Runs in a child, because io_uring leaves task work to the task
+ * that closes it.
  */
 static void fixed_buffer(struct place *p)
 {
@@ -287,23 +273,23 @@ static void fixed_buffer(struct place *p)
 	MUST(waitpid(pid, &status, 0));
 	unmap_place(p);
 	if (WEXITSTATUS(status) == ENOSYS)
-		dxs_skip("no io_uring", "H62, %s: a fixed buffer", p->name);
+		dxs_skip("no io_uring", "H62, %s: fixed buffer", p->name);
 	else
 		dxs_errno(EOPNOTSUPP, WEXITSTATUS(status),
-			  "H62, %s: no fixed buffer", p->name);
+			  "H62, %s: fixed buffer is refused", p->name);
 	dxs_errno(0, dxs_switch(p->fd, DAXSTACK_CACHED, 5000, NULL),
-		  "H62, %s: nothing of it is held", p->name);
+		  "H62, %s: no page stays referenced", p->name);
 }
 
 void h62_held_dax_pages(void)
 {
 	struct place places[] = {
-		{ .name = "a small page" },
-		{ .name = "a huge page", .huge = true },
+		{ .name = "small page" },
+		{ .name = "huge page", .huge = true },
 	};
 	size_t i, j;
 
-	make_aligned();
+	hazard_make_aligned();
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		begin_place(&places[i]);
 		for (j = 0; j < ARRAY_SIZE(holders); j++)
@@ -313,7 +299,9 @@ void h62_held_dax_pages(void)
 	}
 }
 
-/* --- H63: DAX entries that go in ways of all kinds. The console stays silent. */
+/*
+ * --- H63: ways in which DAX entries are removed. The kernel must log nothing.
+ */
 
 static const struct {
 	const char *name;
@@ -331,7 +319,7 @@ static const struct {
 	{ "insert", FALLOC_FL_INSERT_RANGE, 0, HUGE },
 };
 
-/* Small, huge, of holes, clean and dirty. */
+/* Small and huge entries, of holes and of blocks, clean and dirty. */
 static uint8_t *fill_entries(int fd)
 {
 	uint8_t *map;
@@ -366,7 +354,7 @@ void h63_entries_that_go(void)
 	uint8_t *map;
 	size_t i;
 
-	make_aligned();
+	hazard_make_aligned();
 	for (round = 0; round < 2; round++) {
 		bool mapped = round;
 
@@ -397,7 +385,7 @@ void h63_entries_that_go(void)
 		MUST(ftruncate(fd, HUGE + 3 * PAGE));
 		MUST(ftruncate(fd, HUGE_FILE));
 		munmap(map, HUGE_FILE);
-		/* And with the inode. */
+		/* Entries also go with the inode. */
 		map = fill_entries(fd);
 		munmap(map, HUGE_FILE);
 		if (mapped)
@@ -405,7 +393,10 @@ void h63_entries_that_go(void)
 		close(fd);
 		MUST(-DXS_RUN("sh", "-c", "sync; echo 3 >/proc/sys/vm/drop_caches"));
 	}
-	/* A switch drops most of them with all open; these come back meanwhile. */
+	/*
+	 * A switch drops most entries with the gates open; the stores add them
+	 * again.
+	 */
 	fd = hazard_file("stack/busy", HUGE, DAXSTACK_DAX);
 	map = hazard_map(fd, HUGE);
 	hazard_start(&thread, touch_all, map);
@@ -417,9 +408,9 @@ void h63_entries_that_go(void)
 	close(fd);
 }
 
-/* --- H64: the eviction of a lower inode waits for whoever holds a page. */
+/* --- H64: the eviction of a lower inode waits for the holder of a page. */
 
-/* Return: whether the child ended by itself within some seconds. */
+/* Return: whether the child exited within some seconds. */
 static bool ends(pid_t pid, int *status)
 {
 	double limit = dxs_now() + 20 * dxs_slow();
@@ -435,7 +426,7 @@ static pid_t in_background(void (*run)(void))
 	pid_t pid = MUST(fork());
 
 	if (!pid) {
-		/* What the test holds, the child does not. */
+		/* Drop the reference that the child inherited. */
 		dxs_unpin(pipe_ends);
 		run();
 		_exit(0);
@@ -443,14 +434,14 @@ static pid_t in_background(void (*run)(void))
 	return pid;
 }
 
-static void last_close(void)
+static void close_last(void)
 {
 	int fd = MUST(open("stack/gone", O_RDWR));
 
 	MUST(unlink("stack/gone"));
 	MUST(close(fd));
 	MUST(-DXS_RUN("sh", "-c", "echo 2 >/proc/sys/vm/drop_caches"));
-	/* Names and other files are not held up. */
+	/* Other names and files are not blocked. */
 	close(MUST(open("stack/another", O_RDWR | O_CREAT, 0644)));
 	MUST(unlink("stack/another"));
 	sync();
@@ -475,15 +466,17 @@ void h64_eviction_waits(void)
 	hold_by_pipe(map + TAIL);
 	munmap(map, HUGE);
 	close(fd);
-	pid = in_background(last_close);
-	if (!dxs_ok(ends(pid, &status), "H64: the last close does not wait"))
+	pid = in_background(close_last);
+	if (!dxs_ok(ends(pid, &status),
+		    "H64: the last close does not wait for the page"))
 		dxs_diag("it waits for the page");
-	dxs_is(0, status, "H64: ... and is well");
+	dxs_is(0, status, "H64: ... and succeeds");
 
 	/*
-	 * The mount cannot go without the inode. Whether umount(2) waits or leaves
-	 * the page alone is the kernel's: it must come to its end when the page
-	 * is let go, and the filesystem be whole.
+	 * The superblock cannot go away without the inode. Whether umount(2)
+	 * waits for the page or leaves it depends on the kernel. In both cases
+	 * umount(2) must end once the page is released, and the filesystem must
+	 * be consistent.
 	 */
 	fd = hazard_file("stack/kept", HUGE, DAXSTACK_DAX);
 	map = hazard_map(fd, HUGE);
@@ -498,14 +491,15 @@ void h64_eviction_waits(void)
 		dxs_is(0, waitpid(pid, &status, WNOHANG),
 		       "H64: umount waits for the page");
 		dxs_unpin(pipe_ends);
-		dxs_ok(ends(pid, &status), "H64: ... until it is let go");
-		dxs_is(0, status, "H64: ... and is well");
+		dxs_ok(ends(pid, &status),
+		       "H64: ... and returns when it is released");
+		dxs_is(0, status, "H64: ... and succeeds");
 	} else {
-		/* fs/dax.c says that it forgets it. */
+		/* fs/dax.c warns that it drops a busy page. */
 		dxs_expect("fs/dax.c:.* dax_disassociate_entry|Call Trace:");
 		err = dxs_umount("stack");
 		dxs_expect(NULL);
-		dxs_errno(0, err, "H64: umount forgets the page");
+		dxs_errno(0, err, "H64: umount leaves the page");
 		dxs_unpin(pipe_ends);
 	}
 	dxs_mount_stack();
@@ -514,7 +508,9 @@ void h64_eviction_waits(void)
 	close(fd);
 }
 
-/* --- H73: XFS waits for whoever holds a page when it trims beyond EOF. */
+/*
+ * --- H73: XFS waits for the holder of a page when it trims blocks beyond EOF.
+ */
 
 static void to_cached(void)
 {
@@ -532,7 +528,7 @@ void h73_trim_waits(void)
 	pid_t pid;
 
 	if (!dxs_on_xfs()) {
-		dxs_skip("ext4 keeps nothing beyond EOF", "H73");
+		dxs_skip("ext4 keeps no blocks beyond EOF", "H73");
 		return;
 	}
 	fd = hazard_file("stack/trimmed", 256 * PAGE, DAXSTACK_DAX);
@@ -542,12 +538,12 @@ void h73_trim_waits(void)
 	hold_by_pipe(map + TAIL);
 	pid = in_background(to_cached);
 	if (!dxs_ok(ends(pid, &status),
-		    "H73: a switch does not wait for a page that is held"))
+		    "H73: a switch does not wait for a held page"))
 		dxs_diag("it waits for the page");
-	dxs_is(0, status, "H73: ... and says that it is");
+	dxs_is(0, status, "H73: ... and reports a held page");
 	sync();
 	dxs_unpin(pipe_ends);
-	dxs_to(fd, DAXSTACK_CACHED, "H73: switched when it is let go");
+	dxs_to(fd, DAXSTACK_CACHED, "H73: switched after the page is released");
 	MUST(ftruncate(fd, 300 * PAGE));
 	hazard_bytes(fd, 256 * PAGE, "H73");
 	munmap(map, 256 * PAGE);

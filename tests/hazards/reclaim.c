@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hazards for everybody else: memory that one user's switches keep, and what they
- * have the machine do.
+ * Hazards of one user's switches for all others: memory that they keep from
+ * reclaim (H43), and the expedited grace periods that they cause (H44).
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -20,19 +20,7 @@
 #define CGROUPS	"/sys/fs/cgroup"
 #define UID	1000
 
-static bool put(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY);
-	bool done;
-
-	if (fd < 0)
-		return false;
-	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return done;
-}
-
-/* The number that follows a word, at the begin of a line of a file; or -1. */
+/* Returns the number after @word at the start of a line of a file, or -1. */
 static long number_of(const char *path, const char *word)
 {
 	FILE *file = fopen(path, "r");
@@ -52,10 +40,10 @@ static long number_of(const char *path, const char *word)
 	return value;
 }
 
-/* A memory cgroup. Return: whether there can be one. */
+/* Creates a memory cgroup. Return: whether that is possible. */
 static bool make_cgroup(const char *path)
 {
-	return put(CGROUPS "/cgroup.subtree_control", "+memory") &&
+	return dxs_put(CGROUPS "/cgroup.subtree_control", "+memory") &&
 		(!mkdir(path, 0755) || errno == EEXIST);
 }
 
@@ -65,11 +53,11 @@ static void join_cgroup(const char *path)
 
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
 	snprintf(pid, sizeof(pid), "%d", getpid());
-	if (!put(procs, pid))
+	if (!dxs_put(procs, pid))
 		_exit(10);
 }
 
-/* Somebody without privileges, who may lock nothing in memory. */
+/* Becomes an unprivileged user with RLIMIT_MEMLOCK 0. */
 static void become_user(void)
 {
 	const struct rlimit none = { 0, 0 };
@@ -87,7 +75,7 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-/* --- H43: folios that reclaim is kept from. */
+/* --- H43: folios that reclaim cannot take. */
 
 #define BIG	(96 * MIB)
 #define LIMIT	"25165824"
@@ -103,7 +91,10 @@ static void read_all(int fd)
 			_exit(12);
 }
 
-/* One page in a pipe, a switch that is refused for it, and all of it is read. */
+/*
+ * Holds one page in a pipe, has a switch refused for it, and reads the whole
+ * file.
+ */
 static void keep_unevictable(void)
 {
 	struct daxstack_switch sw;
@@ -119,7 +110,10 @@ static void keep_unevictable(void)
 	    sw.reason != DAXSTACK_REASON_PINNED)
 		_exit(2);
 	read_all(fd);
-	/* Those that came while it was tried, and those that came after. */
+	/*
+	 * Neither folios read during the attempt nor those read after it may
+	 * stay unevictable.
+	 */
 	if (number_of("/proc/meminfo", "Unevictable") * KIB > BIG / 4)
 		_exit(3);
 	_exit(0);
@@ -153,7 +147,10 @@ static void use_in_cgroup(bool mapped)
 			read_all(fd);
 }
 
-/* Programs whose memory is a quarter of the file, while it is switched. */
+/*
+ * Programs with a memory limit of a quarter of the file use it while it
+ * switches.
+ */
 static void switch_beside(int fd)
 {
 	pid_t users[2];
@@ -172,7 +169,7 @@ static void switch_beside(int fd)
 	dxs_ok(done > 4, "H43: switches beside programs short of memory");
 	for (i = 0; i < 2; i++) {
 		dxs_is(0, MUST(waitpid(users[i], &status, WNOHANG)),
-		       "H43: a program goes on");
+		       "H43: the program completes");
 		kill(users[i], SIGKILL);
 		waitpid(users[i], &status, 0);
 	}
@@ -181,7 +178,7 @@ static void switch_beside(int fd)
 	       "H43: oom_kill");
 }
 
-/* Gates are charged to who touches a file. */
+/* Gates are charged to the task that touches the file. */
 #define MANY	1000
 
 static void touch_many(void)
@@ -199,10 +196,10 @@ static void touch_many(void)
 			_exit(1);
 		close(fd);
 	}
-	/* Counts are gathered now and then. */
+	/* Charges are flushed now and then. */
 	for (i = 0; i < 50; i++) {
 		after = number_of(GROUP "/memory.stat", "percpu");
-		/* Two gates, and a counter in each for every processor. */
+		/* Two gates, each with a per-CPU counter. */
 		if (after - before >= (long)(MANY * 2 * sizeof(int)))
 			_exit(0);
 		dxs_sleep_ms(100);
@@ -238,19 +235,22 @@ void h43_starved(void)
 	pid = MUST(fork());
 	if (!pid)
 		touch_many();
-	dxs_is(0, wait_for(pid), "H43: gates are charged");
-	MUST(put(GROUP "/memory.max", LIMIT) ? 0 : -1);
+	dxs_is(0, wait_for(pid), "H43: gates are charged to the memory cgroup");
+	MUST(dxs_put(GROUP "/memory.max", LIMIT) ? 0 : -1);
 	switch_beside(fd);
 	close(fd);
 }
 
-/* --- H44: one user switches as fast as he can. */
+/* --- H44: one user switches as fast as possible. */
 
 #define BURST		250
 #define PER_SECOND	50
 #define PACED		400
 
-/* Seconds that @count switches of a file in use take; @watched by dxs_watched(). */
+/*
+ * Returns the seconds that @count switches of a file in use take; @watched gets
+ * them by dxs_watched().
+ */
 static double switch_often(int fd, int count, double *watched)
 {
 	struct dxs_watch watch = dxs_watch();
@@ -264,14 +264,14 @@ static double switch_often(int fd, int count, double *watched)
 	return dxs_now() - begin;
 }
 
-/* Return, by exit status: 0, or what is wrong. */
+/* Return, by exit status: 0, or the number of the failed check. */
 static void switch_as_user(double free)
 {
 	int fd = open("stack/file", O_RDWR);
 	double took, watched;
 
 	become_user();
-	/* As fast as anybody, as long as it is not too often. */
+	/* Not limited until the user exceeds the burst. */
 	took = switch_often(fd, 100, &watched);
 	fprintf(stderr, "# 100 switches: %.2f s, without a bound %.2f s\n",
 		watched, free);
@@ -296,5 +296,5 @@ void h44_too_often(void)
 	pid = MUST(fork());
 	if (!pid)
 		switch_as_user(free);
-	dxs_is(0, wait_for(pid), "H44: a user's switches are bounded");
+	dxs_is(0, wait_for(pid), "H44: a user's switches are rate-limited");
 }

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hazards of requests: what they wait for, and who waits for them.
+ * Hazards of switch requests: locks and calls that a request waits for, and
+ * tasks that wait for a request.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -20,18 +21,6 @@
 #include "hazards.h"
 
 #define LEN	(64 * PAGE)
-
-static bool put(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY);
-	bool done;
-
-	if (fd < 0)
-		return false;
-	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return done;
-}
 
 static int set_flags(int fd, int set, int clear)
 {
@@ -59,20 +48,23 @@ static void stay_on(int cpu)
 	MUST(sched_setaffinity(0, sizeof(cpus), &cpus));
 }
 
-/* --- H42: a request that only stores, behind a call that does not end. */
+/*
+ * --- H42: a request that only stores the flag, behind a call that does not
+ * end.
+ */
 
 enum call { SWITCH_SAME, SWITCH_STORES, CHATTR_SAME, CHATTR_OTHER };
 
 static const struct {
 	const char *name;
 	const char *option;
-	int expected;	/* errno, or -1: it waits, to be killed */
+	int expected;	/* errno; -1: it blocks until killed */
 } calls[] = {
-	[SWITCH_SAME] = { "the mode that it is in", "switch=live", 0 },
+	[SWITCH_SAME] = { "the current mode", "switch=live", 0 },
 	[SWITCH_STORES] = { "the flag alone, with a timeout", "switch=never",
 			    -1 },
-	[CHATTR_SAME] = { "chattr of what is set", "switch=live", 0 },
-	[CHATTR_OTHER] = { "chattr of something else", "switch=live", -1 },
+	[CHATTR_SAME] = { "chattr without a change", "switch=live", 0 },
+	[CHATTR_OTHER] = { "chattr of another flag", "switch=live", -1 },
 };
 
 static int make_call(enum call call, int fd, int mode)
@@ -104,7 +96,10 @@ static void *read_into_nothing(void *arg)
 	return NULL;
 }
 
-/* Does a new reader get on? It is a process: a thread could not be given up. */
+/*
+ * Asserts that a new reader is not blocked. In a process: a stuck thread could
+ * not be abandoned.
+ */
 static void read_meanwhile(int fd, const char *name, const char *call)
 {
 	pid_t pid = MUST(fork());
@@ -113,7 +108,8 @@ static void read_meanwhile(int fd, const char *name, const char *call)
 
 	if (!pid)
 		_exit(pread(fd, &byte, 1, 0) != 1);
-	if (!dxs_ok(dxs_ends(pid, 5, &status), "H42, %s, %s: new readers get on",
+	if (!dxs_ok(dxs_ends(pid, 5, &status),
+		    "H42, %s, %s: a new reader is not blocked",
 		    name, call))
 		dxs_diag("process %d is left behind", pid);
 }
@@ -131,17 +127,19 @@ static void call_behind(enum call call, int fd, int mode, bool holds_lock)
 	if (!pid)
 		_exit(make_call(call, fd, mode));
 	if (call == SWITCH_STORES) {
-		/* It ends by its timeout; how, depends on the lock. */
+		/*
+		 * The call ends by its timeout; its result depends on the lock.
+		 */
 		ended = dxs_ends(pid, 10, &status);
-		dxs_ok(ended, "H42, %s, %s: ends by itself", name, what);
+		dxs_ok(ended, "H42, %s, %s: ends by its timeout", name, what);
 		if (ended)
 			dxs_errno(holds_lock ? EBUSY : 0, WEXITSTATUS(status),
 				  "H42, %s, %s", name, what);
 	} else if (!expected) {
 		ended = dxs_ends(pid, 10, &status);
-		dxs_ok(ended, "H42, %s, %s: waits for nothing", name, what);
+		dxs_ok(ended, "H42, %s, %s: does not block", name, what);
 		if (ended)
-			dxs_is(0, status, "H42, %s, %s: and succeeds", name,
+			dxs_is(0, status, "H42, %s, %s: result", name,
 			       what);
 	} else {
 		dxs_sleep_ms(500);
@@ -158,7 +156,7 @@ static void behind_reader(int mode)
 {
 	int fd = hazard_file("stack/file", LEN, mode), uffd;
 	struct reader reader = { .fd = fd };
-	/* Which readers hold the lower i_rwsem. */
+	/* Readers that hold the lower i_rwsem. */
 	bool holds = mode == DAXSTACK_DAX || dxs_on_xfs();
 	enum call call;
 	pthread_t thread;
@@ -170,25 +168,26 @@ static void behind_reader(int mode)
 		return;
 	}
 	if (pthread_create(&thread, NULL, read_into_nothing, &reader))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	dxs_sleep_ms(200);
 	for (call = 0; call < ARRAY_SIZE(calls); call++)
 		call_behind(call, fd, mode, holds);
-	dxs_is(false, reader.done, "H42: the reader is stuck all the while");
+	dxs_is(false, reader.done, "H42: the reader stays stuck");
 	hazard_fill_page(uffd, reader.buf);
 	pthread_join(thread, NULL);
-	/* Whoever could not be killed. */
+	/* Children that could not be killed. */
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 	dxs_remount("switch=live");
 	dxs_errno(0, set_flags(fd, 0, FS_NODUMP_FL),
-		  "H42, %s: afterwards all is well", dxs_mode_name(mode));
+		  "H42, %s: switch after the reader is released",
+		  dxs_mode_name(mode));
 	munmap(reader.buf, PAGE);
 	close(uffd);
 	close(fd);
 }
 
-/* Two switches of one file: the second one does not wait for long. */
+/* Two concurrent switches of one file: the second returns soon. */
 static void behind_switch(void)
 {
 	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), err;
@@ -210,14 +209,17 @@ static void behind_switch(void)
 	if (!before)
 		MUST(waitpid(pid, &status, 0));
 	ended = before ? 0 : dxs_watched(&begin);
-	dxs_diag("the second: %s, reason %s; %.3f s, the first ended after %.3f s",
+	dxs_diag("second switch: %s, reason %s; %.3f s, the first took %.3f s",
 		 strerror(err), dxs_reason_name(second.reason), done, ended);
-	/* The first takes long with a mutant only: else it is through, or soon. */
+	/*
+	 * The first switch takes long only with a mutant; otherwise it is done
+	 * by now or soon.
+	 */
 	dxs_ok(before || done < 0.5 || done < ended / 2,
-	       "H42: a second switch does not wait for the first one");
+	       "H42: a second switch does not wait for the first");
 	if (err)
 		dxs_str("SWITCHING", dxs_reason_name(second.reason),
-			"H42: the reason");
+			"H42: reason of the second switch");
 	close(fd);
 }
 
@@ -228,7 +230,7 @@ void h42_only_stores(void)
 	behind_switch();
 }
 
-/* --- H45: a write fault that meets the shut gate, over and over. */
+/* --- H45: a write fault that meets the closed gate again and again. */
 
 struct toucher {
 	volatile uint8_t *map;
@@ -245,7 +247,7 @@ static long my_faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
-/* Reads each page, so that it is mapped for reading, and then writes to each. */
+/* Loads from each page, so that it is mapped read-only, then stores to each. */
 static void *touch(void *arg)
 {
 	struct toucher *toucher = arg;
@@ -265,7 +267,7 @@ static void *touch(void *arg)
 	return NULL;
 }
 
-/* A step takes a fault or two, which a switch may have taken once more. */
+/* A step takes a fault or two, each of which a switch may cause once more. */
 #define FAULTS_PER_STEP	4
 
 void h45_write_faults(void)
@@ -276,25 +278,25 @@ void h45_write_faults(void)
 	pthread_t thread;
 
 	if (pthread_create(&thread, NULL, touch, &toucher))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	all = hazard_switch(fd, 5, 20, 1000);
 	toucher.stop = true;
 	pthread_join(thread, NULL);
 	dxs_diag("%d switches, %ld faults for %ld steps", all.done,
 		 toucher.faults, toucher.steps);
-	dxs_ok(all.done > 0, "H45: switched while somebody writes");
-	dxs_ok(toucher.steps > 0, "H45: who gets on");
+	dxs_ok(all.done > 0, "H45: switched while a thread stores");
+	dxs_ok(toucher.steps > 0, "H45: the storing thread makes progress");
 	dxs_ok(toucher.faults <= FAULTS_PER_STEP *
 	       (toucher.steps + 2 * LEN / PAGE),
-	       "H45: no fault is taken over and over");
+	       "H45: faults are not repeated without end");
 	MUST(munmap((void *)toucher.map, LEN));
 	hazard_bytes(fd, LEN, "H45");
 	close(fd);
 }
 
-/* --- H46: a long flush, and those who need the locks of the VFS. */
+/* --- H46: tasks that need VFS locks during a long flush. */
 
-/* What takes long, and the name of the file that it is done to. */
+/* The slow call, and the name of its file. */
 static int slow_chattr(int fd)
 {
 	return dxs_set_xflag(fd, DAXSTACK_DAX);
@@ -304,7 +306,7 @@ static int slow_rename(int fd)
 {
 	int err = ERR(rename("stack/slow", "stack/dir/slow"));
 
-	/* When it returns, the file is switched. */
+	/* The file must be switched when the call returns. */
 	return err ?: dxs_mode(fd) == DAXSTACK_DAX ? 0 : 200;
 }
 
@@ -318,7 +320,7 @@ static bool beside(int (*slow)(int fd), int (*quick)(void), const char *name)
 		dxs_skip("no throttling of writes", "%s", what);
 		return false;
 	}
-	dxs_errno(0, quick(), "%s: another call succeeds", what);
+	dxs_errno(0, quick(), "%s: another call succeeds meanwhile", what);
 	hazard_let_go(&held, what);
 	return true;
 }
@@ -348,7 +350,7 @@ void h46_vfs_locks(void)
 	dxs_remount("inherit=create");
 }
 
-/* --- H48: a processor that a real-time task keeps to itself. */
+/* --- H48: a CPU that a real-time task does not yield. */
 
 struct hog {
 	int fd;
@@ -356,7 +358,7 @@ struct hog {
 	atomic_bool stop;
 };
 
-/* Has a page of the file in the batch of its processor, and lets go of neither. */
+/* Leaves a page of the file in the LRU batch of its CPU, and spins. */
 static void *hog_processor(void *arg)
 {
 	const struct sched_param first = { .sched_priority = 50 };
@@ -384,39 +386,40 @@ void h48_kept_processor(void)
 
 	MUST(sched_getaffinity(0, sizeof(cpus), &cpus));
 	if (!CPU_ISSET(0, &cpus) || !CPU_ISSET(1, &cpus))
-		dxs_bail("there are not two processors");
+		dxs_bail("needs two processors");
 	stay_on(0);
-	if (!put("/proc/sys/kernel/sched_rt_runtime_us", "-1"))
-		dxs_bail("cannot let real-time tasks have it all");
+	if (!dxs_put("/proc/sys/kernel/sched_rt_runtime_us", "-1"))
+		dxs_bail("cannot disable real-time throttling");
 	if (posix_fadvise(hog.fd, 0, 0, POSIX_FADV_DONTNEED) ||
 	    posix_fadvise(hog.fd, 0, 0, POSIX_FADV_RANDOM))
 		dxs_bail("posix_fadvise: %m");
 	if (pthread_create(&thread, NULL, hog_processor, &hog))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	while (!hog.ready)
 		dxs_sleep_ms(1);
 	pid = MUST(fork());
 	if (!pid)
 		_exit(dxs_switch(hog.fd, DAXSTACK_DAX, 200, &sw) != EBUSY ||
 		      sw.reason != DAXSTACK_REASON_PINNED);
-	if (dxs_ok(dxs_ends(pid, 10, &status), "H48: the switch gives up"))
-		dxs_is(0, status, "H48: busy, a page is held");
+	if (dxs_ok(dxs_ends(pid, 10, &status),
+		   "H48: the switch gives up at its timeout"))
+		dxs_is(0, status, "H48: reason and errno: a page is held");
 	hog.stop = true;
 	pthread_join(thread, NULL);
 	while (waitpid(-1, NULL, 0) > 0)
 		;
-	put("/proc/sys/kernel/sched_rt_runtime_us", "950000");
+	dxs_put("/proc/sys/kernel/sched_rt_runtime_us", "950000");
 	MUST(sched_setaffinity(0, sizeof(cpus), &cpus));
-	dxs_to(hog.fd, DAXSTACK_CACHED, "H48: and back");
+	dxs_to(hog.fd, DAXSTACK_CACHED, "H48: switch back");
 	dxs_errno(0, dxs_switch(hog.fd, DAXSTACK_DAX, 5000, NULL),
 		  "H48: switched when the processor is free");
 	hazard_bytes(hog.fd, LEN, "H48");
 	close(hog.fd);
 }
 
-/* --- H49: who waits, sleeps. */
+/* --- H49: a waiting switch sleeps. */
 
-/* How often the calling thread gave up its processor. */
+/* Returns the voluntary context switches of the calling thread. */
 static long my_turns(void)
 {
 	struct rusage usage;
@@ -430,7 +433,7 @@ struct poller {
 	long turns;
 };
 
-/* What a wait costs that looks every tick. */
+/* The cost of a wait that polls every tick. */
 static void *look_often(void *arg)
 {
 	struct poller *poller = arg;
@@ -454,39 +457,40 @@ void h49_pollers(void)
 	dxs_remount("switch=unmapped");
 	map = hazard_map(fd, LEN);
 	if (pthread_create(&thread, NULL, look_often, &poller))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	turns = -my_turns();
 	dxs_errno(EBUSY, dxs_switch(fd, DAXSTACK_CACHED, 3000, &sw),
 		  "H49: a switch waits for 3 s");
 	turns += my_turns();
 	poller.stop = true;
 	pthread_join(thread, NULL);
-	dxs_str("MAPPED", dxs_reason_name(sw.reason), "H49: for a mapping");
-	dxs_diag("%ld turns; who looks every tick has %ld", turns,
+	dxs_str("MAPPED", dxs_reason_name(sw.reason), "H49: reason: a mapping");
+	dxs_diag("%ld context switches; polling every tick takes %ld", turns,
 		 poller.turns);
-	dxs_ok(turns * 4 < poller.turns, "H49: and sleeps most of the time");
+	dxs_ok(turns * 4 < poller.turns,
+	       "H49: the waiting switch sleeps most of the time");
 	MUST(munmap(map, LEN));
 	dxs_remount("switch=live");
 	close(fd);
 }
 
-/* --- H55: attributes that are set with the flag. */
+/* --- H55: attributes that are set together with the flag. */
 
-/* Immutable files cannot be changed further, the flag included. */
+/* An immutable file cannot be changed further, the DAX flag included. */
 static void with_immutable(void)
 {
 	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
 
 	dxs_errno(0, set_flags(fd, FS_DAX_FL | FS_IMMUTABLE_FL, 0),
-		  "H55: immutable and dax in one call");
+		  "H55: set immutable and dax in one call");
 	dxs_ok(has_flag(fd, FS_IMMUTABLE_FL) && dxs_xflag(fd),
-	       "H55: both flags");
-	dxs_is(DAXSTACK_DAX, dxs_mode(fd), "H55: the mode");
+	       "H55: both flags are set");
+	dxs_is(DAXSTACK_DAX, dxs_mode(fd), "H55: mode after setting both");
 	dxs_errno(0, set_flags(fd, 0, FS_DAX_FL | FS_IMMUTABLE_FL),
-		  "H55: neither, in one call");
+		  "H55: clear both in one call");
 	dxs_ok(!has_flag(fd, FS_IMMUTABLE_FL) && !dxs_xflag(fd),
-	       "H55: no flag");
-	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "H55: the mode again");
+	       "H55: both flags are cleared");
+	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "H55: mode after clearing both");
 	hazard_bytes(fd, LEN, "H55");
 	close(fd);
 }
@@ -504,7 +508,7 @@ struct grower {
 	atomic_bool stop;
 };
 
-/* When the hint is there, or after a while, the file gets extents. */
+/* Gives the file extents once the hint is stored, or after a while. */
 static void *grow(void *arg)
 {
 	struct grower *grower = arg;
@@ -518,7 +522,7 @@ static void *grow(void *arg)
 	return NULL;
 }
 
-/* XFS: the hint can only be changed while there are no extents. */
+/* XFS: the extent size hint can change only while the file has no extents. */
 static void with_hint(void)
 {
 	int fd = MUST(open("stack/hint", O_RDWR | O_CREAT, 0644)), pin[2], err;
@@ -534,13 +538,13 @@ static void with_hint(void)
 	fsx.fsx_xflags |= FS_XFLAG_DAX | FS_XFLAG_EXTSIZE;
 	fsx.fsx_extsize = 64 * KIB;
 	if (pthread_create(&thread, NULL, grow, &grower))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	err = ERR(ioctl(fd, FS_IOC_FSSETXATTR, &fsx));
 	grower.stop = true;
 	pthread_join(thread, NULL);
-	dxs_ok(err, "H55: flag and hint are refused");
-	dxs_is(0, extent_size(fd), "H55: no hint stays");
-	dxs_ok(!dxs_xflag(fd), "H55: no flag stays");
+	dxs_ok(err, "H55: flag and hint together are refused");
+	dxs_is(0, extent_size(fd), "H55: no hint is left");
+	dxs_ok(!dxs_xflag(fd), "H55: no flag is left");
 	dxs_unpin(pin);
 	MUST(munmap(map, LEN));
 	close(fd);
@@ -548,13 +552,13 @@ static void with_hint(void)
 
 	fd = MUST(open("stack/hint", O_RDWR | O_CREAT, 0644));
 	dxs_errno(0, ERR(ioctl(fd, FS_IOC_FSSETXATTR, &fsx)),
-		  "H55: both, of an empty file");
-	dxs_is(64 * KIB, extent_size(fd), "H55: the hint");
-	dxs_is(DAXSTACK_DAX, dxs_mode(fd), "H55: and the mode");
+		  "H55: flag and hint of an empty file");
+	dxs_is(64 * KIB, extent_size(fd), "H55: hint of an empty file");
+	dxs_is(DAXSTACK_DAX, dxs_mode(fd), "H55: mode of an empty file");
 	close(fd);
 }
 
-/* ext4 stores the flags before it finds that it has no projects. */
+/* ext4 stores the flags before it finds that it has no project quota. */
 static void with_project(void)
 {
 	int fd = hazard_file("stack/project", LEN, DAXSTACK_CACHED);
@@ -564,13 +568,13 @@ static void with_project(void)
 	fsx.fsx_xflags |= FS_XFLAG_DAX | FS_XFLAG_NODUMP;
 	fsx.fsx_projid = 77;
 	dxs_errno(EOPNOTSUPP, ERR(ioctl(fd, FS_IOC_FSSETXATTR, &fsx)),
-		  "H55: flags and a project are refused");
+		  "H55: flags and project id are refused");
 	dxs_ok(!has_flag(fd, FS_NODUMP_FL) && !dxs_xflag(fd),
-	       "H55: no flag stays");
-	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "H55: the mode");
+	       "H55: no flag is left");
+	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "H55: mode is unchanged");
 	close(fd);
 	fd = MUST(open("stack/project", O_RDWR));
-	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "H55: the mode, later");
+	dxs_is(DAXSTACK_CACHED, dxs_mode(fd), "H55: mode is unchanged later");
 	hazard_bytes(fd, LEN, "H55");
 	close(fd);
 }

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whose rights a program has that is executed by this or that user, perhaps in a
- * user namespace: the test itself is the program.
+ * Credentials of a program executed by a given user, optionally in a user
+ * namespace. The test binary itself is the program.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -62,29 +62,18 @@ void rights_user(uid_t id)
 		_exit(101);
 	if (setresgid(id, id, id) || setresuid(id, id, id))
 		_exit(102);
-	/* So that its own files in /proc are its own. */
+	/* Makes its own /proc files accessible to it. */
 	prctl(PR_SET_DUMPABLE, 1);
-}
-
-static bool put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool done = fd >= 0 && write(fd, text, strlen(text)) ==
-			       (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return done;
 }
 
 void rights_nest(const char *map)
 {
-	if (unshare(CLONE_NEWUSER) || !put("/proc/self/setgroups", "deny") ||
-	    !put("/proc/self/uid_map", map) || !put("/proc/self/gid_map", map))
+	if (unshare(CLONE_NEWUSER) || !dxs_put("/proc/self/setgroups", "deny") ||
+	    !dxs_put("/proc/self/uid_map", map) || !dxs_put("/proc/self/gid_map", map))
 		_exit(103);
 }
 
-/* What the child says before it has its namespace must not be lost. */
+/* Output printed before the child enters its namespace must not be lost. */
 static void child(int out, int go, bool space, void (*step)(void *), void *arg)
 {
 	char c;
@@ -120,10 +109,10 @@ const char *rights_run(const char *map, void (*step)(void *), void *arg)
 		dxs_bail("the child died");
 	if (map) {
 		snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
-		if (!put(path, map))
+		if (!dxs_put(path, map))
 			dxs_bail("%s: %m", path);
 		snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
-		if (!put(path, map))
+		if (!dxs_put(path, map))
 			dxs_bail("%s: %m", path);
 	}
 	MUST(write(go[1], "", 1));

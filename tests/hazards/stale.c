@@ -1,6 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Entries that page tables have no more, and a processor still has.
+ * H57: a TLB entry outlives its page-table entry: a CPU still stores to a page
+ * that munmap(2) has already removed from i_mmap. A switch in that window must
+ * not lose the store.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,19 +18,18 @@
 #include "hazards.h"
 
 /*
- * H57: munmap(2) of a page of the file and, behind it, of so many other mappings:
- * all entries are cleared, then mapping after mapping is taken out of its i_mmap,
- * and then only the processors are told.
+ * munmap(2) of a page of the file followed by this many other mappings clears
+ * all entries, then removes each VMA from i_mmap, and flushes the TLBs last.
  */
 #define OTHERS	(30000L / dxs_slow())
 #define ROUNDS	8
 
 /**
  * struct window - shared with the process that unmaps
- * @stored: what was last stored into the page of the file
- * @stop: no more stores
+ * @stored: last value stored to the page
+ * @stop: end the stores
  * @unmapping: munmap(2) was called
- * @unmapped: ... and is done
+ * @unmapped: munmap(2) returned
  */
 struct window {
 	atomic_ulong stored;
@@ -48,7 +49,7 @@ static void on_cpu(int cpu)
 	MUST(sched_setaffinity(0, sizeof(set), &set));
 }
 
-/* The page is gone for this thread, too: no store succeeds any more. */
+/* The fault ends the stores: the page is gone for this thread, too. */
 static void on_fault(int sig)
 {
 	(void)sig;
@@ -56,7 +57,7 @@ static void on_fault(int sig)
 		pause();
 }
 
-/* Without a system call: the processor keeps what it knows of the page. */
+/* No system call here, so that the CPU keeps its TLB entry. */
 static void *store(void *page)
 {
 	volatile unsigned long *slot = page;
@@ -87,12 +88,12 @@ static void unmap_under_stores(int fd)
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
 	MUST(mmap(map, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
 		  0));
-	/* Of the same page, so that they are not merged into one. */
+	/* Each maps the same page, so that VMAs do not merge. */
 	for (i = 1; i <= OTHERS; i++)
 		MUST(mmap(map + i * PAGE, PAGE, PROT_READ,
 			  MAP_SHARED | MAP_FIXED, other, 0));
 	if (pthread_create(&thread, NULL, store, map))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	while (window->stored < 1000)
 		dxs_sleep_ms(1);
 	MUST(nice(19));
@@ -112,10 +113,10 @@ static bool is_mapped(int fd)
 }
 
 /*
- * Switches when the file is not mapped any more, with munmap(2) not done. Looks
- * whether what was stored is in the file.
+ * Switches once the file is no longer mapped but before munmap(2) returns, and
+ * checks that the file has the last store.
  *
- * Return: was munmap(2) still not done after the switch?
+ * Return: whether munmap(2) had still not returned after the switch.
  */
 static bool switch_in_window(int fd, int *wrong)
 {
@@ -137,7 +138,7 @@ static bool switch_in_window(int fd, int *wrong)
 		usleep(300 * dxs_slow());
 	dxs_to(fd, DAXSTACK_CACHED, "H57");
 	inside = !window->unmapped;
-	/* Now it is in the page cache. */
+	/* Reads it into the page cache. */
 	dxs_pread(fd, &seen, sizeof(seen), 0);
 	before = window->stored;
 	for (i = 0; i < 100 && window->stored == before; i++)
@@ -149,7 +150,7 @@ static bool switch_in_window(int fd, int *wrong)
 	} while (window->stored != stored);
 	dxs_pread(fd, &seen, sizeof(seen), 0);
 	if (seen != stored) {
-		dxs_diag("H57: %lu was stored, %lu is read", stored, seen);
+		dxs_diag("H57: stored %lu, read %lu", stored, seen);
 		(*wrong)++;
 	}
 	MUST(kill(pid, SIGKILL));
@@ -168,16 +169,16 @@ void h57_unmapped_before_flush(void)
 	MUST(sched_getaffinity(0, sizeof(all), &all));
 	window = MUST(mmap(NULL, sizeof(*window), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-	/* Before munmap(2) on the same processor, whenever there is need. */
+	/* Ahead of munmap(2) on the same CPU when both are runnable. */
 	on_cpu(0);
 	MUST(sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first));
 	for (i = 0; i < ROUNDS && hits < 2; i++)
 		hits += switch_in_window(fd, &wrong);
 	MUST(sched_setscheduler(0, SCHED_OTHER, &usual));
 	MUST(sched_setaffinity(0, sizeof(all), &all));
-	dxs_ok(hits > 0, "H57: switched while munmap was not done: %d of %d",
+	dxs_ok(hits > 0, "H57: switched before munmap returned: %d of %d",
 	       hits, i);
-	dxs_is(0, wrong, "H57: what was stored is read");
+	dxs_is(0, wrong, "H57: read(2) sees the last store");
 	munmap(window, sizeof(*window));
 	close(fd);
 }

@@ -1,13 +1,14 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hazards of faults that hold the lock of their VMA and not the mmap_lock, as from
- * Linux 6.4 on, and of what a VMA has from the lower ->mmap.
+ * H58: faults under the per-VMA lock instead of the mmap_lock, from Linux 6.4
+ * on; H59 with them. H65: VMA flags that the lower ->mmap sets.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,10 +18,10 @@
 #define LEN	(PAGES * PAGE)
 #define STORERS	3
 
-/* --- How many faults came with the lock of the VMA alone. */
+/* --- Count faults that hold only the VMA lock. */
 
 #define TRACING	"/sys/kernel/tracing/"
-/* ->flags of struct vm_fault, and FAULT_FLAG_VMA_LOCK in it. */
+/* Offset of ->flags in struct vm_fault, and FAULT_FLAG_VMA_LOCK. */
 #define PROBE	"p:dxs/fault dxs_vm_fault flags=+40(%di):x32"
 
 static bool put(const char *path, const char *value)
@@ -42,7 +43,7 @@ static bool count_begin(void)
 		put(TRACING "events/dxs/fault/enable", "1");
 }
 
-/* Return: whether the trace has one. */
+/* Return: whether the trace has such a fault. */
 static bool count_end(void)
 {
 	FILE *file;
@@ -76,13 +77,16 @@ static void store_and_load(void *arg)
 	s->wrong += *s->word != s->value;
 }
 
-/* Zaps what others are about to use, by what takes the VMA lock on 7.3. */
+/*
+ * Zaps pages that the storing threads use, by a call that takes the VMA lock on
+ * 7.3.
+ */
 static void zap(void *arg)
 {
 	MUST(madvise(arg, LEN, MADV_DONTNEED));
 }
 
-/* Splits and merges the VMA of others. */
+/* Splits and merges the VMA of the storing threads. */
 static void split(void *arg)
 {
 	uint8_t *map = arg;
@@ -96,7 +100,7 @@ struct remapper {
 	long wrong;
 };
 
-/* A VMA that comes and goes, touched in between. */
+/* Maps, touches and unmaps the file. */
 static void map_and_unmap(void *arg)
 {
 	struct remapper *r = arg;
@@ -104,7 +108,7 @@ static void map_and_unmap(void *arg)
 				 r->fd, 0));
 	int i;
 
-	/* Past what the storers have. */
+	/* Beyond the pages of the storing threads. */
 	for (i = STORERS + 1; i < PAGES; i += 7)
 		r->wrong += map[i * PAGE] != dxs_byte(1, i * PAGE);
 	map = MUST(mremap(map, LEN, 2 * LEN, MREMAP_MAYMOVE));
@@ -112,7 +116,7 @@ static void map_and_unmap(void *arg)
 	MUST(munmap(map, 2 * LEN));
 }
 
-/* A child has all VMAs, and their vm_private_data. */
+/* A child inherits all VMAs with their vm_private_data. */
 static void fork_and_look(void *arg)
 {
 	volatile uint8_t *map = arg;
@@ -125,7 +129,7 @@ static void fork_and_look(void *arg)
 		_exit(map[LEN - PAGE] != dxs_byte(1, LEN - PAGE));
 	MUST(waitpid(pid, &status, 0));
 	if (status)
-		dxs_ok(false, "H58: a child sees the file, status %#x", status);
+		dxs_ok(false, "H58: child reads the file, status %#x", status);
 	dxs_sleep_ms(20);
 }
 
@@ -165,14 +169,15 @@ void h58_vma_locks(void)
 	dxs_diag("%ld splits, %ld mappings, %ld children", splitter.steps,
 		 remap.steps, forker.steps);
 	dxs_ok(all.done > 3, "H58: switches");
-	dxs_is(0, wrong, "H58: every store is seen by the next load");
-	dxs_is(0, remapper.wrong, "H58: other mappings see the file");
+	dxs_is(0, wrong, "H58: every load sees the last store");
+	dxs_is(0, remapper.wrong, "H58: new mappings see the stores");
 	for (i = 0; i < STORERS; i++) {
 		dxs_pread(fd, &seen, 4, i * PAGE);
-		dxs_is(storers[i].value, seen, "H58: the last store, by read(2)");
+		dxs_is(storers[i].value, seen,
+		       "H58: read(2) sees the last store");
 	}
 	if (!counting)
-		dxs_skip("no probes of the kernel", "H58: faults under VMA locks");
+		dxs_skip("no kprobes", "H58: faults under VMA locks");
 	else if (!dxs_kernel_from(6, 6))
 		dxs_is(0, count_end(), "H58: no fault under a VMA lock");
 	else
@@ -181,7 +186,10 @@ void h58_vma_locks(void)
 	close(fd);
 }
 
-/* --- H65: what the lower ->mmap sets in a VMA for a mode stays with the mode. */
+/*
+ * --- H65: VMA flags that the lower ->mmap sets for a mode go when the mode
+ * changes.
+ */
 
 static bool has_flag(const void *map, const char *flag)
 {
@@ -220,14 +228,57 @@ static void flags_of(int fd, int prot, int flags, const char *name)
 			break;
 		dxs_to(fd, !dxs_mode(fd), name);
 	}
-	/* It stays where the user asks for it. */
+	/* It stays if the user sets it. */
 	err = ERR(madvise(map, LEN, MADV_HUGEPAGE));
 	if (err) {
 		dxs_skip("no huge pages", "H65: %s, advised", name);
 	} else if (!(flags & MAP_SYNC & ~MAP_SHARED_VALIDATE)) {
 		dxs_to(fd, !dxs_mode(fd), name);
-		dxs_is(1, has_flag(map, " hg"), "H65: %s, advised: stays", name);
+		dxs_is(1, has_flag(map, " hg"),
+		       "H65: %s, MADV_HUGEPAGE: stays", name);
 	}
+	munmap(map, LEN);
+}
+
+/* Returns the faults that reading the whole mapping takes. */
+static long read_faults(const uint8_t *map)
+{
+	struct rusage before, after;
+	long pos;
+
+	MUST(getrusage(RUSAGE_THREAD, &before));
+	for (pos = 0; pos < LEN; pos += PAGE)
+		((volatile const uint8_t *)map)[pos];
+	MUST(getrusage(RUSAGE_THREAD, &after));
+	return after.ru_minflt + after.ru_majflt - before.ru_minflt -
+		before.ru_majflt;
+}
+
+/*
+ * A mapping made in dax mode gets fault-around after a switch, as one made in
+ * cached mode does.
+ */
+static void maps_around(int fd)
+{
+	uint8_t *map, *fresh;
+	long faults, wanted;
+
+	if (dxs_mode(fd) != DAXSTACK_DAX)
+		dxs_to(fd, DAXSTACK_DAX, "H65");
+	map = hazard_map(fd, LEN);
+	read_faults(map);
+	dxs_to(fd, DAXSTACK_CACHED, "H65: mapped");
+	/* Reads all pages into the page cache. */
+	hazard_bytes(fd, LEN, "H65: in cached mode");
+	fresh = hazard_map(fd, LEN);
+	wanted = read_faults(fresh);
+	faults = read_faults(map);
+	/* One extra fault notices the changed mode. */
+	dxs_ok(faults <= wanted + 1,
+	       "H65: fault-around works after the switch");
+	dxs_diag("%ld faults, %ld in a new mapping, of %ld pages", faults, wanted,
+		 LEN / (long)PAGE);
+	munmap(fresh, LEN);
 	munmap(map, LEN);
 }
 
@@ -246,5 +297,6 @@ void h65_flags_of_the_mode(void)
 		dxs_to(fd, DAXSTACK_DAX, "H65");
 	flags_of(fd, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC,
 		 "synchronous");
+	maps_around(fd);
 	close(fd);
 }

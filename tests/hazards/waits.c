@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hazards of waiting: for those inside the gates, and for the lower filesystem.
+ * Hazards of waits: for calls that hold the gates open, and for the lower
+ * filesystem.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +26,9 @@ static void drop_caches(const char *what)
 	close(fd);
 }
 
-/* --- H4: a fault that reads a page has no VMA, and no file, afterwards. */
+/*
+ * --- H4: a fault that reads a page loses its VMA, and so its file, meanwhile.
+ */
 
 struct loser {
 	volatile uint8_t *map;
@@ -38,7 +41,10 @@ static void *lose_vma(void *arg)
 	int i;
 
 	loser->there = true;
-	/* Reads from the device give up the mmap_lock; SIGSEGV is for another. */
+	/*
+	 * The fault drops the mmap_lock for device reads; expect SIGSEGV if the
+	 * VMA is gone.
+	 */
 	for (i = 0; i < 8; i++)
 		loser->map[i * 8 * PAGE];
 	return NULL;
@@ -59,7 +65,7 @@ static void lose_one(int round)
 		;
 	if (round % 4)
 		usleep(round % 200);
-	/* The last use of the file; its inode goes with the dentry. */
+	/* Drops the last use of the file; the inode goes with its dentry. */
 	munmap((void *)loser.map, LEN);
 	drop_caches("2");
 	pthread_join(thread, NULL);
@@ -78,7 +84,7 @@ void h4_lost_vma(void)
 			lose_one(i);
 			_exit(0);
 		}
-		/* SIGSEGV is as likely as not. */
+		/* SIGSEGV is as likely as success. */
 		MUST(waitpid(pid, &status, 0));
 	}
 	fd = MUST(open("stack/file", O_RDWR));
@@ -87,7 +93,7 @@ void h4_lost_vma(void)
 	close(fd);
 }
 
-/* --- H21: a file whose data nobody touched has no gates. */
+/* --- H21: a file whose data was never accessed has no gates. */
 
 static bool has_gates(int fd)
 {
@@ -107,7 +113,7 @@ void h21_untouched(void)
 	dxs_to(fd, DAXSTACK_CACHED, "H21");
 	dxs_is(false, has_gates(fd), "H21: opened and switched: no gates");
 	dxs_pwrite(fd, "x", 1, 0);
-	dxs_is(true, has_gates(fd), "H21: written: gates");
+	dxs_is(true, has_gates(fd), "H21: written: has gates");
 	close(fd);
 }
 
@@ -193,27 +199,28 @@ static void stuck_reader(int mode)
 		return;
 	}
 	if (pthread_create(&thread, NULL, read_into_nothing, &reader))
-		dxs_bail("cannot make a thread");
+		dxs_bail("cannot create a thread");
 	dxs_sleep_ms(200);
-	dxs_is(false, reader.done, "H22, %s: a reader is stuck", name);
+	dxs_is(false, reader.done, "H22, %s: the reader is stuck", name);
 	hazard_start(&other, read_and_time, &stall);
 	begin = dxs_watch();
 	err = dxs_switch(fd, !mode, 0, &sw);
-	dxs_errno(EBUSY, err, "H22, %s: the switch gives up", name);
+	dxs_errno(EBUSY, err,
+		  "H22, %s: the switch gives up at its timeout", name);
 	dxs_str("IO", dxs_reason_name(sw.reason), "H22, %s: reason", name);
 	if (!dxs_ok(dxs_watched(&begin) < 2, "H22, %s: soon", name))
 		dxs_diag("after %.3f s", dxs_watched(&begin));
 	dxs_switch(fd, !mode, 2000, NULL);
 	hazard_stop(&other);
-	dxs_diag("%s: %ld reads meanwhile, worst %.1f ms", name, other.steps,
+	dxs_diag("%s: %ld reads meanwhile, slowest %.1f ms", name, other.steps,
 		 stall.worst * 1000);
-	dxs_ok(stall.worst < 1, "H22, %s: others are not held up", name);
+	dxs_ok(stall.worst < 1, "H22, %s: other readers are not blocked", name);
 
 	hazard_fill_page(uffd, reader.buf);
 	pthread_join(thread, NULL);
-	dxs_is(PAGE, reader.got, "H22, %s: the reader ends", name);
+	dxs_is(PAGE, reader.got, "H22, %s: the reader completes", name);
 	dxs_errno(0, dxs_switch(fd, !mode, 30000, NULL),
-		  "H22, %s: switched then", name);
+		  "H22, %s: switched after the reader completes", name);
 	munmap(reader.buf, PAGE);
 	close(uffd);
 	close(fd);
@@ -225,7 +232,7 @@ void h22_stuck_reader(void)
 	stuck_reader(DAXSTACK_DAX);
 }
 
-/* --- H23: sync(2) has the lower s_umount for seconds. */
+/* --- H23: sync(2) holds the lower s_umount for seconds. */
 
 #define TRIES	10
 
@@ -261,17 +268,20 @@ void h23_slow_sync(void)
 	}
 	hazard_stop(&reader);
 	hazard_let_go(&held, "H23");
-	dxs_diag("worst switch %.0f ms, worst read %.0f ms", worst * 1000,
+	dxs_diag("slowest switch %.0f ms, slowest read %.0f ms", worst * 1000,
 		 stall.worst * 1000);
-	dxs_is(TRIES, busy, "H23: s_umount was busy");
+	dxs_is(TRIES, busy, "H23: every switch finds s_umount busy");
 	dxs_ok(worst < 1, "H23: a switch without a timeout does not wait");
-	dxs_ok(stall.worst < 1, "H23: nobody waits at the gate for sync(2)");
+	dxs_ok(stall.worst < 1, "H23: no reader waits at the gate for sync(2)");
 	dxs_errno(0, dxs_switch(fd, !dxs_mode(fd), 30000, NULL),
-		  "H23: switched when sync(2) is through");
+		  "H23: switched after sync(2) completes");
 	close(fd);
 }
 
-/* --- H35: splices into the stack, and into the lower filesystem elsewhere. */
+/*
+ * --- H35: splices into the stack, and into its lower filesystem by another
+ * mount.
+ */
 
 static void splice_into(const char *path)
 {
@@ -289,7 +299,7 @@ static void splice_into(const char *path)
 	close(fd);
 }
 
-/* A freeze in between is not needed: lockdep compares. */
+/* No freeze is needed to provoke it: lockdep checks the order. */
 void h35_splices(void)
 {
 	dxs_mount_lower();

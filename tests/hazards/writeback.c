@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hazards of writeback.
+ * Hazards of writeback: sync(2) during a switch (H13), cgroup writeback (H14),
+ * write errors (H19, H20).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,7 +17,7 @@
 
 #define LEN	(8 * MIB)
 
-/* --- H13: sync(2) and the flusher work in the a_ops of the mode. */
+/* --- H13: sync(2) and the flusher use the a_ops of the current mode. */
 
 static void dirty(void *arg)
 {
@@ -39,7 +40,7 @@ static void sync_all(void *arg)
 
 	sync();
 	MUST(syncfs(fd));
-	/* Else s_umount is never free. */
+	/* Otherwise s_umount is never free. */
 	dxs_sleep_ms(100 * dxs_slow());
 }
 
@@ -56,8 +57,8 @@ void h13_sync(void)
 	hazard_start(&syncs[0], sync_all, &fd);
 	hazard_start(&syncs[1], sync_all, &fd);
 	/*
-	 * On a slow machine two that overlap leave no moment in between; one does,
-	 * each time it is through.
+	 * On a slow machine two overlapping syncs never release s_umount; a
+	 * single one does between calls.
 	 */
 	do {
 		more = hazard_switch(fd, 8 * dxs_slow(), 6, 3000);
@@ -78,21 +79,9 @@ void h13_sync(void)
 	close(fd);
 }
 
-/* --- H14: a dirty inode is moved to another cgroup. */
+/* --- H14: a dirty inode switches to another cgroup's writeback. */
 
 #define CGROUPS	"/sys/fs/cgroup"
-
-static bool put(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY);
-	bool done;
-
-	if (fd < 0)
-		return false;
-	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return done;
-}
 
 static void dirty_in_cgroup(const char *cgroup, uint8_t *map)
 {
@@ -103,7 +92,7 @@ static void dirty_in_cgroup(const char *cgroup, uint8_t *map)
 	if (!child) {
 		snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
 		snprintf(pid, sizeof(pid), "%d", getpid());
-		if (!put(path, pid))
+		if (!dxs_put(path, pid))
 			_exit(1);
 		dirty(map);
 		_exit(0);
@@ -119,7 +108,7 @@ void h14_cgroups(void)
 	char cgroup[128];
 	uint8_t *map;
 
-	if (!put(CGROUPS "/cgroup.subtree_control", "+memory +io")) {
+	if (!dxs_put(CGROUPS "/cgroup.subtree_control", "+memory +io")) {
 		dxs_skip("no memory and io controllers", "H14");
 		return;
 	}
@@ -129,34 +118,37 @@ void h14_cgroups(void)
 		snprintf(cgroup, sizeof(cgroup), CGROUPS "/h14-%d", i);
 		MUST(mkdir(cgroup, 0755));
 		dirty_in_cgroup(cgroup, map);
-		/* Its inodes are moved to the parent, some time later. */
+		/* Its inodes move to the parent cgroup some time later. */
 		MUST(rmdir(cgroup));
 		failed += !!dxs_switch(fd, DAXSTACK_DAX, 30000, NULL);
 		dirty(map);
 		dxs_sleep_ms(i * 4);
 		failed += !!dxs_switch(fd, DAXSTACK_CACHED, 30000, NULL);
 	}
-	dxs_is(0, failed, "H14: switches while inodes change their cgroup");
+	dxs_is(0, failed, "H14: no switch fails while inodes change cgroup");
 	hazard_bytes(fd, LEN, "H14");
 	munmap(map, LEN);
 	close(fd);
 }
 
-/* --- H19, H20: what cannot be written back keeps the file in its mode. */
+/* --- H19, H20: a file that cannot be written back keeps its mode. */
 
 #define FAIL	"/sys/kernel/debug/fail_make_request"
 
-/* Every write to the device fails, or none. Return: whether that works here. */
+/*
+ * Makes every write to the device fail, or none. Return: whether that works
+ * here.
+ */
 static bool set_failing(bool fail)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/block/%s/make-it-fail",
 		 strrchr(dxs_pmem, '/') + 1);
-	return put(FAIL "/interval", "1") && put(FAIL "/times", "-1") &&
-		put(FAIL "/verbose", "0") &&
-		put(FAIL "/probability", fail ? "100" : "0") &&
-		put(path, fail ? "1" : "0");
+	return dxs_put(FAIL "/interval", "1") && dxs_put(FAIL "/times", "-1") &&
+		dxs_put(FAIL "/verbose", "0") &&
+		dxs_put(FAIL "/probability", fail ? "100" : "0") &&
+		dxs_put(path, fail ? "1" : "0");
 }
 
 static void dirty_page(int fd)
@@ -173,25 +165,27 @@ void h19_h20_write_error(void)
 	int fd, err;
 
 	if (!set_failing(false)) {
-		dxs_skip("this kernel cannot make writes fail", "H19");
+		dxs_skip("no fault injection for block requests", "H19");
 		return;
 	}
-	/* Written once, so that an overwrite changes no metadata. */
+	/*
+	 * Allocated and written once, so that an overwrite changes no metadata.
+	 */
 	fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED);
 	dirty_page(fd);
 	set_failing(true);
 	err = dxs_switch(fd, DAXSTACK_DAX, 0, &sw);
-	dxs_errno(EIO, err, "H19: a switch that cannot write back");
+	dxs_errno(EIO, err, "H19: switch fails if writeback fails");
 	dxs_str("WRITE_ERROR", dxs_reason_name(sw.reason), "H19: reason");
 	dxs_str("cached", dxs_mode_name(dxs_mode(fd)), "H19: mode");
 	dxs_is(false, dxs_xflag(fd), "H20: flag");
 	err = ERR(fsync(fd));
 	set_failing(false);
-	dxs_errno(EIO, err, "H19: fsync(2) tells of the error, too");
-	dxs_errno(0, ERR(fsync(fd)), "H19: it tells once");
+	dxs_errno(EIO, err, "H19: fsync(2) reports the error, too");
+	dxs_errno(0, ERR(fsync(fd)), "H19: fsync(2) reports it once");
 	dirty_page(fd);
 	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 30000, NULL),
-		  "H19: switched when it can be written back");
+		  "H19: switched once writeback works");
 	hazard_bytes(fd, LEN, "H19");
 	close(fd);
 }

@@ -1,6 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * H38: extended attributes in user namespaces: asked and translated once.
+ * H38: extended attributes in user namespaces: permission is checked, and ids
+ * are mapped, once. Each step runs on the lower filesystem alone and on the
+ * stack, with the same result.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -15,7 +17,7 @@
 #define CAPS	"security.capability"
 #define ACL	"system.posix_acl_access"
 
-/* 0 and 1000 of a container are 1000 and 100999. */
+/* Container ids 0 and 1000 are 1000 and 100999 outside. */
 #define CONTAINER "0 1000 1\n1 100000 65536"
 
 static const char *at;	/* directory of the filesystem */
@@ -28,7 +30,9 @@ static const char *in(const char *name)
 	return path;
 }
 
-/* All capabilities, permitted and effective; in the second form if @root is 0. */
+/*
+ * All capabilities, permitted and effective; VFS_CAP_REVISION_2 if @root is 0.
+ */
 static int set_caps(const char *path, uint32_t root)
 {
 	struct vfs_ns_cap_data caps = {
@@ -42,7 +46,7 @@ static int set_caps(const char *path, uint32_t root)
 			    root ? XATTR_CAPS_SZ_3 : XATTR_CAPS_SZ_2, 0));
 }
 
-/* What is seen of an attribute. */
+/* Prints an attribute as the caller sees it. */
 static void show(const char *path, const char *name)
 {
 	uint8_t value[256];
@@ -56,12 +60,12 @@ static void show(const char *path, const char *name)
 	printf("\n");
 }
 
-/* --- Each of these is done natively and on the stack, by a child. */
+/* --- Steps, each run natively and on the stack by a child. */
 
 /*
- * User 1000 of a container makes himself root of a namespace, and has a program
- * of his given that root's capabilities. The number of his kuid is the same inside,
- * so that it stays what it is, however often it is translated.
+ * User 1000 of a container becomes root of a nested namespace and tries to give
+ * a program that root's capabilities. The user's kuid has the same number inside, so
+ * that mapping it twice does not change it.
  */
 static void forge(void *arg)
 {
@@ -81,7 +85,7 @@ static void run_forged(void *arg)
 	rights_exec(in("own"));
 }
 
-/* The container's root gives out capabilities. */
+/* The container's root grants capabilities. */
 static void grant(void *arg)
 {
 	(void)arg;
@@ -107,7 +111,7 @@ static void run_others(void *arg)
 	rights_exec(in("others"));
 }
 
-/* Capabilities go with a write, whoever writes; he could not take them away. */
+/* A write clears the capabilities even if the writer may not set them. */
 static void write_to(void *arg)
 {
 	int fd;
@@ -165,19 +169,19 @@ static const struct {
 	void (*step)(void *arg);
 	void *arg;
 } steps[] = {
-	{ "forged for oneself", CONTAINER, forge, NULL },
-	{ "forged, as stored", NULL, look, "own" },
+	{ "forged by a user for their own use", CONTAINER, forge, NULL },
+	{ "forged: as stored", NULL, look, "own" },
 	{ "forged, executed in the container", CONTAINER, run_forged, NULL },
 	{ "granted by the container's root", CONTAINER, grant, NULL },
-	{ "granted, as stored", NULL, look, "roots" },
+	{ "granted: as stored", NULL, look, "roots" },
 	{ "granted, executed in the container", CONTAINER, run_granted, NULL },
 	{ "granted, executed outside", NULL, run_granted, NULL },
-	{ "another namespace's", CONTAINER, run_others, NULL },
-	{ "another namespace's, outside", NULL, run_others, NULL },
-	{ "taken by a truncation", CONTAINER, write_to, NULL },
-	{ "taken with a new owner", CONTAINER, take_owner, NULL },
-	{ "an ACL, and others", CONTAINER, set_acl, NULL },
-	{ "an ACL, as stored", NULL, look, "roots" },
+	{ "granted by another namespace", CONTAINER, run_others, NULL },
+	{ "granted by another namespace, executed outside", NULL, run_others, NULL },
+	{ "cleared by a truncation", CONTAINER, write_to, NULL },
+	{ "cleared by chown", CONTAINER, take_owner, NULL },
+	{ "ACL and other namespaces of attributes", CONTAINER, set_acl, NULL },
+	{ "ACL: as stored", NULL, look, "roots" },
 };
 
 enum { STEPS = ARRAY_SIZE(steps) };
@@ -215,10 +219,10 @@ void h38_translated_once(void)
 	dxs_mount_stack();
 	for (i = 0; i < STEPS; i++)
 		dxs_str(native[i], stacked[i], "H38: %s", steps[i].name);
-	/* That the reference itself is what it is thought to be. */
+	/* Check the reference results themselves. */
 	dxs_ok(strstr(native[0], "set: 0") && strstr(native[2], "eff 000000000"),
-	       "H38: natively a forged one gives nothing");
+	       "H38: natively a forged one grants nothing");
 	dxs_ok(strstr(native[3], "set: 0") && strstr(native[5], "eff ") &&
 	       !strstr(native[5], "eff 000000000"),
-	       "H38: natively a granted one gives something");
+	       "H38: natively a granted one grants capabilities");
 }

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * A container: root of a user namespace, whose root directory is in the idmapped
- * mount, and what ordinary programs do there.
+ * idmap: a container: root of a user namespace with its root directory on the
+ * idmapped mount, running ordinary programs.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -11,20 +11,6 @@
 #include <sys/sysmacros.h>
 
 #include "idmap.h"
-
-/* busybox needs no libraries. */
-static void copy_busybox(const char *to)
-{
-	static char buf[64 * KIB];
-	int from = MUST(open("/bin/busybox", O_RDONLY | O_CLOEXEC));
-	int fd = MUST(open(to, O_WRONLY | O_CREAT | O_EXCL, 0755));
-	ssize_t n;
-
-	while ((n = MUST(read(from, buf, sizeof(buf)))) > 0)
-		MUST(write(fd, buf, n));
-	close(fd);
-	close(from);
-}
 
 #define SCRIPT								\
 	"set -e; export PATH=/bin; /bin/busybox --install -s /bin\n"		\
@@ -66,7 +52,7 @@ void test_container(void)
 {
 	MUST(mkdir("plain/root", 0755));
 	MUST(mkdir("plain/root/bin", 0755));
-	copy_busybox("plain/root/bin/busybox");
+	copy_file("/bin/busybox", "plain/root/bin/busybox");
 	MUST(chown("plain/root", 0, 0));
 	if (as_container(A(0))) {
 		TRY(chroot("a/root"));
@@ -79,7 +65,9 @@ void test_container(void)
 	note_stat("plain/root/home/fifo");
 	note_stat("a/root/home2/user/link");
 	note_stat("b/root/home2/user/link");
-	/* With the filesystem as it is, the container's root is a stranger. */
+	/*
+	 * On the mount without idmap, the container's root is an unmapped user.
+	 */
 	if (as_container(A(0))) {
 		note_stat("plain/root");
 		note_stat("a/root");

@@ -1,9 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Idmapped mounts of the stack: owners, permissions, ACLs, capabilities and switches
- * through two mounts with different idmaps and one with none, and in a container
- * with a user namespace. All is done on the lower filesystem alone first, and has to
- * be the same on the stack.
+ * Idmapped mounts of the stack: owners, permissions, ACLs, capabilities and
+ * switches through two mounts with different idmaps and one without, and in a
+ * container with a user namespace. Each step runs on the lower filesystem alone
+ * first; asserts that the stack gives the same result.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -70,7 +70,7 @@ void note_stat(const char *path)
 		note("%s: %06o %u:%u", path, st.st_mode, st.st_uid, st.st_gid);
 }
 
-/* Return: the exit status of a child has been 0. */
+/* Waits for a child, which must exit with status 0. */
 static void await(pid_t pid)
 {
 	int status;
@@ -107,13 +107,26 @@ void make_file(const char *path, uid_t uid, gid_t gid, mode_t mode)
 {
 	int fd;
 
-	/* One that could not be removed: the notes say so. */
+	/* A file that could not be removed is left to the notes. */
 	unlink(path);
 	fd = MUST(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
 	MUST(write(fd, "x", 1));
 	MUST(fchown(fd, uid, gid));
 	MUST(fchmod(fd, mode));
 	close(fd);
+}
+
+void copy_file(const char *from, const char *to)
+{
+	static char buf[64 * KIB];
+	int in = MUST(open(from, O_RDONLY | O_CLOEXEC));
+	int out = MUST(open(to, O_WRONLY | O_CREAT | O_EXCL, 0755));
+	ssize_t n;
+
+	while ((n = MUST(read(in, buf, sizeof(buf)))) > 0)
+		MUST(write(out, buf, n));
+	close(out);
+	close(in);
 }
 
 static void map_ids(pid_t pid, const char *which, const char *map)
@@ -127,7 +140,10 @@ static void map_ids(pid_t pid, const char *which, const char *map)
 	close(fd);
 }
 
-/* Forks a child that goes to a user namespace with a map, and on when @go is closed. */
+/*
+ * Forks a child that enters a user namespace with @map, and continues when @go
+ * is closed.
+ */
 static pid_t fork_mapped(int unshared, const char *map, int *go)
 {
 	int ready[2], wait[2];
@@ -174,7 +190,9 @@ bool as_container(uid_t first)
 	return true;
 }
 
-/* Mounts what is mounted on @from on @to as well, with an idmap. Return: an errno. */
+/*
+ * Mounts the filesystem on @from also on @to, with an idmap. Return: an errno.
+ */
 static int idmap(const char *from, const char *to, const char *map)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP };
@@ -199,7 +217,7 @@ static int idmap(const char *from, const char *to, const char *map)
 	return err;
 }
 
-/* What is protected in sticky directories, and what was before this test. */
+/* Protection of files in sticky directories, and its previous settings. */
 static struct {
 	const char *path;
 	char value, was;
@@ -224,7 +242,7 @@ static void set_sysctls(bool back)
 	}
 }
 
-/* On both sides, all that is compared. */
+/* All steps that are compared, on both sides. */
 static void all_steps(void)
 {
 	test_owners();
@@ -238,7 +256,7 @@ static void all_steps(void)
 	test_container();
 }
 
-/* Return: what was noted, to be freed; NULL if there can be no idmapped mount. */
+/* Return: the notes, to be freed; NULL if idmapped mounts are not supported. */
 static char *side(const char *where, void (*mount_it)(void),
 		  void (*umount_it)(void))
 {
@@ -250,9 +268,9 @@ static char *side(const char *where, void (*mount_it)(void),
 	MUST(chmod("plain", 0777));
 	notes->len = 0;
 	if (dxs_errno(0, idmap("plain", "a", "0 100000 10000"),
-		      "%s: an idmapped mount", where) &&
+		      "%s: idmapped mount", where) &&
 	    dxs_errno(0, idmap("plain", "b", "1000 201000 1000"),
-		      "%s: another one", where)) {
+		      "%s: second idmapped mount", where)) {
 		all_steps();
 		text = strdup(notes->text);
 		if (!strcmp(where, "stack")) {

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who owns what is made, by whom names can be made and removed, and who may change
- * owners and modes.
+ * idmap: owners of new files, permission to create and remove names, and to
+ * change owners and modes.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -42,7 +42,7 @@ static int tmpfile_linked(const char *dir, const char *name)
 	return err;
 }
 
-/* One of each kind. */
+/* One of each file type. */
 static void make_all(void)
 {
 	TRY(open_close("a/own/file", O_CREAT | O_EXCL | O_RDWR, 0640));
@@ -91,7 +91,10 @@ void test_owners(void)
 	MUST(chmod("plain/sgid", 02777));
 	note_everywhere("own");
 
-	/* The owner there, one who has the same id below, others, and root. */
+	/*
+	 * The mapped owner, a user with the same id on the lower fs, others,
+	 * and root.
+	 */
 	if (as(1000, 1000, 0)) {
 		make_all();
 		TRY(access("a/own", R_OK));
@@ -160,9 +163,9 @@ void test_owners(void)
 	note_everywhere("sgid/below");
 }
 
-/* What each writer does to the bits of a file; it is a new one each time. */
-static void note_kill(const char *what, uid_t uid, gid_t more, mode_t mode,
-		      int (*change)(const char *path))
+/* Which set-ID bits a writer clears; with a new file each time. */
+static void note_cleared_bits(const char *what, uid_t uid, gid_t more, mode_t mode,
+			      int (*change)(const char *path))
 {
 	make_file("plain/kill", 1000, 1005, mode);
 	if (as(uid, uid, more)) {
@@ -230,14 +233,14 @@ void test_changes(void)
 
 	for (i = 0; i < ARRAY_SIZE(kills); i++) {
 		for (j = 0; j < ARRAY_SIZE(modes); j++) {
-			note_kill(kills[i].name, A(1000), 0, modes[j],
-				  kills[i].change);
-			note_kill(kills[i].name, A(1009), A(1005), modes[j],
-				  kills[i].change);
-			note_kill(kills[i].name, A(1009), 1005, modes[j],
-				  kills[i].change);
-			note_kill(kills[i].name, A(1000), A(1005), modes[j],
-				  kills[i].change);
+			note_cleared_bits(kills[i].name, A(1000), 0, modes[j],
+					  kills[i].change);
+			note_cleared_bits(kills[i].name, A(1009), A(1005), modes[j],
+					  kills[i].change);
+			note_cleared_bits(kills[i].name, A(1009), 1005, modes[j],
+					  kills[i].change);
+			note_cleared_bits(kills[i].name, A(1000), A(1005), modes[j],
+					  kills[i].change);
 		}
 	}
 
@@ -250,7 +253,7 @@ void test_changes(void)
 	TRY(chown("b/own/mine", B(1002), -1));
 	note_everywhere("own/mine");
 	TRY(chown("a/own/mine", A(1000), A(1000)));
-	/* Its owner is nobody there. */
+	/* Its owner is unmapped there. */
 	TRY(chmod("b/zero", 0600));
 	TRY(utimensat(AT_FDCWD, "b/zero", NULL, 0));
 	TRY(truncate("b/zero", 0));
@@ -285,8 +288,8 @@ void test_changes(void)
 }
 
 /*
- * A file changes hands while it is being removed, by the lower filesystem's own mount:
- * whoever had the right to has it no longer. A mutant makes that moment a long one.
+ * A file changes owner through the lower mount while it is being removed: its
+ * former owner no longer has the right. A mutant widens the window.
  */
 void test_judged(void)
 {
@@ -310,8 +313,8 @@ void test_judged(void)
 	dxs_mount_lower();
 	late = chown("lower/sticky/judged", 1001, 1001);
 	MUST(read(ends[0], &err, sizeof(err)));
-	dxs_errno(late ? 0 : EPERM, err, "removed by its owner%s",
-		  late ? "" : " of a moment ago");
+	dxs_errno(late ? 0 : EPERM, err, "unlink by the owner%s",
+		  late ? "" : " who lost the file during the call");
 	MUST(waitpid(pid, NULL, 0));
 	close(ends[0]);
 	close(ends[1]);
@@ -339,7 +342,10 @@ void test_sticky(void)
 		TRY(symlink("file", "a/sticky/symlink"));
 		done();
 	}
-	/* A stranger; one who has the owner's id, and root's, below. */
+	/*
+	 * An unprivileged user; users with the owner's and root's id on the
+	 * lower fs.
+	 */
 	if (as(A(1001), A(1001), 0)) {
 		TRY(unlink("a/sticky/file"));
 		TRY(rmdir("a/sticky/dir"));
@@ -383,7 +389,7 @@ void test_sticky(void)
 		TRY(unlink("b/sticky/file2"));
 		done();
 	}
-	/* What nobody may remove. */
+	/* Files that no user may remove. */
 	make_file("plain/own/append", 1000, 1000, 0666);
 	append_only("plain/own/append", FS_APPEND_FL);
 	append_only("plain/own", FS_APPEND_FL);

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Flags, projects and switches, by who owns the file there; and what a mapping tells
- * of the page cache.
+ * idmap: flags, project ids and switches, depending on the mapped owner; and
+ * what a mapping shows of the page cache.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #include "idmap.h"
 
-/* Toggles the DAX flag, and sets a project. */
+/* Toggles the DAX flag, and sets a project id. */
 static void note_flags(const char *path)
 {
 	struct fsxattr fsx;
@@ -78,7 +78,7 @@ void test_flags(void)
 	}
 }
 
-/* Whether mincore(2) tells what is in the page cache, which here is nothing. */
+/* Notes whether mincore(2) shows the page cache, which is empty here. */
 static void note_resident(const char *path)
 {
 	int fd = open(path, O_RDONLY);
@@ -123,7 +123,7 @@ void test_memory(void)
 	resident_as(B(1000));
 }
 
-/* A request by descriptor, of one who may read: is it granted? */
+/* Requests a switch through a read-only descriptor; asserts the errno. */
 static void switch_as(uid_t uid, const char *path, int err)
 {
 	const int reason = err ? DAXSTACK_REASON_NOT_OWNER :
@@ -149,7 +149,7 @@ static void switch_as(uid_t uid, const char *path, int err)
 	close(fds[1]);
 	dxs_errno(err, seen[0], "%u switches %s", uid, path);
 	dxs_is(reason, seen[1], "%u switches %s: reason", uid, path);
-	dxs_is(!!err, seen[2], "%u, %s: is its use withheld?", uid, path);
+	dxs_is(!!err, seen[2], "%u, %s: state is withheld", uid, path);
 }
 
 /* The same for the flag of a directory. */
@@ -176,7 +176,7 @@ static void flag_as(uid_t uid, const char *path, int err)
 	dxs_errno(err, seen, "%u sets the flag of %s", uid, path);
 	MUST(ioctl(fd, FS_IOC_FSGETXATTR, &after));
 	dxs_is(!err, (before.fsx_xflags ^ after.fsx_xflags) == FS_XFLAG_DAX,
-	       "%u sets the flag of %s: is it another?", uid, path);
+	       "%u sets the flag of %s: flag has changed", uid, path);
 	close(fd);
 }
 
@@ -203,12 +203,15 @@ void test_switches(void)
 	flag_as(A(1000), "plain/flagged", EPERM);
 	flag_as(A(0), "b/flagged", EPERM);
 
-	/* Who is whom, whatever the lower filesystem alone says. */
+	/*
+	 * Check the idmaps themselves, independent of the lower filesystem's
+	 * answers.
+	 */
 	MUST(stat("a/switched", &st));
-	dxs_is(A(1000), st.st_uid, "the owner through one mount");
+	dxs_is(A(1000), st.st_uid, "owner through mount a");
 	MUST(stat("b/switched", &st));
-	dxs_is(B(1000), st.st_uid, "the owner through the other");
+	dxs_is(B(1000), st.st_uid, "owner through mount b");
 	MUST(stat("plain/switched", &st));
-	dxs_is(1000, st.st_uid, "the owner below");
+	dxs_is(1000, st.st_uid, "owner on the lower fs");
 	MUST(unlink("plain/switched"));
 }

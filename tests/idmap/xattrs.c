@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Extended attributes: ACLs with ids, attributes of users, capabilities of files.
+ * idmap: extended attributes: ACLs with ids, user attributes, file
+ * capabilities.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -107,7 +108,7 @@ void test_acls(void)
 		TRY(set_acl("a/acl/dir", DEFAULT, A(1002), A(5003)));
 		TRY(open_close("a/acl/dir/file", O_CREAT | O_EXCL, 0664));
 		TRY(mkdir("a/acl/dir/dir", 0777));
-		/* Not mapped: below it would be somebody else. */
+		/* Unmapped: on the lower fs it would be another user. */
 		TRY(set_acl("a/acl/dir/file", ACCESS, 1002, A(1003)));
 		TRY(set_acl("a/acl/dir/file", ACCESS, A(1002), A(20000)));
 		TRY(set_acl("plain/acl/file", ACCESS, 1002, 1003));
@@ -132,7 +133,7 @@ void test_acls(void)
 		TRY(removexattr("a/acl/file", ACCESS));
 		done();
 	}
-	/* What S_ISGID goes by: is the owner in the group? */
+	/* S_ISGID depends on whether the owner is in the group. */
 	make_file("plain/acl/sgid", 1000, 1005, 02750);
 	if (as(A(1000), A(1000), 1005)) {
 		TRY(set_acl("a/acl/sgid", ACCESS, A(1002), A(1003)));
@@ -242,19 +243,6 @@ static void note_exec(const char *path)
 	note("%u executes %s: %d: %s", geteuid(), path, status, out);
 }
 
-static void copy_program(const char *to)
-{
-	char buf[4096];
-	int from = MUST(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
-	int fd = MUST(open(to, O_WRONLY | O_CREAT | O_EXCL, 0755));
-	ssize_t n;
-
-	while ((n = MUST(read(from, buf, sizeof(buf)))) > 0)
-		MUST(write(fd, buf, n));
-	close(fd);
-	close(from);
-}
-
 static void exec_as(uid_t uid, const char *path)
 {
 	if (as(uid, uid, 0)) {
@@ -280,8 +268,8 @@ void test_capabilities(void)
 {
 	MUST(mkdir("plain/caps", 0755));
 	MUST(chown("plain/caps", 0, 0));
-	copy_program("plain/caps/prog");
-	copy_program("plain/caps/suid");
+	copy_file("/proc/self/exe", "plain/caps/prog");
+	copy_file("/proc/self/exe", "plain/caps/suid");
 	MUST(chown("plain/caps/suid", 1001, 1002));
 	MUST(chmod("plain/caps/suid", 06755));
 
@@ -293,7 +281,7 @@ void test_capabilities(void)
 	note_caps("b/caps/prog");
 	exec_as(A(1000), "a/caps/prog");
 	TRY(removexattr("a/caps/prog", CAPS));
-	/* The root of a namespace, told as the mount has it. */
+	/* The root id of a namespace, as mapped by the mount. */
 	TRY(set_caps("a/caps/prog", A(0)));
 	note_caps("plain/caps/prog");
 	note_caps("a/caps/prog");
@@ -316,7 +304,7 @@ void test_capabilities(void)
 	note_caps("b/caps/prog");
 	exec_as(A(1000), "a/caps/prog");
 	exec_as(A(1000), "plain/caps/prog");
-	/* They go with what is written, and with the owner. */
+	/* Capabilities are cleared by a write, and by chown. */
 	if (as_container(A(0))) {
 		TRY(truncate("a/caps/prog", 100));
 		note_caps("a/caps/prog");

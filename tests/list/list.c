@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack list: every column against what was done.
+ * daxstack list: asserts each column against the actions taken.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -24,7 +24,7 @@ static void is_json(const char *expected, const char *filter, const char *when)
 	dxs_str(line, jq(filter), "%s: %s", when, filter);
 }
 
-/* With the numbers that sysfs has. */
+/* Asserts that the numbers equal those of sysfs. */
 static void is_sysfs(const char *key, const char *file)
 {
 	char filter[64], number[32];
@@ -62,17 +62,17 @@ static void test_columns(void)
 		 "TARGET LOWER DEVICE SWITCH SWITCHABLE FILES-DAX FILES-CACHED BYTES-CACHED SWITCHES REFUSALS REASON REMEDY\n"
 		 "%s/stack %s %s live yes 2 1 40K 4 1\n", here, dxs_fs,
 		 basename(dxs_pmem));
-	dxs_str(expected, squeezed(), "table: what is shown by default");
+	dxs_str(expected, squeezed(), "table: default columns");
 	dxs_is(0, RUN(LIST, "-bno", "bytes-cached,LOWER"), "-o: exit status");
 	snprintf(expected, sizeof(expected), "40960 %s\n", dxs_fs);
-	dxs_str(expected, squeezed(), "-o: these columns, without headings");
+	dxs_str(expected, squeezed(), "-o: selected columns, without headings");
 	dxs_is(0, RUN(LIST, "-o", "+INHERIT"), "-o +: exit status");
 	dxs_ok(strstr(squeezed(), " REMEDY INHERIT\n"), "-o +: one more");
 	dxs_is(64, RUN(LIST, "-o", "LOWER,NONE"), "-o: no column");
-	dxs_ok(strstr(out, "'NONE' is no column"), "-o: told");
+	dxs_ok(strstr(out, "'NONE' is not a column"), "-o: an unknown column is reported");
 }
 
-/* Two files in dax mode, one of 40 KiB that is cached; a refusal. */
+/* Two files in dax mode, one of 40 KiB that is cached; one refusal. */
 static void make_some(void)
 {
 	int fd;
@@ -100,26 +100,27 @@ static void test_not_switchable(void)
 		".mounts[0] | [.switchable, .reason_name, .reason]",
 		"not switchable");
 	dxs_ok(strstr(jq(".mounts[0].remedy"), "remount,switch=live"),
-	       "not switchable: the remedy");
+	       "not switchable: remedy");
 	RUN(LIST, "-n");
 	dxs_ok(strstr(out, " no ") && strstr(out, "(switch=never)") &&
 	       strstr(out, "remount,switch=live"),
-	       "not switchable: why, and the remedy");
+	       "not switchable: reason and remedy");
 	dxs_remount("switch=live");
 }
 
 static void test_operands(void)
 {
 	dxs_is(0, RUN(LIST, "-no", "DEVICE", "stack/a"), "a file");
-	dxs_str(basename(dxs_pmem), strtok(out, "\n") ?: "", "a file: its mount");
+	dxs_str(basename(dxs_pmem), strtok(out, "\n") ?: "",
+		"argument is a file: its mount");
 	dxs_is(0, RUN(LIST, "-no", "DEVICE", dxs_pmem), "a device");
 	dxs_str(basename(dxs_pmem), strtok(out, "\n") ?: "",
-		"a device: its mount");
-	dxs_is(2, RUN(LIST, "/proc"), "not on a mount");
+		"argument is a device: its mount");
+	dxs_is(2, RUN(LIST, "/proc"), "argument is not on a mount");
 	dxs_ok(strstr(out, "/proc: not on a daxstack mount\n"),
-	       "not on a mount: told");
-	dxs_is(2, RUN(LIST, "nothing"), "no file");
-	dxs_is(64, RUN(LIST, "-x"), "no option");
+	       "argument is not on a mount: message");
+	dxs_is(2, RUN(LIST, "nothing"), "argument does not exist");
+	dxs_is(64, RUN(LIST, "-x"), "unknown option");
 }
 
 static void test_places(void)
@@ -128,9 +129,9 @@ static void test_places(void)
 
 	MUST(mkdir("a\tb", 0755));
 	MUST(mount("stack", "a\tb", NULL, MS_BIND, NULL));
-	dxs_is(0, RUN(LIST, "-no", "TARGET"), "two places: exit status");
+	dxs_is(0, RUN(LIST, "-no", "TARGET"), "two mount points: exit status");
 	dxs_ok(strstr(out, "/stack\n") && strstr(out, "/a\\x09b\n"),
-	       "two places: both, escaped");
+	       "two mount points: both, escaped");
 	MUST(umount("a\tb"));
 	MUST(rmdir("a\tb"));
 	fd = MUST(open("stack", O_RDONLY));
@@ -142,7 +143,7 @@ static void test_places(void)
 	while (!access("/sys/fs/daxstack", F_OK) && !RUN(LIST, "-n") && *out)
 		dxs_sleep_ms(10);
 	dxs_is(0, RUN(LIST), "no mount: exit status");
-	dxs_str("", out, "no mount: nothing");
+	dxs_str("", out, "no mount: no output");
 	dxs_is(0, RUN(LIST, "-J"), "no mount, JSON: exit status");
 	is_json("[]", ".mounts", "no mount");
 	dxs_mount_stack();
@@ -156,8 +157,9 @@ void test_list(void)
 	test_not_switchable();
 	test_operands();
 	dxs_is(0, RUN("setpriv", "--reuid", "65534", "--clear-groups", LIST,
-		      "-no", "LOWER"), "a stranger: exit status");
-	dxs_str(dxs_fs, strtok(out, "\n") ?: "", "a stranger: sees it");
+		      "-no", "LOWER"), "unprivileged user: exit status");
+	dxs_str(dxs_fs, strtok(out, "\n") ?: "",
+		"unprivileged user: sees the mount");
 	test_places();
 	free(here);
 }

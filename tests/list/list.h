@@ -1,28 +1,29 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What can be seen of mounts and files: what the parts of the test share.
+ * Tests of /sys/fs/daxstack and of daxstack's read-only commands: shared
+ * declarations.
  */
 #ifndef LIST_H
 #define LIST_H
 
 #include "../dxs_test.h"
 
-/* Makes a file with so many bytes of data. */
+/* Creates a file of @len bytes. */
 void make_file(const char *path, size_t len);
 void set_mode(const char *path, int mode);
 
-/* What the last command printed. */
+/* Output of the last command. */
 extern char out[64 * KIB];
 #define RUN(...)	DXS_RUN_READ(out, sizeof(out), __VA_ARGS__)
 
 /*
- * What jq makes of it, of JSON. With several blanks made one in what is a table,
- * and none at the ends of a line: see squeezed().
+ * The output filtered by jq, if it is JSON; squeezed() reduces runs of blanks
+ * in a table to one, and strips the ends of lines.
  */
 const char *jq(const char *filter);
 const char *squeezed(void);
 
-/* A file of the stack's directory in /sys/fs/daxstack. Both bail out. */
+/* Reads a file of the stack's directory in /sys/fs/daxstack. Both bail out. */
 void sysfs_read(const char *name, char *value, size_t size);
 unsigned long long sysfs_number(const char *name);
 

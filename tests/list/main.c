@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be seen of mounts and files, compared with what was done:
- * /sys/fs/daxstack, and the commands list, why, status and help.
+ * Asserts that /sys/fs/daxstack and the commands list, why, status and help
+ * report what was done to mounts and files.
  *
  * Usage: list [PART...]	sysfs umount list why status help [all]
  */
@@ -81,16 +81,6 @@ void set_mode(const char *path, int mode)
 	close(fd);
 }
 
-static bool wanted(const char *name, char **argv)
-{
-	if (!*argv)
-		return true;
-	for (; *argv; argv++)
-		if (!strcmp(*argv, name))
-			return true;
-	return false;
-}
-
 int main(int argc, char **argv)
 {
 	int known = 0;
@@ -98,7 +88,7 @@ int main(int argc, char **argv)
 
 	dxs_begin();
 	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (!wanted(parts[i].name, argv + 1))
+		if (!dxs_wanted(parts[i].name, argv + 1))
 			continue;
 		known++;
 		dxs_mkfs(NULL);

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack status: trees, and sums by directory. daxstack help.
+ * daxstack status of trees, and totals by directory; daxstack help.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #define STATUS	"daxstack", "status"
 #define TREE	"stack/tree"
 
-/* Six files, of which two are dax and one is mapped, in three directories. */
+/* Six files in three directories; two files are dax and one is mapped. */
 static void make_tree(void)
 {
 	MUST(mkdir(TREE, 0755));
@@ -32,14 +32,14 @@ static void make_tree(void)
 	set_mode(TREE "/a b/c/4", DAXSTACK_DAX);
 	MUST(symlink("../..", TREE "/a b/up"));
 	MUST(mkfifo(TREE "/fifo", 0600));
-	dxs_is(0, RUN("daxstack", "set", "dax", TREE "/a b"), "the flag");
+	dxs_is(0, RUN("daxstack", "set", "dax", TREE "/a b"), "set the flag");
 }
 
 static void test_recursive(void)
 {
 	dxs_is(0, RUN(STATUS, "-J", TREE), "a directory: exit status");
 	dxs_str("[\"" TREE "\"]\n", jq("[.files[].file]"),
-		"a directory: by itself");
+		"a directory: itself only");
 	dxs_is(0, RUN(STATUS, "-RJ", TREE), "-R: exit status");
 	dxs_str("[\"stack/tree\",\"stack/tree/1\",\"stack/tree/2\","
 		"\"stack/tree/a b\",\"stack/tree/a b/3\",\"stack/tree/a b/c\","
@@ -48,7 +48,7 @@ static void test_recursive(void)
 		jq("[.files[].file] | sort"), "-R: all files and directories");
 	dxs_str("[\"stack/tree/1\",\"stack/tree/a b/c/4\"]\n",
 		jq("[.files[] | select(.mode == \"dax\").file] | sort"),
-		"-R: their modes");
+		"-R: modes of files");
 	dxs_str("[\"stack/tree\",\"stack/tree/a b/c\"]\n",
 		jq("[.files[] | select(.mode == null and .flag == false).file] | sort"),
 		"-R: flags of directories");
@@ -58,7 +58,7 @@ static void test_recursive(void)
 			TREE "/a b/c no\n",
 			strlen(TREE "/a b/c/4 dax yes no 0 1 0\n"
 			       TREE "/a b/c no\n")),
-	       "-R: a file and a tree: one after the other");
+	       "-R: a file and a tree: in this order");
 }
 
 static void test_by_directory(void)
@@ -74,17 +74,17 @@ static void test_by_directory(void)
 		"[\"stack/tree/a b/c\",false,1,1,1,0,1,0,0]]\n",
 		jq("[.directories[] | [.directory, .flag, .dax, .cached, .pages,"
 		   " .mapped, .switches, .refusals, .blocked]] | sort"),
-		"-DR: sums of each directory");
+		"-DR: totals of each directory");
 	RUN(STATUS, "-D", TREE);
 	dxs_str("DIRECTORY FLAG DAX CACHED PAGES MAPPED SWITCHES REFUSALS BLOCKED\n"
 		TREE " no 1 1 1 0 1 0 0\n", squeezed(), "-D: headings");
 	dxs_remount("switch=unmapped");
 	RUN(STATUS, "-DJ", TREE "/a b");
 	dxs_str("[1,1]\n", jq(".directories[0] | [.blocked, .mapped]"),
-		"-D: files that would be refused");
+		"-D: files whose switch would be refused");
 	dxs_remount("switch=live");
 	dxs_is(2, RUN(STATUS, "-D", TREE "/1"), "-D: a file: exit status");
-	dxs_ok(strstr(out, "/1: Not a directory\n"), "-D: a file: told");
+	dxs_ok(strstr(out, "/1: Not a directory\n"), "-D: a file: message");
 	MUST(munmap(map, PAGE));
 	close(fd);
 }
@@ -93,16 +93,17 @@ static void test_left_out(void)
 {
 	MUST(mkdir(TREE "/mounted", 0755));
 	MUST(mount("stack", TREE "/mounted", NULL, MS_BIND, NULL));
-	dxs_is(0, RUN(STATUS, "-RJ", TREE), "mounted: exit status");
-	dxs_str("9\n", jq(".files | length"), "mounted: left out");
+	dxs_is(0, RUN(STATUS, "-RJ", TREE), "mount inside: exit status");
+	dxs_str("9\n", jq(".files | length"), "mount inside: left out");
 	MUST(umount(TREE "/mounted"));
 	MUST(chmod(TREE "/a b", 0700));
 	MUST(chmod("stack", 0755));
 	MUST(chmod(".", 0755));
 	dxs_is(2, RUN("setpriv", "--reuid", "65534", "--clear-groups", STATUS,
-		      "-Rn", TREE), "may not be read: exit status");
+		      "-Rn", TREE), "unreadable directory: exit status");
 	dxs_ok(strstr(out, "a b: Permission denied\n") &&
-	       strstr(out, TREE "/1 "), "may not be read: the rest is shown");
+	       strstr(out, TREE "/1 "),
+	       "unreadable directory: the rest is shown");
 }
 
 void test_status(void)
@@ -126,7 +127,7 @@ void test_help(void)
 	       "help: exit status");
 	dxs_is(0, DXS_RUN_READ(help, sizeof(help), "daxstack", "--help"),
 	       "--help: exit status");
-	dxs_str(general, help, "help and --help are the same");
+	dxs_str(general, help, "help and --help print the same");
 	dxs_ok(!strstr(general, "(null)"), "all commands have a summary");
 	for (i = 0; i < ARRAY_SIZE(commands); i++) {
 		snprintf(line, sizeof(line), "\n  %-8s ", commands[i]);
@@ -137,11 +138,12 @@ void test_help(void)
 				       commands[i]), "help %s", commands[i]);
 		dxs_is(0, RUN("daxstack", commands[i], "--help"),
 		       "%s --help", commands[i]);
-		dxs_str(help, out, "help %s: as --help, without man",
+		dxs_str(help, out, "help %s: same as --help, without man",
 			commands[i]);
 		dxs_ok(strstr(out, "Exit status") && strstr(out, "Example"),
 		       "%s --help: exit status, example", commands[i]);
 	}
-	dxs_is(64, RUN("daxstack", "help", "nothing"), "help of no command");
+	dxs_is(64, RUN("daxstack", "help", "nothing"),
+	       "help of an unknown command");
 	dxs_is(64, RUN("daxstack"), "no command");
 }

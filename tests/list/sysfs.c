@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/fs/daxstack/DEV: each value against what was done, all files against
- * their description.
+ * /sys/fs/daxstack/DEV: asserts each value against the actions taken, and that
+ * each file is documented.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -23,7 +23,7 @@
 #define TOP	"/sys/fs/daxstack/"
 #define DEVICE	TOP "<dev>/"
 
-/* More than are looked at in one piece. */
+/* More files than the kernel scans in one go. */
 #define FILES	300
 
 static void path_of(const char *name, char *path, size_t size)
@@ -87,7 +87,7 @@ static void is_number(unsigned long long expected, const char *name,
 	dxs_is(expected, sysfs_number(name), "%s: %s", when, name);
 }
 
-/* --- What the mount is. */
+/* --- Properties of the mount. */
 
 static void is_device(dev_t dev, const char *name)
 {
@@ -139,10 +139,10 @@ static void test_no_switch(void)
 	dxs_mount_lower();
 	is_text("LOWER_SHARED", "no_switch", "mounted elsewhere");
 	dxs_umount_lower();
-	is_text("NONE", "no_switch", "alone again");
+	is_text("NONE", "no_switch", "no longer mounted elsewhere");
 }
 
-/* --- What came of switches. */
+/* --- Results of switches. */
 
 static void test_files(void)
 {
@@ -158,15 +158,15 @@ static void test_files(void)
 		if (i % 3 == 0)
 			set_mode(path, DAXSTACK_DAX);
 	}
-	is_number(FILES / 3, "files_dax", "files made");
-	is_number(FILES - FILES / 3, "files_cached", "files made");
+	is_number(FILES / 3, "files_dax", "files created");
+	is_number(FILES - FILES / 3, "files_cached", "files created");
 	is_number((FILES - FILES / 3) * 2ull * PAGE, "bytes_cached",
-		  "files made");
-	is_number(FILES / 3, "switches_to_dax", "files made");
-	is_number(0, "switches_to_cached", "files made");
-	is_number(2 * (FILES / 3), "pages_written", "files made");
+		  "files created");
+	is_number(FILES / 3, "switches_to_dax", "files created");
+	is_number(0, "switches_to_cached", "files created");
+	is_number(2 * (FILES / 3), "pages_written", "files created");
 	dxs_ok(sysfs_number("gates_shut_max_ns") > 0,
-	       "files made: for how long gates were shut");
+	       "files created: time with closed gates");
 	set_mode("stack/many/0", DAXSTACK_CACHED);
 	is_number(FILES / 3 - 1, "files_dax", "switched back");
 	is_number(FILES / 3, "switches_to_dax", "switched back");
@@ -207,7 +207,7 @@ static void test_refusals(void)
 	close(fd);
 }
 
-/* --- The description. */
+/* --- Documentation. */
 
 static bool is_reason(const char *name)
 {
@@ -219,7 +219,7 @@ static bool is_reason(const char *name)
 	return false;
 }
 
-/* The files of a directory, each to be described. Return: how many. */
+/* Checks that each file of a directory is documented. Return: their number. */
 static int check_described(const char *text, const char *dir)
 {
 	char path[128], what[512];
@@ -239,7 +239,7 @@ static int check_described(const char *text, const char *dir)
 			 entry->d_name);
 		if (!strstr(text, what) &&
 		    !(*dir && is_reason(entry->d_name)))
-			dxs_ok(false, "%s%s is described", dir, entry->d_name);
+			dxs_ok(false, "%s%s is documented", dir, entry->d_name);
 	}
 	closedir(files);
 	return count;
@@ -257,7 +257,7 @@ static void test_described(void)
 	text[len] = 0;
 	dxs_is(DAXSTACK_REASON_COUNT, check_described(text, "refusals/"),
 	       "a file for each reason, and the total");
-	dxs_ok(check_described(text, "") > 10, "files are described");
+	dxs_ok(check_described(text, "") > 10, "files are documented");
 	while ((line = strstr(line, "What:\t\t" DEVICE))) {
 		line += strlen("What:\t\t" DEVICE);
 		end = strchr(line, '\n');
@@ -265,12 +265,12 @@ static void test_described(void)
 		if (*line && !strchr(line, '<')) {
 			path_of(line, path, sizeof(path));
 			dxs_errno(0, ERR(access(path, R_OK)),
-				  "%s is what it says", line);
+				  "%s has the documented type", line);
 			described++;
 		}
 		line = end + 1;
 	}
-	dxs_ok(described > 10, "descriptions have files");
+	dxs_ok(described > 10, "documented names have files");
 }
 
 static void test_stranger(void)
@@ -279,10 +279,10 @@ static void test_stranger(void)
 
 	MUST(seteuid(65534));
 	dxs_errno(0, sysfs_try("bytes_cached", value, sizeof(value)),
-		  "anybody can read them");
+		  "readable by any user");
 	MUST(seteuid(0));
 	dxs_errno(0, sysfs_try("lower_type", value, sizeof(value)),
-		  "root can read them");
+		  "readable by root");
 }
 
 void test_sysfs(void)
@@ -295,7 +295,7 @@ void test_sysfs(void)
 	test_stranger();
 }
 
-/* --- Readers while it is unmounted. */
+/* --- Readers during umount. */
 
 #define READERS	4
 #define MOUNTS	20
@@ -339,7 +339,7 @@ static void look_at_all(void)
 	}
 }
 
-/* H78: nobody is in there when the superblock goes. */
+/* H78: no reader may be active when the superblock goes away. */
 static void test_readers(void)
 {
 	pid_t readers[READERS];
@@ -359,12 +359,12 @@ static void test_readers(void)
 	}
 	for (i = 0; i < READERS; i++) {
 		dxs_is(0, waitpid(readers[i], &status, WNOHANG),
-		       "reader %d goes on", i);
+		       "reader %d continues", i);
 		kill(readers[i], SIGKILL);
 		waitpid(readers[i], &status, 0);
 	}
 	look_at_all();
-	is_number(FILES, "files_cached", "all are looked at");
+	is_number(FILES, "files_cached", "all files are counted");
 }
 
 void test_umount(void)
@@ -379,10 +379,10 @@ void test_umount(void)
 	fd = MUST(open(path, O_RDONLY));
 	dxs_umount_stack();
 	dxs_errno(ENODEV, ERR(read(fd, value, sizeof(value))),
-		  "unmounted: a file that is open");
+		  "unmounted: an open file of sysfs");
 	close(fd);
 	dxs_errno(ENOENT, sysfs_try("switches_to_dax", value, sizeof(value)),
-		  "unmounted: it is gone");
+		  "unmounted: the directory is gone");
 	dxs_mount_stack();
 	is_number(0, "switches_to_dax", "mounted again");
 	test_readers();

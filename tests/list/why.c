@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * daxstack why: what is in the way, and the remedy.
+ * daxstack why: asserts the reason that keeps a file from switching, and the
+ * remedy.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,39 +17,39 @@
 #define WHY	"daxstack", "why"
 #define FILE_	"stack/file"
 
-/* Refused for a reason, with these words in its remedy. */
+/* Asserts a reason, and that its remedy has these words. */
 static void is_refused(int status, const char *path, const char *reason,
 		       const char *remedy)
 {
 	dxs_is(status, RUN(WHY, path), "%s: exit status", reason);
 	dxs_ok(strstr(out, ": refused: ") && strstr(out, "\n  remedy: ") &&
-	       strstr(out, remedy), "%s: the remedy", reason);
+	       strstr(out, remedy), "%s: remedy", reason);
 	dxs_is(status, RUN(WHY, "-J", path), "%s: JSON: exit status", reason);
 	dxs_str(reason, strtok((char *)jq(".files[0].reason_name"), "\n"),
-		"%s: its name", reason);
+		"%s: reason name", reason);
 	dxs_str(status == 1 ? "true\n" : "false\n", jq(".files[0].may_pass"),
-		"%s: whether it may pass", reason);
+		"%s: may_pass", reason);
 	dxs_ok(strstr(jq(".files[0].remedy"), remedy),
-	       "%s: JSON: the remedy", reason);
+	       "%s: JSON: remedy", reason);
 }
 
 static void test_nothing(void)
 {
 	set_mode(FILE_, DAXSTACK_CACHED);
 	dxs_is(0, RUN(WHY, FILE_), "cached: exit status");
-	dxs_str(FILE_ ": cached, to dax: nothing in the way\n", out,
+	dxs_str(FILE_ ": cached, to dax: a switch would be attempted\n", out,
 		"cached: nothing");
 	set_mode(FILE_, DAXSTACK_DAX);
 	dxs_is(0, RUN(WHY, FILE_), "dax: exit status");
-	dxs_str(FILE_ ": dax, to cached: nothing in the way\n", out,
+	dxs_str(FILE_ ": dax, to cached: a switch would be attempted\n", out,
 		"dax: nothing");
 	dxs_is(0, RUN(WHY, "-J", FILE_), "JSON: exit status");
 	dxs_str("[\"" FILE_ "\",null,\"dax\",\"cached\",null,null,null,null]\n",
 		jq(".files[0] | [.file, .file_hex, .mode, .to, .reason,"
 		   " .reason_name, .remedy, .may_pass]"),
-		"JSON: nothing");
+		"JSON: no obstacle");
 	dxs_is(0, RUN(WHY, "stack"), "a directory: exit status");
-	dxs_str("stack: directory, files of this mount: nothing in the way\n",
+	dxs_str("stack: directory, files of this mount: a switch would be attempted\n",
 		out, "a directory: nothing");
 }
 
@@ -68,7 +69,7 @@ static void test_use(void)
 	dxs_remount("switch=never");
 	is_refused(2, FILE_, "NEVER", "remount,switch=live");
 	is_refused(2, "stack", "NEVER", "remount,switch=live");
-	/* Nobody writes to a read-only mount. */
+	/* No writer may exist on a read-only mount. */
 	close(fd);
 	dxs_remount("switch=live,ro");
 	is_refused(2, FILE_, "READ_ONLY", "remount,rw");
@@ -85,7 +86,7 @@ static void test_elsewhere(void)
 	dxs_mount_lower();
 	is_refused(1, FILE_, "LOWER_SHARED", "umount DIRECTORY");
 	RUN(WHY, FILE_);
-	dxs_ok(strstr(out, "/lower\n"), "LOWER_SHARED: where");
+	dxs_ok(strstr(out, "/lower\n"), "LOWER_SHARED: mount point");
 	dxs_umount_lower();
 }
 
@@ -94,9 +95,9 @@ static void test_stranger(void)
 	MUST(chmod(FILE_, 0644));
 	MUST(chmod(".", 0755));
 	dxs_is(2, RUN("setpriv", "--reuid", "65534", "--clear-groups", WHY,
-		      FILE_), "a stranger: exit status");
+		      FILE_), "unprivileged user: exit status");
 	dxs_ok(strstr(out, "does not own") && strstr(out, "remedy: ask the owner"),
-	       "a stranger: told");
+	       "unprivileged user: remedy");
 }
 
 static void test_others(void)
@@ -106,11 +107,14 @@ static void test_others(void)
 
 	MUST(mkfifo("stack/fifo", 0600));
 	dxs_is(2, RUN(WHY, "stack/fifo"), "a fifo: exit status");
-	dxs_ok(strstr(out, "stack/fifo: not a regular file\n"), "a fifo: told");
+	dxs_ok(strstr(out, "stack/fifo: not a regular file\n"),
+	       "a fifo: message");
 	dxs_is(2, RUN(WHY, "json"), "another filesystem: exit status");
-	dxs_is(64, RUN(WHY), "no file: exit status");
-	dxs_is(2, RUN(WHY, FILE_, "stack/nothing"), "one is not there");
-	dxs_ok(strstr(out, FILE_ ": dax"), "one is not there: the other is");
+	dxs_is(64, RUN(WHY), "no operand: exit status");
+	dxs_is(2, RUN(WHY, FILE_, "stack/nothing"),
+	       "one operand does not exist");
+	dxs_ok(strstr(out, FILE_ ": dax"),
+	       "one operand does not exist: the other is reported");
 
 	MUST(ioctl(fd, FS_IOC_GETFLAGS, &flags));
 	flags |= FS_IMMUTABLE_FL;
@@ -124,7 +128,7 @@ static void test_others(void)
 	close(fd);
 }
 
-/* By the lower filesystem alone: the stack passes FICLONE not on. */
+/* By the lower filesystem alone: the stack refuses FICLONE. */
 static void test_reflink(void)
 {
 	int from, to, error;
@@ -146,23 +150,24 @@ static void test_reflink(void)
 		return;
 	}
 	if (dxs_kernel_from(6, 2)) {
-		dxs_is(0, RUN(WHY, "stack/clone"), "shared blocks: no matter");
+		dxs_is(0, RUN(WHY, "stack/clone"),
+		       "shared blocks: no obstacle");
 		return;
 	}
 	dxs_is(2, RUN(WHY, "stack/clone"), "shared blocks: exit status");
 	dxs_ok(strstr(out, "daxstack set --unshare dax FILE"),
-	       "shared blocks: the remedy");
+	       "shared blocks: remedy");
 }
 
-/* What daxstack set says is the same. */
+/* daxstack set prints the same remedy. */
 static void test_set(void)
 {
 	dxs_remount("switch=empty");
 	RUN("daxstack", "set", "cached", FILE_);
 	dxs_ok(strstr(out, "daxstack: remedy: switch it while it is empty"),
-	       "set: the remedy");
+	       "set: remedy");
 	RUN("daxstack", "set", "-q", "cached", FILE_);
-	dxs_str("", out, "set -q: none");
+	dxs_str("", out, "set -q: no output");
 	dxs_remount("switch=live");
 }
 

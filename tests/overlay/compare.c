@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The same calls through an overlay with its layers on the lower filesystem, and
- * with them on the stack: each tells the same.
+ * overlay: makes the same calls through an overlay with its layers on the lower
+ * filesystem and with its layers on the stack; asserts the same results.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,7 +16,8 @@
 
 /**
  * struct setup - an overlay
- * @lower_here, @upper_here: is that layer on the filesystem, or in "elsewhere", a tmpfs?
+ * @lower_here, @upper_here: the layer is on the tested filesystem, not on the
+ *   tmpfs "elsewhere"
  * @options: further options
  */
 static const struct setup {
@@ -50,7 +51,7 @@ static void at(char *path, const char *root, const char *name)
 	snprintf(path, 256, "%s/%s", root, name);
 }
 
-/* What ops.c counts on. */
+/* The files that ops.c expects. */
 static void make_layers(const char *lower, const char *upper)
 {
 	static const char *const dirs[] = { "l", "l/dir", "l/dir/deep", "l2" };
@@ -109,14 +110,14 @@ static char *tell_one(const struct setup *s, const char *root)
 	return text;
 }
 
-/* Reports the first lines that differ. */
+/* Prints the first lines that differ. */
 static bool same_lines(char *expected, char *seen, const char *name)
 {
 	char *a, *b, *save_a, *save_b;
 	int lines = 0, bad = 0;
 
 	if (!expected || !seen)
-		return dxs_ok(false, "%s: the same", name);
+		return dxs_ok(false, "%s: same results", name);
 	a = strtok_r(expected, "\n", &save_a);
 	b = strtok_r(seen, "\n", &save_b);
 	for (; a || b; lines++) {
@@ -125,11 +126,13 @@ static bool same_lines(char *expected, char *seen, const char *name)
 		a = a ? strtok_r(NULL, "\n", &save_a) : NULL;
 		b = b ? strtok_r(NULL, "\n", &save_b) : NULL;
 	}
-	return dxs_ok(!bad && lines > 100, "%s: %d lines, the same as on %s alone",
+	return dxs_ok(!bad && lines > 100, "%s: %d lines, same as on %s alone",
 		      name, lines, dxs_fs);
 }
 
-/* A file whose data is in a layer of its own, found by its absolute name only. */
+/*
+ * A file whose data is in a data-only layer, found only by its absolute path.
+ */
 static char *tell_data_only(const char *root)
 {
 	char meta[256], data[256], options[512], *text;
@@ -188,7 +191,7 @@ void test_compare(void)
 	}
 	data[1] = tell_data_only("stack");
 	dxs_ok(data[0] && data[1] && !memcmp(data[0], data[1], 5 * PAGE),
-	       "data-only layer: the same data");
+	       "data-only layer: same data");
 	free(data[0]);
 	free(data[1]);
 	dxs_umount_stack();

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * H72: FUSE passthrough maps a file of the stack, and keeps nothing of it but the
- * mapping: no descriptor, no path.
+ * H72: FUSE passthrough maps a file of the stack; the mapping is the only thing
+ * that keeps the file: no descriptor, no path.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 
 #include "overlay.h"
 
-/* Newer than the headers may be: see include/uapi/linux/fuse.h of Linux 6.9. */
+/* Not in older headers: see include/uapi/linux/fuse.h of Linux 6.9. */
 #define PASSTHROUGH		(1ull << 37)
 #define OPEN_PASSTHROUGH	(1 << 7)
 
@@ -62,7 +62,7 @@ static struct fuse_attr attr_of(uint64_t node)
 	};
 }
 
-/* Opens stack/file for each opener, and closes it when the opener has. */
+/* Opens stack/file for each opener, and closes it on release. */
 static void serve(int dev, const struct fuse_in_header *in, const char *arg)
 {
 	static int fd, id;
@@ -152,7 +152,7 @@ static pid_t start_server(int dev)
 	_exit(0);
 }
 
-/* Until the server has let the stack's file go: RELEASE has no reply to wait for. */
+/* Waits until the server has closed the stack's file: RELEASE has no reply. */
 static bool let_go(pid_t server)
 {
 	char link[64], path[256];
@@ -199,32 +199,34 @@ void test_passthrough(void)
 	close(dev);
 
 	fd = open("fuse/file", O_RDWR);
-	if (!dxs_errno(0, ERR(fd), "a file of the stack, passed through by FUSE"))
+	if (!dxs_errno(0, ERR(fd), "passthrough open of a file of the stack"))
 		goto out;
 	map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	dxs_errno(0, ERR(map), "it is mapped");
+	dxs_errno(0, ERR(map), "passthrough mmap");
 	close(fd);
 	if (map == MAP_FAILED)
 		goto out;
-	dxs_ok(let_go(server), "the server has closed it");
+	dxs_ok(let_go(server), "the server closes the file");
 
-	/* Nothing that keeps it may have its name in a cache, either. */
+	/* No dentry cache may keep it in use either. */
 	err = dxs_umount("stack");
-	if (dxs_errno(EBUSY, err, "the stack, unmounted under the mapping")) {
+	if (dxs_errno(EBUSY, err,
+		      "umount of the stack with the mapping: EBUSY")) {
 		dxs_ok(dxs_same(expected, map, LEN, 0, "the mapping"),
-		       "the mapping has the data");
+		       "contents of the mapping");
 		fd = MUST(open("stack/file", O_RDWR));
-		dxs_to(fd, DAXSTACK_DAX, "a switch under the mapping");
+		dxs_to(fd, DAXSTACK_DAX, "switch with the mapping");
 		map[PAGE] ^= 1;
 		expected[PAGE] ^= 1;
-		dxs_to(fd, DAXSTACK_CACHED, "a switch back");
+		dxs_to(fd, DAXSTACK_CACHED, "switch back");
 		dxs_ok(dxs_same(expected, map, LEN, 0, "the mapping"),
-		       "the mapping has the data, switched");
+		       "contents of the mapping after the switches");
 		close(fd);
 	}
 	MUST(munmap(map, LEN));
 	if (err)
-		dxs_errno(0, dxs_umount("stack"), "unmounted without the mapping");
+		dxs_errno(0, dxs_umount("stack"),
+			  "umount after the mapping is gone");
 	dxs_fsck();
 out:
 	MUST(umount2("fuse", MNT_DETACH));

@@ -1,8 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Overlayfs with the stack as upper and as lower layer does what it does with the
- * lower filesystem itself, whatever is switched below it; FUSE passthrough.
- * On kernels without backing files it is refused.
+ * Filesystems on top of the stack. Asserts that overlayfs with the stack as
+ * upper and lower layer behaves as with the lower filesystem itself, also
+ * during switches; FUSE passthrough (H72). Kernels without backing files must
+ * refuse it.
  *
  * Usage: overlay [H44 | H71 | H72]
  */
@@ -20,12 +21,12 @@ int mount_over(const char *options, const char *root)
 {
 	char text[1024];
 
-	/* So many at the most. */
+	/* Up to four layers. */
 	snprintf(text, sizeof(text), options, root, root, root, root);
 	return ERR(mount("overlay", "over", "overlay", 0, text));
 }
 
-/* Is overlayfs refused, and does the stack go on as before? */
+/* Asserts that overlayfs is refused and the stack still works. */
 static void test_refused(void)
 {
 	int fd;
@@ -40,17 +41,17 @@ static void test_refused(void)
 				     "stack"),
 		  "overlayfs with the stack as upper layer is refused");
 	dxs_errno(EINVAL, mount_over("lowerdir=%s/lower:%s/upper", "stack"),
-		  "... as lower layer");
+		  "... and as lower layer");
 	dxs_ok(dxs_log_has("maximum fs stacking depth exceeded"),
-	       "dmesg says why");
+	       "dmesg has the reason");
 	fd = MUST(open("stack/file", O_RDWR | O_CREAT, 0644));
-	dxs_to(fd, DAXSTACK_DAX, "after that");
+	dxs_to(fd, DAXSTACK_DAX, "after the refusal");
 	close(fd);
 	dxs_umount_stack();
 	dxs_fsck();
 }
 
-/* Of overlays over the stack there is no end: the stack is one level. */
+/* The stack counts as one level, so the depth of stacking is limited. */
 static void test_depth(void)
 {
 	MUST(mkdir("over2", 0755));
@@ -63,9 +64,9 @@ static void test_depth(void)
 	dxs_log_mark();
 	dxs_errno(EINVAL, ERR(mount("overlay", "over2", "overlay", 0,
 				    "lowerdir=over:other")),
-		  "an overlay on it is one too many");
+		  "a second overlay on it is refused");
 	dxs_ok(dxs_log_has("maximum fs stacking depth exceeded"),
-	       "dmesg says so");
+	       "dmesg has the reason");
 	dxs_ok(dxs_mount("over", "over2", "daxstack", "rw"),
 	       "the stack on a directory of an overlay is refused");
 	MUST(umount("over"));
@@ -94,7 +95,7 @@ int main(int argc, char *argv[])
 	DXS_RUN_READ(NULL, 0, "modprobe", "overlay");
 	if (!backing_files()) {
 		test_refused();
-		dxs_skip("this kernel has no backing files", "all else");
+		dxs_skip("this kernel has no backing files", "remaining tests");
 		return dxs_done();
 	}
 	if (!only || !strcmp(only, "H71"))

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls through an overlay, and what comes of them, line by line. It has
- *   file, twin (a hard link of file2), file2, dir/in, dir/deep/in2, link, gone
- * in its lower layer, and in the upper one "mine".
+ * overlay: calls through an overlay, with their results line by line. The lower
+ * layer has file, twin (a hard link of file2), file2, dir/in, dir/deep/in2,
+ * link, gone; the upper layer has "mine".
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -95,7 +95,10 @@ static void tell_tree(const char *dir)
 	}
 }
 
-/* A whiteout, or what else is in a layer. Layers that are elsewhere tell nothing. */
+/*
+ * Prints a whiteout, or another file of a layer. Layers on the tmpfs print
+ * nothing.
+ */
 static void tell_upper(const char *layers, const char *name)
 {
 	char path[4096], value[16] = "";
@@ -122,7 +125,7 @@ static void put(const char *name, const char *text)
 	}
 }
 
-/* H71: which name a file was found by first is gone, others are there. */
+/* H71: the name by which a file was found first is gone, others remain. */
 static void tell_links(void)
 {
 	char proc[64];
@@ -161,7 +164,7 @@ static void tell_links(void)
 		tell_stat("t2");
 	}
 
-	/* The same with one that is copied up. */
+	/* The same with a file that is copied up. */
 	TELL(truncate("twin", 5));
 	tell_stat("twin");
 	put("other", "other");
@@ -348,7 +351,7 @@ char *tell_all(const char *layers)
 
 	out = open_memstream(&text, &size);
 	tell_tree(".");
-	/* The number stays what it was when a file is copied up. */
+	/* The inode number is unchanged by copy-up. */
 	MUST(stat("file", &before));
 	put("file", "copied up");
 	MUST(stat("file", &after));

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files of the layers are switched while they are used through the overlay.
+ * overlay: switches files of the layers while they are used through the
+ * overlay.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -22,7 +23,7 @@
 #define LEN	(PAGES * PAGE)
 #define TURNS	12
 
-/* What the user of the overlay has done, and is to do; shared with it. */
+/* Progress of, and requests to, the process that uses the overlay; shared. */
 static struct {
 	atomic_ulong rounds;
 	atomic_bool stop;
@@ -45,7 +46,7 @@ static int flip(int mode)
 	return mode == DAXSTACK_DAX ? DAXSTACK_CACHED : DAXSTACK_DAX;
 }
 
-/* Waits until the user has done something more. */
+/* Waits until that process has made progress. */
 static bool goes_on(void)
 {
 	unsigned long rounds = atomic_load(&user->rounds);
@@ -59,7 +60,7 @@ static bool goes_on(void)
 }
 
 /*
- * One round: every page's counter is one higher, by a store, a write(2) or a look
+ * One round increments every page's counter, by a store, a write(2), or a check
  * from the other side.
  */
 static bool one_round(int fd, uint8_t *map, unsigned long round)
@@ -114,7 +115,7 @@ static bool end_user(pid_t pid)
 	return !status;
 }
 
-/* Switches @layer, a path of the stack, while a user of the overlay goes on. */
+/* Switches @layer, a path of the stack, while a process uses the overlay. */
 static void switch_under(pid_t pid, const char *layer, int over, const char *name)
 {
 	int fd = MUST(open(layer, O_RDONLY)), mode = dxs_mode(fd), i, made = 0;
@@ -133,8 +134,8 @@ static void switch_under(pid_t pid, const char *layer, int over, const char *nam
 			break;
 	}
 	dxs_is(TURNS, made, "%s: switches", name);
-	dxs_ok(right, "%s: statx tells the mode, of both files", name);
-	dxs_ok(end_user(pid), "%s: no byte was lost", name);
+	dxs_ok(right, "%s: statx shows the mode on both files", name);
+	dxs_ok(end_user(pid), "%s: no byte is lost", name);
 	close(fd);
 }
 
@@ -148,7 +149,7 @@ static void test_upper(void)
 	for (i = 0; i < PAGES; i++)
 		memset(map + i * PAGE, 0, sizeof(count));
 	switch_under(start_user(one_round, fd, map), "stack/u/mine", fd,
-		     "the upper layer's file");
+		     "upper layer's file");
 	rounds = atomic_load(&user->rounds);
 	munmap(map, LEN);
 	close(fd);
@@ -157,7 +158,7 @@ static void test_upper(void)
 		dxs_pread(fd, &count, sizeof(count), i * PAGE);
 		bad += count != rounds;
 	}
-	dxs_is(0, bad, "the upper layer's file: pages that miss one of %lu rounds",
+	dxs_is(0, bad, "upper layer's file: pages that miss one of %lu rounds",
 	       rounds);
 	close(fd);
 }
@@ -180,12 +181,12 @@ static void test_lower(void)
 
 	dxs_fill(expected, LEN, 2, 0);
 	switch_under(start_user(look_round, fd, map), "stack/l/below", fd,
-		     "the lower layer's file");
+		     "lower layer's file");
 	munmap(map, LEN);
 	close(fd);
 }
 
-/* A round is a program that is executed from the lower layer. */
+/* A round executes a program of the lower layer. */
 static bool exec_round(int fd, uint8_t *map, unsigned long n)
 {
 	(void)fd;
@@ -203,7 +204,9 @@ static void test_program(void)
 	close(fd);
 }
 
-/* A round: an overlay with an upper layer of its own, in which the file is copied up. */
+/*
+ * A round mounts an overlay with its own upper layer, and copies the file up.
+ */
 static bool copy_up_round(int fd, uint8_t *map, unsigned long n)
 {
 	static uint8_t buf[LEN];
@@ -233,11 +236,11 @@ static void test_copy_up(void)
 	int fd = MUST(open("over/below", O_RDONLY));
 
 	switch_under(start_user(copy_up_round, fd, NULL), "stack/l/below", fd,
-		     "a file that is copied up");
+		     "a file during copy-up");
 	close(fd);
 }
 
-/* --- Through the overlay itself. */
+/* --- Switches through the overlay itself. */
 
 static void test_chattr(void)
 {
@@ -247,34 +250,35 @@ static void test_chattr(void)
 	void *map;
 
 	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_DAX), "chattr +x in the overlay");
-	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "... is a switch");
+	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "... switches");
 	dxs_errno(ENOTTY, dxs_switch(fd, DAXSTACK_CACHED, 0, &sw),
-		  "DAXSTACK_IOC_SWITCH is not known there");
+		  "DAXSTACK_IOC_SWITCH is unknown on overlayfs");
 	dxs_run_read(said, sizeof(said),
 		     (const char *const[]){ "sh", "-c",
 					    "daxstack set cached over/mine 2>&1",
 					    NULL });
 	dxs_ok(strstr(said, "daxstack: over/mine: on overlayfs: name the file of its layer"),
-	       "daxstack set says what to do");
+	       "daxstack set prints the remedy");
 
 	other = MUST(open("stack/u/mine", O_RDWR));
 	map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
-	dxs_errno(EOPNOTSUPP, ERR(map), "MAP_SYNC: not through an overlay");
+	dxs_errno(EOPNOTSUPP, ERR(map),
+		  "MAP_SYNC through an overlay is refused");
 	map = dxs_map_sync(other, PAGE);
 	dxs_errno(0, ERR(map), "MAP_SYNC of the layer's file");
 	dxs_errno(EBUSY, dxs_set_xflag(fd, DAXSTACK_CACHED),
-		  "... vetoes chattr -x in the overlay");
+		  "... makes chattr -x in the overlay fail");
 	munmap(map, PAGE);
 	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_CACHED), "chattr -x after that");
-	dxs_str("cached", dxs_mode_name(dxs_mode(other)), "... is a switch");
+	dxs_str("cached", dxs_mode_name(dxs_mode(other)), "... switches");
 
 	dxs_remount("switch=unmapped");
 	map = MUST(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0));
 	dxs_refused(other, DAXSTACK_DAX, DAXSTACK_REASON_MAPPED,
-		    "switch=unmapped: mapped through the overlay");
+		    "switch=unmapped: mapped through the overlay: refused");
 	munmap(map, PAGE);
 	dxs_to(other, DAXSTACK_DAX, "switch=unmapped: not mapped");
-	dxs_to(other, DAXSTACK_CACHED, "switch=unmapped: and back");
+	dxs_to(other, DAXSTACK_CACHED, "switch=unmapped: switch back");
 	dxs_remount("switch=live");
 	close(other);
 	close(fd);
@@ -286,20 +290,22 @@ static void test_chattr(void)
 	close(fd);
 	fd = MUST(open("over/plain", O_RDONLY));
 	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "... copies it up");
-	dxs_str("cached", dxs_mode_name(dxs_mode(below)), "... and leaves it alone");
+	dxs_str("cached", dxs_mode_name(dxs_mode(below)),
+		"... and leaves the lower file unchanged");
 	close(below);
 	close(fd);
 
-	/* Where the flag of new files comes from. */
+	/* New files take the flag from the upper directory. */
 	fd = MUST(open("stack/u/flagged", O_RDONLY));
-	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_DAX), "the flag of an upper directory");
+	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_DAX),
+		  "flag of an upper directory");
 	close(fd);
 	fd = MUST(open("over/flagged/new", O_RDWR | O_CREAT, 0644));
 	dxs_str("dax", dxs_mode_name(dxs_mode(fd)), "a new file inherits it");
 	close(fd);
 }
 
-/* --- H44: through the overlay, too, one user is bounded. */
+/* --- H44: switches through the overlay are rate-limited per user, too. */
 
 #define UID		1000
 #define BURST		250
@@ -336,38 +342,41 @@ static void test_pace(void)
 	if (!pid)
 		chattr_as_user(fd);
 	MUST(waitpid(pid, &status, 0));
-	dxs_is(0, status, "H44: a user's switches through the overlay are bounded");
+	dxs_is(0, status,
+	       "H44: a user's switches through the overlay are rate-limited");
 	munmap(map, PAGE);
 	close(fd);
 }
 
-/* The stack is unmounted under the overlay, and mounted again. */
+/* Unmounts the stack under the overlay, and mounts it again. */
 static void test_order(void)
 {
 	int fd = MUST(open("over/mine", O_RDWR)), layer;
 	uint8_t *map = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
 	uint8_t byte;
 
-	dxs_errno(0, dxs_umount("stack"), "umount of the stack below an overlay");
+	dxs_errno(0, dxs_umount("stack"),
+		  "umount of the stack under an overlay");
 	DXS_RUN("sh", "-c", "echo 3 >/proc/sys/vm/drop_caches");
 	map[100] = 42;
 	dxs_pread(fd, &byte, 1, 100);
-	dxs_is(42, byte, "the overlay goes on");
-	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_DAX), "a switch through it");
+	dxs_is(42, byte, "the overlay still works");
+	dxs_errno(0, dxs_set_xflag(fd, DAXSTACK_DAX),
+		  "switch through the overlay");
 	dxs_mount_stack();
 	layer = MUST(open("stack/u/mine", O_RDONLY));
 	dxs_str("dax", dxs_mode_name(dxs_mode(layer)),
-		"mounted again it is the same file");
+		"after a new mount it is the same file");
 	map[100] = 43;
-	dxs_to(layer, DAXSTACK_CACHED, "a switch by its path");
+	dxs_to(layer, DAXSTACK_CACHED, "switch through the new mount");
 	dxs_pread(layer, &byte, 1, 100);
-	dxs_is(43, byte, "the byte is there");
+	dxs_is(43, byte, "the byte is kept");
 	close(layer);
 	munmap(map, PAGE);
 	close(fd);
 	MUST(umount("over"));
 	dxs_umount_stack();
-	dxs_errno(0, DXS_RUN("rmmod", "daxstack"), "nothing holds the module");
+	dxs_errno(0, DXS_RUN("rmmod", "daxstack"), "the module can be removed");
 	dxs_fsck();
 }
 
@@ -399,7 +408,7 @@ void test_under(void)
 		return;
 	MUST(mkdir("round", 0755));
 	MUST(mkdir("stack/rounds", 0755));
-	/* Layers are filled while nobody has them. */
+	/* Fill the layers while no overlay uses them. */
 	MUST(umount("over"));
 	MUST(mkdir("stack/u/flagged", 0755));
 	make("stack/u/mine", 1, LEN);

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# What the scripts for the programs share. They run in the tree of
-# scripts/programs-image, in the directory with the filesystem, and have
+# SPDX-License-Identifier: GPL-2.0-only
+# Shared functions of the scripts for programs. They run in the tree of
+# scripts/vm/programs-image, in the directory with the filesystem, and have
 #   LENGTH  short or long
 #   SLOW    how many times slower than usual the kernel may be
 #   FS      the lower filesystem
@@ -8,7 +9,7 @@
 set -u
 export LC_ALL=C HOME=/tmp
 
-# ok STATUS NAME: the runner numbers them.
+# ok STATUS NAME: the runner adds the numbers.
 ok()
 {
 	if [ "$1" = 0 ]; then
@@ -19,7 +20,7 @@ ok()
 	fi
 }
 
-# try NAME COMMAND...: what it says is of interest if it fails. It is in /tmp/said.
+# try NAME COMMAND...: shows the output, which is in /tmp/said, on failure.
 failed=0
 try()
 {
@@ -42,13 +43,13 @@ same()
 	[ "$1" = "$2" ] || echo "# expected '$1', seen '$2'"
 }
 
-# by_length SHORT LONG: one of them.
+# by_length SHORT LONG: prints one of them.
 by_length()
 {
 	if [ "$LENGTH" = short ]; then echo "$1"; else echo "$2"; fi
 }
 
-# seconds SHORT LONG: one of them, or more of it on a slow kernel.
+# seconds SHORT LONG: prints one of them, multiplied on a slow kernel.
 seconds()
 {
 	echo $(($(by_length "$1" "$2") * SLOW))

@@ -1,12 +1,13 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The short form: what a switch may cost at most.
+ * The short form: asserts upper bounds on the cost of a switch.
  */
 #include "cost.h"
 
 /*
- * The clock's interrupts, or a commit of the journal, may fall into one: beside other
- * guests into three in a row. The least of all is what the switch itself costs.
+ * A timer interrupt or a journal commit may fall into one measurement; beside
+ * other guests into three in a row. The least of all is the cost of the switch
+ * itself.
  */
 #define TRIES	9
 
@@ -14,7 +15,7 @@ static const struct work dirty = {
 	.size = 16 * MIB, .used = 16 * MIB, .dirty = 16 * MIB,
 };
 
-/* What a file has to do with its cost but its size is the same in these two. */
+/* Two files that differ only in size, which must not affect the cost. */
 struct pair {
 	const char *name;
 	struct work small, big;
@@ -27,22 +28,22 @@ static const struct pair pairs[] = {
 	{ "allocated, not cached",
 	  { .size = 64 * KIB },
 	  { .size = 256 * MIB } },
-	{ "64 KiB of it cached, mapped by two processes",
+	{ "64 KiB cached, mapped by two processes",
 	  { .size = 64 * KIB, .used = 64 * KIB, .mappers = 2 },
 	  { .size = 256 * MIB, .used = 64 * KIB, .mappers = 2 } },
 };
 
-/* What the lower filesystem needs by itself. */
+/* The cost of the lower filesystem's own work. */
 struct lower {
 	uint64_t flush;
 	uint64_t flag[2];
 };
 
-/* Is @cost at most @times as much as @of? The tenths of @times are exact. */
+/* Asserts @cost <= @times * @of, @times counted in tenths. */
 static void at_most(uint64_t cost, double times, uint64_t of, const char *name)
 {
 	dxs_ok(cost <= times * of, "%s", name);
-	dxs_diag("%.2f times: %ju instructions, and %ju", (double)cost / of,
+	dxs_diag("%.2f times: %ju instructions against %ju", (double)cost / of,
 		 (uintmax_t)cost, (uintmax_t)of);
 }
 
@@ -91,19 +92,19 @@ static void check_dirty(const struct lower *lower)
 	struct cost cost = least_switch(&dirty, DAXSTACK_DAX);
 
 	at_most(cost.all, 1.3, lower->flush,
-		"16 MiB dirty: to dax in 1.3 times what it takes to write them back and drop them");
+		"16 MiB dirty: to dax costs at most 1.3 times writing them back and dropping them");
 	at_most(cost.shut, 0.1, lower->flush,
-		"16 MiB dirty: the gates shut for a tenth of that");
+		"16 MiB dirty: gates are closed for at most a tenth of that");
 }
 
 static void check_untouched(const struct lower *lower)
 {
 	at_most(cost_of_flag("stack", DAXSTACK_DAX), 1.5,
 		lower->flag[DAXSTACK_DAX],
-		"untouched: to dax in 1.5 times what the flag alone takes");
+		"untouched: to dax costs at most 1.5 times setting the flag");
 	at_most(cost_of_flag("stack", DAXSTACK_CACHED), 1.5,
 		lower->flag[DAXSTACK_CACHED],
-		"untouched: to cached in 1.5 times what the flag alone takes");
+		"untouched: to cached costs at most 1.5 times setting the flag");
 }
 
 static void check_size(const struct pair *pair, int to)
@@ -113,7 +114,7 @@ static void check_size(const struct pair *pair, int to)
 	char name[128];
 
 	snprintf(name, sizeof(name),
-		 "%s, to %s: 256 MiB in 1.2 times what 64 KiB take", pair->name,
+		 "%s, to %s: 256 MiB cost at most 1.2 times 64 KiB", pair->name,
 		 dxs_mode_name(to));
 	at_most(big.all, 1.2, small.all, name);
 }

@@ -1,8 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a switch costs: bounds that a test keeps (with --walks those of files with
- * very many entries alone); with --json all of it, with --stalls how long readers
- * wait, with --readers how long they take.
+ * Cost of a switch. Without an option, asserts upper bounds (with --walks only
+ * those for files with very many entries). --json prints all costs; --stalls
+ * prints how long readers wait; --curves [NAME] prints the effects of a switch
+ * on other tasks, up to a million pages; --readers prints how long readers
+ * take.
  */
 #include <string.h>
 
@@ -20,6 +22,10 @@ int main(int argc, char *argv[])
 	}
 	if (!strcmp(what, "--stalls")) {
 		print_stalls(100);
+		return 0;
+	}
+	if (!strcmp(what, "--curves")) {
+		print_curves(argc > 2 ? argv[2] : NULL);
 		return 0;
 	}
 	if (!strcmp(what, "--readers")) {

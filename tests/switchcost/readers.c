@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Readers on two processors, of one file or of one each, by the clock: this
- * needs a guest that has two, and does not count instructions.
+ * Times readers on two processors, of one file or of one each, by the clock.
+ * Needs a guest that has two processors and does not count instructions.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -103,7 +103,7 @@ void print_readers(const char *where)
 	for (mode = 0; mode < 2; mode++) {
 		own[0] = open_in_mode(where, "a", mode);
 		own[1] = open_in_mode(where, "b", mode);
-		/* An open file each: what is shared is the inode. */
+		/* One open file each: only the inode is shared. */
 		shared[0] = own[0];
 		shared[1] = open_in_mode(where, "a", mode);
 		printf("{\"fs\": \"%s\", \"readers\": \"%s\", ", dxs_fs, where);

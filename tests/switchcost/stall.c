@@ -1,11 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * How long a reader waits while its file is switched.
  *
- * The reader goes before all others on the only processor (SCHED_FIFO): what it
- * waits for is the gate, and its own work, not its turn. It reads, or loads
- * from a mapping, a random page each PAUSE; the longest of these counts, for
- * each switch.
+ * The reader runs with SCHED_FIFO on the only processor, so it waits only for
+ * the gate and for its own work, never to be scheduled. It reads, or loads from
+ * a mapping, a random page every PAUSE; the longest read of each switch counts.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -34,7 +33,7 @@ struct shared {
 struct scenario {
 	const char *name;
 	bool loads;	/* from a mapping, instead of read(2) */
-	bool writer;	/* somebody writes all the time */
+	bool writer;	/* another process writes all the time */
 };
 
 static const struct scenario scenarios[] = {
@@ -53,7 +52,7 @@ static void read_for_ever(int fd, bool loads, struct shared *shared)
 	uint64_t start, took;
 	off_t pos;
 
-	/* Else every pause would be longer by 50 us. */
+	/* Otherwise every pause would be 50 us longer. */
 	MUST(prctl(PR_SET_TIMERSLACK, 1));
 	MUST(sched_setscheduler(0, SCHED_FIFO, &first));
 	for (;;) {
@@ -100,7 +99,7 @@ static void print(const char *name, const char *during, uint64_t *stalls, int n)
 	fflush(stdout);
 }
 
-/* In cached mode all is in the page cache, and some of it dirty. */
+/* In cached mode all pages are cached, and some are dirty. */
 static void prepare(int fd, char *buf)
 {
 	off_t pos;
@@ -110,7 +109,7 @@ static void prepare(int fd, char *buf)
 	dxs_pwrite(fd, buf, DIRTY, 0);
 }
 
-/* The longest read until @fd is in mode @to; -1: while nothing is switched. */
+/* Returns the longest read until @fd is in mode @to; -1: without a switch. */
 static uint64_t longest_until(int fd, int to, struct shared *shared)
 {
 	uint64_t reads;
@@ -121,7 +120,7 @@ static uint64_t longest_until(int fd, int to, struct shared *shared)
 		dxs_sleep_ms(2);
 	else if (dxs_switch(fd, to, 2000, NULL))
 		dxs_bail("not switched to %s", dxs_mode_name(to));
-	/* The last may still be under way. */
+	/* The last read may still be in progress. */
 	while (shared->reads < reads + 2)
 		sched_yield();
 	return shared->longest;

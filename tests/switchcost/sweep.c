@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The long form: cost against all that it might grow with, in JSON, a line for
- * each point; with the stack, and without it on the same work.
+ * The long form: cost against each parameter that it might depend on, as JSON,
+ * one line per point; with the stack, and without it for the same work.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -9,25 +9,25 @@
 #include "cost.h"
 
 /*
- * How often a point is measured: the least counts. Where much is used, the
- * clock's interrupts make no difference.
+ * Measurements per point, of which the least counts. With much work, timer
+ * interrupts make no difference.
  */
 static int tries(const struct work *work)
 {
 	return work->used * (work->mappers + 1) > 4 * MIB ? 1 : 2;
 }
 
-/* Cost against what differs between the points. */
+/* Cost against one parameter. */
 struct sweep {
 	const char *name;
 	struct work base;
-	/* Which field differs, and what it is at the points. */
+	/* The parameter, and its values. */
 	enum { SIZE, USED, DIRTY, MAPPERS, SPAN } field;
 	off_t points[8];
 };
 
 static const struct sweep sweeps[] = {
-	/* What is used stays the same. */
+	/* The used part stays the same. */
 	{ "size", { .used = 64 * KIB }, SIZE,
 	  { 64 * KIB, 256 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB } },
 	{ "used", { .size = 256 * MIB }, USED,
@@ -36,7 +36,7 @@ static const struct sweep sweeps[] = {
 	  { 64 * KIB, MIB, 4 * MIB, 8 * MIB, 16 * MIB } },
 	{ "processes", { .size = 4 * MIB, .used = 4 * MIB }, MAPPERS,
 	  { 1, 2, 4, 8, 16, 32, 64 } },
-	/* Two processes map so much, and have read 64 KiB of it. */
+	/* Two processes map that much, and have read 64 KiB of it. */
 	{ "mapped", { .size = 256 * MIB, .used = 64 * KIB, .mappers = 2 }, SPAN,
 	  { 64 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB } },
 };

@@ -1,15 +1,15 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * H47: a file with very many entries that nobody uses while it is switched. How
- * long the gates are shut, and for how long no interrupt comes, must not depend on
- * how many they are.
+ * H47: switches a file with very many entries that no process uses. Asserts
+ * that neither the time with closed gates nor the longest time without
+ * interrupts depends on the number of entries.
  *
- * That no interrupt comes is seen by an event that the kernel counts by a timer:
- * each sample is taken in the timer's interrupt, and the timer keeps its pace. On
- * a machine that counts instructions, nothing else delays it. The page allocator
- * of Linux 6.1 frees thousands of pages at a time with interrupts off, whoever
- * lets go of many: so what the lower filesystem's own dropping of a part of such
- * a file takes is allowed as well.
+ * Interrupt-off time is measured with a timer-based perf event: each sample is
+ * taken in the timer interrupt, and the timer keeps its pace. On a machine that
+ * counts instructions nothing else delays it. The page allocator of Linux 6.1
+ * frees thousands of pages at a time with interrupts off, for any caller; so
+ * the time that the lower filesystem takes to drop part of such a file is
+ * allowed as well.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -31,7 +31,7 @@
 #define SHUT_MAX	2000000		/* ns */
 #define OFF_MAX		100000		/* ns */
 
-#define PERIOD		10000		/* ns, the least that the kernel allows */
+#define PERIOD		10000		/* ns, the kernel's minimum */
 #define RING		(32 * MIB)
 
 struct sample {
@@ -40,21 +40,7 @@ struct sample {
 	uint64_t time;
 };
 
-struct sampler {
-	int fd;
-	struct perf_event_mmap_page *page;
-	const uint8_t *ring;
-};
-
-static void put(const char *path, const char *value)
-{
-	int fd = MUST(open(path, O_WRONLY));
-
-	MUST(write(fd, value, strlen(value)));
-	close(fd);
-}
-
-static struct sampler make_sampler(void)
+struct sampler make_sampler(void)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
@@ -75,14 +61,16 @@ static struct sampler make_sampler(void)
 	return sampler;
 }
 
-static void end_sampler(const struct sampler *sampler)
+void end_sampler(const struct sampler *sampler)
 {
 	MUST(munmap(sampler->page, PAGE + RING));
 	close(sampler->fd);
 }
 
-/* The longest time without an interrupt, and where the processor was next. */
-static uint64_t longest_off(const struct sampler *sampler, uint64_t *where)
+/*
+ * Returns the longest time without an interrupt, and the next address sampled.
+ */
+uint64_t longest_off(const struct sampler *sampler, long least, uint64_t *where)
 {
 	uint64_t head = sampler->page->data_head, pos = 0, last = 0, longest = 0;
 	const struct sample *sample;
@@ -90,12 +78,13 @@ static uint64_t longest_off(const struct sampler *sampler, uint64_t *where)
 
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (head > RING - sizeof(*sample))
-		dxs_bail("more samples than there is room for");
+		dxs_bail("too many samples for the buffer");
 	while (pos < head) {
 		sample = (const void *)(sampler->ring + pos);
 		pos += sample->header.size;
 		if (sample->header.type != PERF_RECORD_SAMPLE)
-			dxs_bail("a record of type %u", sample->header.type);
+			dxs_bail("unexpected record of type %u",
+				 sample->header.type);
 		if (last && sample->time - last > longest) {
 			longest = sample->time - last;
 			*where = sample->ip;
@@ -103,9 +92,8 @@ static uint64_t longest_off(const struct sampler *sampler, uint64_t *where)
 		last = sample->time;
 		samples++;
 	}
-	if (samples < 100)
+	if (samples < least)
 		dxs_bail("only %ld samples", samples);
-	dxs_diag("%ld samples", samples);
 	return longest > PERIOD ? longest - PERIOD : 0;
 }
 
@@ -126,8 +114,7 @@ static void print_place(uint64_t where)
 	dxs_diag("until %s+0x%jx", name, (uintmax_t)(where - best));
 }
 
-/* A page in the page cache for each page of the file, which is a hole. */
-static void fill_cache(int fd, off_t size)
+void fill_cache(int fd, off_t size)
 {
 	off_t pos;
 
@@ -136,17 +123,24 @@ static void fill_cache(int fd, off_t size)
 			dxs_bail("posix_fadvise: %m");
 }
 
-/* A DAX entry for each, by a mapping that is not aligned as huge pages are. */
-static void fill_dax(int fd, off_t size)
+/* Maps a file at an address that rules out huge pages. */
+void *map_unaligned(int fd, off_t size, int advice)
 {
+	int prot = advice == MADV_POPULATE_WRITE ? PROT_READ | PROT_WRITE :
+						   PROT_READ;
 	uint8_t *room = MUST(mmap(NULL, size + 2 * HUGE, PROT_NONE,
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 				  -1, 0));
 	uint8_t *map = (uint8_t *)(((uintptr_t)room + HUGE) & -HUGE) + PAGE;
 
-	MUST(mmap(map, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0));
-	MUST(madvise(map, size, MADV_POPULATE_READ));
-	MUST(munmap(room, size + 2 * HUGE));
+	MUST(mmap(map, size, prot, MAP_SHARED | MAP_FIXED, fd, 0));
+	MUST(madvise(map, size, advice));
+	return room;
+}
+
+void fill_dax(int fd, off_t size, int advice)
+{
+	MUST(munmap(map_unaligned(fd, size, advice), size + 2 * HUGE));
 }
 
 static void fill(int fd, off_t size)
@@ -155,12 +149,15 @@ static void fill(int fd, off_t size)
 	if (dxs_mode(fd) == DAXSTACK_CACHED)
 		fill_cache(fd, size);
 	else
-		fill_dax(fd, size);
-	/* What was freed meanwhile, such as page tables, goes by RCU. */
+		fill_dax(fd, size, MADV_POPULATE_READ);
+	/* Memory freed meanwhile, such as page tables, is freed by RCU. */
 	dxs_sleep_ms(200);
 }
 
-/* How long no interrupt comes while a part of the entries go without a switch. */
+/*
+ * Returns the longest interrupt-off time while part of the entries is dropped
+ * without a switch.
+ */
 static uint64_t off_without_switch(int fd)
 {
 	struct sampler sampler;
@@ -174,9 +171,9 @@ static uint64_t off_without_switch(int fd)
 	else
 		MUST(ftruncate(fd, 0));
 	MUST(ioctl(sampler.fd, PERF_EVENT_IOC_DISABLE, 0));
-	off = longest_off(&sampler, &where);
+	off = longest_off(&sampler, 100, &where);
 	end_sampler(&sampler);
-	dxs_diag("without a switch no interrupt for %ju ns", (uintmax_t)off);
+	dxs_diag("without a switch: interrupts off for %ju ns", (uintmax_t)off);
 	print_place(where);
 	return off;
 }
@@ -196,7 +193,7 @@ static void check_walk(int to)
 	fill(fd, SIZE);
 	MUST(ioctl(fd, DAXSTACK_IOC_STATE, &state));
 	dxs_is(ENTRIES, state.pages, "very many entries, to %s", name);
-	dxs_diag("made by %ju instructions", (uintmax_t)(count() - start));
+	dxs_diag("created with %ju instructions", (uintmax_t)(count() - start));
 
 	sampler = make_sampler();
 	start = count();
@@ -205,13 +202,13 @@ static void check_walk(int to)
 		  "very many entries, to %s: switched", name);
 	MUST(ioctl(sampler.fd, PERF_EVENT_IOC_DISABLE, 0));
 	dxs_diag("%ju instructions", (uintmax_t)(count() - start));
-	off = longest_off(&sampler, &where);
+	off = longest_off(&sampler, 100, &where);
 	end_sampler(&sampler);
-	dxs_diag("gates shut for %ju ns; no interrupt for %ju ns",
+	dxs_diag("gates closed for %ju ns; interrupts off for %ju ns",
 		 (uintmax_t)sw.shut_ns, (uintmax_t)off);
 	print_place(where);
 	dxs_ok(sw.shut_ns < SHUT_MAX,
-	       "very many entries, to %s: the gates shut for less than 2 ms",
+	       "very many entries, to %s: gates closed for less than 2 ms",
 	       name);
 	dxs_ok(off < OFF_MAX || off <= 1.5 * own,
 	       "very many entries, to %s: interrupts off for less than 0.1 ms, or as without a switch",
@@ -220,11 +217,16 @@ static void check_walk(int to)
 	close(fd);
 }
 
+void sample_all(void)
+{
+	/* Otherwise the kernel would reduce the sample rate. */
+	dxs_must_put("/proc/sys/kernel/perf_event_max_sample_rate", "1000000");
+	dxs_must_put("/proc/sys/kernel/perf_cpu_time_max_percent", "0");
+}
+
 void check_walks(void)
 {
-	/* Else the kernel would take fewer samples than it is asked for. */
-	put("/proc/sys/kernel/perf_event_max_sample_rate", "1000000");
-	put("/proc/sys/kernel/perf_cpu_time_max_percent", "0");
+	sample_all();
 	dxs_mkfs(NULL);
 	dxs_mount_stack();
 	check_walk(DAXSTACK_CACHED);

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files with some work on them, and how much it takes to switch them.
+ * Files with a given amount of cached, dirty and mapped data, and the cost of
+ * switching them.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,18 +17,21 @@
 
 #include "cost.h"
 
-/* What a process that maps the file is told to do. */
-#define OPEN	'o'	/* open, map, read what is used */
-#define READ	'r'	/* read it once more */
+/* Commands to a process that maps the file. */
+#define OPEN	'o'	/* open, map, read the used part */
+#define READ	'r'	/* read it again */
 #define CLOSE	'c'	/* unmap, close */
 
-/* So many that most are switched without a line in dmesg: those are rationed. */
+/*
+ * Many, so that most are switched without a line in dmesg: those are
+ * rate-limited.
+ */
 #define FILES	1000
 
 struct mapper {
 	pid_t pid;
 	int to;		/* commands */
-	int from;	/* a byte for each that is done */
+	int from;	/* one byte for each command done */
 };
 
 struct scene {
@@ -82,7 +86,7 @@ static void read_all(int fd, off_t len)
 	}
 }
 
-/* Readahead would fetch more than is used, and more of a file that is larger. */
+/* Readahead would fetch more than the used part, and more in a larger file. */
 static int open_file(const char *name)
 {
 	int fd = MUST(open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644));
@@ -170,18 +174,18 @@ static void make_file(struct scene *scene, const char *where)
 	write_all(scene->fd, work->used);
 	MUST(fsync(scene->fd));
 	need(posix_fadvise(scene->fd, 0, 0, POSIX_FADV_DONTNEED), "fadvise");
-	/* What others left to be written is not our cost. */
+	/* Do not count writeback of other data. */
 	sync();
 }
 
-/* A flag that was set acts when nobody has the file open. */
+/* Reopens the file, because the flag takes effect after the last close. */
 static void reopen(struct scene *scene)
 {
 	MUST(close(scene->fd));
 	scene->fd = open_file(scene->name);
 }
 
-/* Makes all inodes be loaded anew. */
+/* Evicts all inodes, so that they are reloaded. */
 static void forget_inodes(void)
 {
 	int fd = MUST(open("/proc/sys/vm/drop_caches", O_WRONLY));
@@ -190,7 +194,7 @@ static void forget_inodes(void)
 	close(fd);
 }
 
-/* Use the file as @work says, in the mode that it is in. */
+/* Uses the file as @work says, in its current mode. */
 static void use(struct scene *scene)
 {
 	const struct work *work = scene->work;
@@ -201,7 +205,7 @@ static void use(struct scene *scene)
 		read_all(scene->fd, work->used);
 		write_all(scene->fd, work->dirty);
 	} else if (work->used) {
-		/* In dax mode write(2) leaves nothing to be written back. */
+		/* In dax mode write(2) leaves nothing to write back. */
 		map = MUST(mmap(NULL, work->used, PROT_READ | PROT_WRITE,
 				MAP_SHARED, scene->fd, 0));
 		memset(map, 'y', work->dirty);
@@ -231,7 +235,9 @@ static void end(struct scene *scene)
 	sync();
 }
 
-/* Every process reads what is used, or without them we do. */
+/*
+ * Every process reads the used part; without processes, the test itself does.
+ */
 static uint64_t read_again(const struct scene *scene)
 {
 	uint64_t start = count();
@@ -253,7 +259,7 @@ struct cost cost_of_switch(const struct work *work, int to)
 
 	make_file(&scene, "stack");
 	if (to == DAXSTACK_CACHED && !dxs_to(scene.fd, DAXSTACK_DAX, scene.name))
-		dxs_bail("cannot go on");
+		dxs_bail("cannot continue");
 	use(&scene);
 
 	start = count();
@@ -360,7 +366,7 @@ uint64_t cost_of_flag(const char *where, int to)
 	path_of(path, where, 0);
 	if (access(path, F_OK))
 		make_many(where);
-	/* To write a file was to use it. */
+	/* Writing the file used it. */
 	sync();
 	forget_inodes();
 	for (i = 0; i < FILES; i++) {
@@ -368,10 +374,10 @@ uint64_t cost_of_flag(const char *where, int to)
 		fd = MUST(open(path, O_RDONLY));
 		MUST(ioctl(fd, FS_IOC_FSGETXATTR, &fsx));
 		fsx.fsx_xflags ^= FS_XFLAG_DAX;
-		/* fsx has what will be. */
+		/* fsx has the flag to come. */
 		if ((fsx.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX :
 						     DAXSTACK_CACHED) != to)
-			dxs_bail("%s: not of the other mode", path);
+			dxs_bail("%s: not in the other mode", path);
 		start = count();
 		MUST(ioctl(fd, FS_IOC_FSSETXATTR, &fsx));
 		costs[i] = count() - start;

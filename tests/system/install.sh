@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154
-# On to a live switch, by README; then fstab and a mount unit for the boots that
-# follow.
+# SPDX-License-Identifier: GPL-2.0-only
+# Follows README up to a live switch; then sets up fstab and a mount unit for the next
+# boots.
 
 version=$(uname -r)
 check "the system is up" settled
@@ -13,42 +14,45 @@ like "it is mounted" "$(findmnt -n -o FSTYPE,SOURCE,OPTIONS /mnt)" \
 is "ndctl: a namespace without labels, in mode fsdax" \
 	"$(ndctl list -n namespace0.0 | jq -r '.[].mode // .mode' 2>/dev/null)" fsdax
 
-# What offers to mount things has to know that the device is taken: the rule for udev
-# goes by the statistics.
+# Programs that offer devices for mounting must know that this one is in use: the udev
+# rule checks the statistics in sysfs.
 udevadm settle
 if [ -e /sys/fs/daxstack/pmem0 ]; then
-	like "udisks: the device is not offered to be mounted by a click" \
+	like "udisks: the device is not offered for mounting" \
 		"$(udisksctl info -b /dev/pmem0)" 'HintIgnore: +true'
-	check "udisks: nor mounted by command" sh -c '
+	check "udisks: the device cannot be mounted by command" sh -c '
 		! udisksctl mount -b /dev/pmem0 || ! udisksctl unmount -b /dev/pmem0'
 else
 	skip 2 "no /sys/fs/daxstack"
 fi
 
-# What the commands are about: a table, of a program that goes on storing to it.
+# The file used in README: a table, to which a program keeps storing.
 mkdir -p /mnt/db /mnt/busy
 check "a busy program maps a file" start_busy /mnt/db/table
 run_readme 3
 is "README's commands end with the file in dax mode" "$(mode /mnt/db/table)" dax
-check "it is switched ten times more" switch_busily /mnt/db/table 5
-check "the busy program has lost no store" stop_busy
+check "the file switches ten more times" switch_busily /mnt/db/table 5
+check "the busy program lost no store" stop_busy
 note </run/busy.said
 is "... and its file is dax" "$(mode /mnt/db/table)" dax
 
-# README unmounts it, and goes on with fstab.
-size /mnt | keep ext4.size
 run_readme 4
+like "README: the profile exists" "$(cat mine.conf)" '^name='
+
+# README unmounts it, and continues with fstab.
+size /mnt | keep ext4.size
+run_readme 5
 like "fstab: mounted, with an option of the lower filesystem" \
 	"$(findmnt -n -o FSTYPE,OPTIONS /mnt)" '^daxstack .*errors=remount-ro'
-is "fstab: the file is dax still" "$(mode /mnt/db/table)" dax
+is "fstab: the file is still dax" "$(mode /mnt/db/table)" dax
 
-# The next boot has to check it: it is the second mount from here.
+# The next boot must check it: it is the second mount from here.
 check "the next check is due soon" sh -c '
 	umount /mnt && tune2fs -C 1 -c 2 /dev/pmem0 && mount /mnt'
 
 umount /mnt
 udevadm settle
-like "udisks: once it is unmounted it is offered" \
+like "udisks: offered once it is unmounted" \
 	"$(udisksctl info -b /dev/pmem0)" 'HintIgnore: +false'
 mount /mnt
 
@@ -84,7 +88,7 @@ for dir in /mnt /srv/xfs; do
 	cp -a /usr/bin/perl $dir/log/
 	touch $dir/db/'a name with blanks'
 done
-check "files are dax by their directory" test "$(mode /srv/xfs/db/bash)" = dax
+check "files inherit dax from their directory" test "$(mode /srv/xfs/db/bash)" = dax
 size /srv/xfs | keep xfs.size
 sync
 sums /mnt | keep ext4.sums
@@ -92,11 +96,11 @@ sums /srv/xfs | keep xfs.sums
 modes /mnt | keep ext4.modes
 modes /srv/xfs | keep xfs.modes
 for fs in ext4 xfs; do
-	like "$fs: files in both modes are to be kept" "$(kept $fs.modes)" ' dax yes'
-	like "... and their sums are known" "$(kept $fs.sums)" '/db/bash'
+	like "$fs: the reference has files in both modes" "$(kept $fs.modes)" ' dax yes'
+	like "... with checksums" "$(kept $fs.sums)" '/db/bash'
 done
 
-# Used from boot to shutdown.
+# Services that use both mounts from boot to shutdown.
 for dir in mnt srv/xfs; do
 	cat >"/etc/systemd/system/busy-${dir##*/}.service" <<-END
 	[Unit]
@@ -114,5 +118,5 @@ for dir in mnt srv/xfs; do
 done
 cp /payload/daxstack-demo /usr/local/bin/
 systemctl daemon-reload
-check "services use both until the system goes down" \
+check "services that use both mounts are started" \
 	systemctl enable --now busy-mnt busy-xfs

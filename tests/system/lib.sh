@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# What the stages share. Their standard output is TAP, as scripts/tap wants it.
+# SPDX-License-Identifier: GPL-2.0-only
+# Shared functions of the stages. Standard output is TAP for scripts/test/tap.
 
 tests=0
-# What one stage leaves for the next.
+# Data that one stage leaves for later ones.
 kept=/var/lib/system-test
 mkdir -p $kept
 
@@ -17,7 +18,7 @@ ok()
 	fi
 }
 
-# skip N WHY: that many checks
+# skip N WHY: skips N checks
 skip()
 {
 	local i
@@ -27,13 +28,13 @@ skip()
 	done
 }
 
-# note: prints its input beside the checks
+# note: prints its input as diagnostics
 note()
 {
 	sed 's/^/# /'
 }
 
-# check NAME COMMAND...: passes if the command succeeds; else what it said is told
+# check NAME COMMAND...: passes if the command succeeds; else shows its output
 check()
 {
 	local name=$1 status=0 start=$SECONDS
@@ -65,7 +66,7 @@ like()
 	[ "$status" = 0 ] || printf 'seen: %s\nexpected: %s\n' "$(tail -n 20 <<<"$2")" "$3" | note
 }
 
-# contains NAME SEEN TEXT: names of kernels are not for patterns
+# contains NAME SEEN TEXT: fixed text, because kernel names contain dots
 contains()
 {
 	case $2 in
@@ -94,22 +95,22 @@ done_testing()
 	echo "1..$tests"
 }
 
-# failed_units: one a line. Debian's ndctl-monitor fails where no NVDIMM can tell of
-# its health, as QEMU's cannot.
+# failed_units: one per line. Debian's ndctl-monitor fails with QEMU, whose NVDIMMs do
+# not report health.
 failed_units()
 {
 	systemctl list-units --no-legend --plain --state=failed |
 		awk '$1 != "ndctl-monitor.service" { print $1 }'
 }
 
-# settled: the system is up, and nothing has failed; prints what has
+# settled: the system is up and no unit failed; prints failed units
 settled()
 {
 	failed_units
 	[ -z "$(failed_units)" ] && systemctl -q is-active multi-user.target
 }
 
-# has_pmem: both devices are there; udev may still be at it when the system is up
+# has_pmem: waits for both devices, which udev may still be creating
 has_pmem()
 {
 	local i
@@ -121,7 +122,7 @@ has_pmem()
 	return 1
 }
 
-# readme_commands N: those of the Nth block of README's "Use it", one a line
+# readme_commands N: commands in the Nth block of README's "Use it", one per line
 readme_commands()
 {
 	awk -v wanted="$1" '
@@ -144,7 +145,7 @@ run_readme()
 {
 	local command commands
 	mapfile -t commands < <(readme_commands "$1")
-	[ ${#commands[@]} -gt 0 ] || ok 1 "README: there is a block $1 in Use it"
+	[ ${#commands[@]} -gt 0 ] || ok 1 "README: Use it has a block $1"
 	for command in "${commands[@]}"; do
 		check "README: ${command%%  *}" eval "$command"
 	done
@@ -156,19 +157,19 @@ version()
 	readlink /vmlinuz | sed 's/.*vmlinuz-//'
 }
 
-# mode FILE: dax or cached, as of now
+# mode FILE: current mode, dax or cached
 mode()
 {
 	daxstack status -n "$1" | awk '{ print $2 }'
 }
 
-# size DIR: blocks of the filesystem, and what a block is
+# size DIR: number of blocks of the filesystem, and block size
 size()
 {
 	stat -f -c '%b blocks of %S' "$1"
 }
 
-# keep NAME: standard input, for a later stage; kept NAME: prints it
+# keep NAME: saves standard input for a later stage; kept NAME: prints it
 keep()
 {
 	cat >"$kept/$1"
@@ -178,21 +179,21 @@ kept()
 	cat "$kept/$1"
 }
 
-# sums DIR: of all files in it that nobody writes to
+# sums DIR: checksums of all files except those in use
 sums()
 {
 	(cd "$1" && find . -type f ! -path './busy/*' -print0 | sort -z |
 		xargs -0 sha256sum)
 }
 
-# modes DIR: of the same
+# modes DIR: modes of the same files
 modes()
 {
 	find "$1" -type f ! -path '*/busy/*' -print0 | sort -z |
 		xargs -0 daxstack status -n | awk '{ print $1, $2, $3 }'
 }
 
-# switch_busily FILE TIMES: to and fro; ends in dax mode
+# switch_busily FILE TIMES: switches back and forth; ends in dax mode
 switch_busily()
 {
 	local i
@@ -207,27 +208,27 @@ switch_busily()
 	done
 }
 
-# last_boot: the journal of the boot before this one
+# last_boot: the journal of the previous boot
 last_boot()
 {
 	journalctl -q -b -1 --no-hostname -o short-monotonic
 }
 
-# was_shut_down_cleanly: checks of the shutdown before this boot, by the journal
-# and by what the lower filesystems had to do when they were mounted now
+# was_shut_down_cleanly: asserts by the journal, and by the lower filesystems' messages
+# at mount, that the previous shutdown was clean
 was_shut_down_cleanly()
 {
 	local last now
 	last=$(last_boot)
 	now=$(journalctl -q -b -k)
-	unlike "the last shutdown failed to unmount nothing" "$last" 'Failed unmounting'
-	like "the last shutdown unmounted what fstab has" "$last" 'Unmounted mnt\.mount'
-	like "... and what a mount unit has" "$last" 'Unmounted srv-xfs\.mount'
+	unlike "the last shutdown had no failed unmount" "$last" 'Failed unmounting'
+	like "the last shutdown unmounted the mount of fstab" "$last" 'Unmounted mnt\.mount'
+	like "... and that of the mount unit" "$last" 'Unmounted srv-xfs\.mount'
 	unlike "ext4 was unmounted cleanly" "$now" 'EXT4-fs \(pmem0\): (recovery|orphan)'
 	unlike "XFS was unmounted cleanly" "$now" 'XFS \(pmem1\): .*[Rr]ecovery'
 }
 
-# is_the_same DIR NAME: data, modes and size are what the first stage has left
+# is_the_same DIR NAME: data, modes and size are as the first stage left them
 is_the_same()
 {
 	is "$2: size" "$(size "$1")" "$(kept "$2.size")"
@@ -235,8 +236,8 @@ is_the_same()
 	is "$2: modes and flags" "$(modes "$1")" "$(kept "$2.modes")"
 }
 
-# start_busy FILE, stop_busy: a program that stores to the mapped file and knows what
-# has to be there
+# start_busy FILE, stop_busy: a program that stores to the mapped file and verifies its
+# contents
 start_busy()
 {
 	rm -f /run/busy.said

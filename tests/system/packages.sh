@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154
-# From a bare system to one with daxstack's packages, by README.
+# SPDX-License-Identifier: GPL-2.0-only
+# Installs daxstack's packages on a bare system, following README.
 
 ok "$(! command -v gcc >/dev/null && ! command -v daxstack >/dev/null; echo $?)" \
 	"the system is bare"
 check "apt reads its sources" apt-get -q update
-# What a person would answer.
+# Answer yes to all questions.
 echo 'APT::Get::Assume-Yes "true";' >/etc/apt/apt.conf.d/yes
 
 # An emulated machine is slow to find its devices.
@@ -19,6 +20,6 @@ run_readme 1
 cd ..
 contains "the module is built for the system's kernel" \
 	"$(modinfo -k "$(version)" -F filename daxstack 2>&1)" "/lib/modules/$(version)/"
-check "the command is there" daxstack --version
-# What the tests take besides.
+check "the command is installed" daxstack --version
+# Further tools for the tests.
 check "the tests' tools" apt-get -q install xfsprogs jq udisks2

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * torture: libaio and io_uring, by their system calls.
  */
@@ -138,7 +138,7 @@ static long uring_do(struct worker *w, const struct io_uring_sqe *sqe)
 	long ret, submit = 1;
 
 	u->sqes[at] = *sqe;
-	/* Now and then by a thread of the kernel. */
+	/* Now and then by a kernel thread. */
 	if (once_in(&w->rng, 3))
 		u->sqes[at].flags |= IOSQE_ASYNC;
 	array[at] = at;
@@ -156,13 +156,13 @@ static long uring_do(struct worker *w, const struct io_uring_sqe *sqe)
 	return ret;
 }
 
-/* Canceled: a signal came when a kernel thread was to be made for it. */
+/* Canceled: a signal arrived while a kernel thread was being created for it. */
 static bool uring_again(long ret)
 {
 	return ret == -EINTR || ret == -EAGAIN || ret == -ECANCELED;
 }
 
-/* A vector of two, and short transfers carried on. */
+/* A vector of two; short transfers are continued. */
 long uring_rw(struct worker *w, int fd, bool write, void *buf, size_t len,
 	      off_t pos)
 {
@@ -196,7 +196,7 @@ long uring_rw(struct worker *w, int fd, bool write, void *buf, size_t len,
 			break;
 		sum += ret;
 		half = 0;
-		/* The end of the file: direct I/O cannot ask again there. */
+		/* EOF: direct I/O cannot continue at an unaligned position. */
 		if (!((pos | len) % PAGE) && sum % PAGE)
 			break;
 	}
@@ -267,8 +267,9 @@ static void unregister(struct uring *u)
 }
 
 /*
- * A mapping as a registered buffer would be pinned for long. Linux 6.1 refuses
- * those that map a file; where it does not, the buffer is read into.
+ * A mapping as a registered buffer would be a long-term pin. Linux 6.1 refuses
+ * registered buffers that map a file; where that is allowed, the buffer is read
+ * into.
  */
 RUN(run_register_map)
 {

@@ -1,10 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * torture: processes that a worker forks: to load or store for it, or to be
- * killed in the middle of something.
+ * torture: children of a worker that load or store for it, or are killed during
+ * an operation.
  *
- * They come from a process with threads, so that they may not touch stdio, nor
- * a lock that is not in the arena.
+ * The parent has threads, so a child must not use stdio, nor a lock outside the
+ * arena.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -30,7 +30,7 @@ static long wait_for(struct worker *w, pid_t pid, bool may_be_killed)
 	return 0;
 }
 
-/* By the memory of the child, into a file that the parent has as well. */
+/* Loads in the child's memory, into a file shared with the parent. */
 static long get_by_child(struct worker *w, struct target *t, off_t pos,
 			 uint8_t *buf, size_t len, bool private)
 {
@@ -53,7 +53,7 @@ static long get_by_child(struct worker *w, struct target *t, off_t pos,
 				_exit(2);
 			map -= first;
 		}
-		/* With live mappings. */
+		/* With inherited mappings. */
 		_exit(pwrite(w->memfd, map + pos, len, 0) != (ssize_t)len);
 	}
 	ret = wait_for(w, pid, false);
@@ -106,7 +106,7 @@ GO(put_child_new)
 	return put_by_child(w, t, pos, buf, len, true);
 }
 
-/* --- Those that are killed. */
+/* --- Children that are killed. */
 
 static void expend(struct worker *w, struct target *a, struct target *b,
 		   unsigned int seed)
@@ -115,7 +115,7 @@ static void expend(struct worker *w, struct target *a, struct target *b,
 
 	w->expendable = true;
 	forget_held();
-	/* What belongs to the memory of the parent. */
+	/* These belong to the parent's memory. */
 	w->aio = 0;
 	w->uring = NULL;
 	w->no_uring = false;
@@ -128,7 +128,7 @@ static void expend(struct worker *w, struct target *a, struct target *b,
 	_exit(0);
 }
 
-/* What was being changed is the old or the new, byte for byte. */
+/* A range that was being changed has the old or the new value in each byte. */
 static void reconcile(struct worker *w, const struct target *a)
 {
 	struct share *share = w->share;

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * torture: two parts at once, of the same file or of two (H1).
+ * torture: operations on two ranges, of the same file or of two (H1).
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include "torture.h"
 
 /*
- * A part of each target, of the same length, that do not overlap. Where direct
- * I/O goes into a mapping, the kernel holds the pages meanwhile.
+ * A range of each target, of equal length, not overlapping. Direct I/O into a
+ * mapping keeps the pages pinned meanwhile.
  */
 struct parts {
 	off_t from, to;
@@ -50,7 +50,7 @@ static bool pick_parts(struct worker *w, const struct target *a,
 		parts->to + (off_t)len + PAGE <= parts->from;
 }
 
-/* What is in @a comes to @b. */
+/* Plans to copy the bytes of @a to @b. */
 static void plan_copy(struct worker *w, struct target *a, struct target *b,
 		      const struct parts *parts)
 {
@@ -70,7 +70,7 @@ static long copied(struct worker *w, struct target *b,
 	return ret;
 }
 
-/* One of the ways to do I/O between a descriptor and a buffer. */
+/* One of the ways of I/O between a descriptor and a buffer. */
 static long any_io(struct worker *w, struct target *t, bool direct, bool write,
 		   void *buf, size_t len, off_t pos)
 {
@@ -120,8 +120,8 @@ RUN(run_read_into_map)
 	if (!pick_parts(w, a, b, direct, &parts))
 		return SKIP;
 	/*
-	 * ext4 complains if a page in which direct I/O stores loses its
-	 * buffers to reclaim meanwhile; so keep reclaim away from it.
+	 * ext4 complains if reclaim takes the buffers of a page while direct
+	 * I/O stores to it; so keep reclaim away from the page.
 	 */
 	if (direct && !dxs_on_xfs())
 		mlock(map + (parts.to & -PAGE), parts.len);
@@ -172,7 +172,7 @@ RUN(run_copy_range)
 	return copied(w, b, &parts, ret);
 }
 
-/* The pages of one file go through a pipe to another one. */
+/* The pages of one file go through a pipe to the other. */
 RUN(run_splice_across)
 {
 	loff_t from, to;
@@ -204,7 +204,7 @@ RUN(run_splice_across)
 	return copied(w, b, &parts, ret < 0 ? ret : (long)sum);
 }
 
-/* A write of what is there already, from a mapping of just that. */
+/* Writes to a file from a mapping of the same range. */
 RUN(run_write_self)
 {
 	uint8_t *map = map_of(w, a);
@@ -226,7 +226,7 @@ RUN(run_write_self)
 	return ret;
 }
 
-/* One call, whose buffers are in both files and in none. */
+/* One call with buffers in both files and in neither. */
 RUN(run_writev_maps)
 {
 	uint8_t *one = map_of(w, a), *two = map_of(w, b);
@@ -242,7 +242,7 @@ RUN(run_writev_maps)
 		return SKIP;
 	part = parts.len / 3;
 	memset(w->spare, 0x77, part);
-	/* From @a, from nowhere, and from where it goes to. */
+	/* From @a, from private memory, and from the destination itself. */
 	iov[0] = (struct iovec){ one + parts.from, part };
 	iov[1] = (struct iovec){ w->spare, part };
 	iov[2] = (struct iovec){ two + parts.to + 2 * part, part };

@@ -1,20 +1,19 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hardest load that we can put on the switch.
+ * torture: the hardest load for switches.
  *
- * Workers, threads and processes, reach many files on every way there is to
- * the data of a file, and do to files and mappings what can be done to them,
- * while others switch the files to and fro, remount, drop caches, take memory,
- * move processes between cgroups, send signals, and kill.
+ * Worker threads and processes access many files in every way that the kernel
+ * offers, and apply every operation to files and mappings, while other
+ * processes switch the files back and forth, remount, drop caches, use up
+ * memory, move tasks between cgroups, send signals and kill.
  *
- * Every byte has one owner at a time. He knows what must be there, and looks
- * at it whenever he can; some share a page with a neighbour. At the end all
- * bytes are compared, by read, mapping and O_DIRECT, and once more on the
- * lower filesystem alone; then fsck.
+ * Every byte has one owner at a time, which knows the expected value and checks
+ * it whenever it can; some owners share a page with a neighbour. At the end all
+ * bytes are compared by read, mapping and O_DIRECT, and once more on the lower
+ * filesystem alone; then fsck.
  *
- * The same seed gives the same load: each worker draws from random numbers of
- * its own, and waits for what it needs, so that only the order among them is
- * left to chance.
+ * The same seed gives the same load: each worker has its own random numbers and
+ * waits for what it needs, so that only the order among workers varies.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -33,19 +32,19 @@ const char *where = "stack";
 
 static const char usage[] =
 	"Usage: torture [OPTION]...\n"
-	"  --switches N   stop after so many effective switches [500]\n"
-	"  --seconds S    or after so many seconds [120, and one for two switches]\n"
-	"  --seed X       the random numbers begin here\n"
-	"  --files F      files that all workers share [8]\n"
+	"  --switches N   stop after N effective switches [500]\n"
+	"  --seconds S    stop after S seconds [120 plus one for every two switches]\n"
+	"  --seed X       seed of the random numbers\n"
+	"  --files F      number of files shared by all workers [8]\n"
 	"  --workers W    [8]\n"
 	"  --native       the load alone, on the lower filesystem, without switches\n"
-	"  --quiet        without remounts, memory pressure, signals and so on\n"
-	"  --only WORDS   only kinds of operations in whose name is one of the WORDS,\n"
-	"                 which are separated by commas\n"
-	"  --list         the kinds of operations\n"
+	"  --quiet        no remounts, memory pressure, signals and the like\n"
+	"  --only WORDS   only kinds of operations whose name has one of the WORDS,\n"
+	"                 separated by commas\n"
+	"  --list         list the kinds of operations\n"
 	"Environment: DAXSTACK_TORTURE_SWITCHES, _SECONDS, _SEED, _FILES, _WORKERS\n";
 
-/* --- Begin. */
+/* --- Setup. */
 
 static const char *default_of(const char *name)
 {
@@ -154,12 +153,15 @@ static void make_filesystem(void)
 		status = DXS_RUN("mkfs.ext4", "-q", "-F", "-b", "4096", "-E",
 				 "stride=512,stripe_width=512", dxs_pmem);
 	else
-		/* Without us, copy_file_range would share blocks. */
+		/*
+		 * Otherwise copy_file_range would share blocks on the lower
+		 * filesystem alone.
+		 */
 		status = DXS_RUN("mkfs.xfs", "-q", "-f", "-d", "su=2m,sw=1,agcount=4",
 				 "-m", opt.native ? "reflink=0" : "reflink=1",
 				 dxs_pmem);
 	if (status)
-		dxs_bail("cannot make %s on %s", dxs_fs, dxs_pmem);
+		dxs_bail("cannot create %s on %s", dxs_fs, dxs_pmem);
 }
 
 static void make_directories(void)
@@ -206,7 +208,7 @@ static void make_files(void)
 static pid_t pids[MAX_WORKERS + 8];
 static int pid_count;
 
-/* In a process of its own: @run(@first, @second). */
+/* Runs @run(@first, @second) in a process of its own. */
 static void begin_process(void (*run)(unsigned int, unsigned int),
 			  unsigned int first, unsigned int second)
 {
@@ -228,7 +230,7 @@ static void trouble(unsigned int first, unsigned int second)
 
 static void begin_all(void)
 {
-	/* Some share their memory with others, and some do not. */
+	/* Some workers share their memory with others, and some do not. */
 	unsigned int processes = (opt.workers + 2) / 3, i;
 
 	for (i = 0; i < processes; i++)
@@ -260,7 +262,7 @@ static void print_progress(double begin)
 		 dxs_now() - begin, s->effective, s->wanted, all_ops());
 }
 
-/* Gives the number of processes that are left. */
+/* Returns the number of processes that are left. */
 static int reap(void)
 {
 	int i, left = 0, status;
@@ -282,7 +284,7 @@ static int reap(void)
 	return left;
 }
 
-/* Those who do not end: what were they doing? */
+/* Shows what workers that do not end are doing. */
 static void print_stuck(void)
 {
 	unsigned int i;
@@ -344,7 +346,7 @@ static void print_switches(void)
 		if (s->refused[i])
 			dxs_diag("refused, %s: %lu", dxs_reason_name(i),
 				 s->refused[i]);
-	dxs_diag("gates shut: %.1f ms a switch, at most %.1f ms",
+	dxs_diag("gates closed: %.1f ms per switch, at most %.1f ms",
 		 s->shut_ns / 1e6 / (s->effective ?: 1),
 		 s->longest_shut_ns / 1e6);
 	dxs_diag("phases: %u unmapped, %u empty, %u never, "
@@ -372,7 +374,7 @@ static void print_kinds(void)
 		strcat(line, text);
 	}
 	dxs_diag("%s", line);
-	dxs_diag("%u signals, %u moves between cgroups, %u times caches dropped, %u MiB hogged",
+	dxs_diag("%u signals, %u moves between cgroups, %u cache drops, %u MiB hogged",
 		 arena->signals, arena->moves, arena->drops,
 		 arena->hogged_mib);
 	dxs_diag("%u children killed, %u in the middle of a change; "
@@ -409,20 +411,20 @@ static void report(void)
 		dxs_diag("not done: %s", kinds[i].name);
 		never++;
 	}
-	/* In a short run, chance may leave one out. */
+	/* A short run may leave a kind out by chance. */
 	if (!opt.only && opt.switches >= 2000)
-		dxs_is(0, never, "every kind of operation was done");
-	dxs_diag("the longest read took %.3f s", longest_read());
-	dxs_ok(longest_read() < 30, "no read took half a minute");
+		dxs_is(0, never, "every kind of operation was performed");
+	dxs_diag("longest read: %.3f s", longest_read());
+	dxs_ok(longest_read() < 30, "no read takes 30 seconds");
 	if (opt.native)
 		return;
 	dxs_ok(arena->switches.effective >= opt.switches,
 	       "%lu effective switches", opt.switches);
 }
 
-/* --- Afterwards. */
+/* --- Final checks. */
 
-/* Whatever the policies left: from now on mode and flag are one. */
+/* Whatever the policies left, mode and flag agree from here on. */
 static void settle(int *modes)
 {
 	struct rng rng = rng_of(0, 2);
@@ -441,7 +443,7 @@ static void settle(int *modes)
 			modes[i] = dxs_mode(fd);
 		close(fd);
 	}
-	dxs_is(0, failed, "every file is switched once more");
+	dxs_is(0, failed, "every file switches once more");
 }
 
 static bool compare_one(const struct file *file, const char *path, int way)
@@ -537,10 +539,10 @@ static void afterwards(void)
 }
 
 /*
- * ext4, with the stack or without: a write to a part of an allocated range may
- * fill blocks around it with zeroes, at once; who has such a block mapped in dax
- * mode goes on seeing the zero page, whatever is written there later. Not with
- * this off. See docs/semantics.md.
+ * On ext4, with or without the stack: a write to part of an allocated range may
+ * at once zero blocks around it; a task with such a block mapped in dax mode
+ * keeps seeing the zero page, whatever is written there later. Turn that off.
+ * See docs/semantics.md.
  */
 static void keep_unwritten(void)
 {

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * torture: what can be done to a mapping.
+ * torture: operations on mappings.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -21,12 +21,12 @@
 #endif
 
 /*
- * Linux 6.1 takes a huge entry in dax mode for a bad one when asked to age or
- * to reclaim it: it says so in its log, clears the entry, and does not tell the
- * processors. They go on with what they know: over a switch, for which the
- * module cares (H33); and with whatever is mapped at the same address next,
- * which is wrong on any filesystem. So they are told: a change of many pages
- * makes them forget all of this process.
+ * Linux 6.1 takes a huge DAX entry for a bad pmd when it ages or reclaims it:
+ * it logs that and clears the entry without a TLB flush. The stale TLB entry
+ * survives a switch, which the module handles (H33), and then applies to
+ * whatever is mapped at the same address next, which is wrong on any
+ * filesystem. Changing the protection of many pages flushes the whole TLB of
+ * this process.
  */
 #define CHANGED	(64 * PAGE)
 
@@ -42,8 +42,8 @@ static void tell_processors(void)
 }
 
 /*
- * None of these changes what is in the file. Some are refused for files, or
- * for memory that is locked, or when no memory is to be had.
+ * None of these changes the file. Some fail for files, for locked memory, or
+ * when memory is short.
  */
 RUN(run_madvise)
 {
@@ -66,7 +66,7 @@ RUN(run_madvise)
 		return -ENOMEM;
 	if (!pick(w, a, false, &pos, &len))
 		return SKIP;
-	/* The page at a border is a neighbour's as well, and no matter. */
+	/* The page at a border may also be a neighbour's, which is harmless. */
 	first = pos & -PAGE;
 	ret = DO(madvise(map + first, pos + len - first, what));
 	if (what == MADV_COLD || what == MADV_PAGEOUT)
@@ -80,7 +80,10 @@ RUN(run_madvise)
 	return ret;
 }
 
-/* Of any worker's mapping; not all is for other processes, see above. */
+/*
+ * Of any worker's mapping; not all advice is allowed for other processes, see
+ * above.
+ */
 RUN(run_process_madvise)
 {
 	static const int advice[] = { MADV_WILLNEED, MADV_COLD, MADV_PAGEOUT };
@@ -118,7 +121,7 @@ RUN(run_mlock)
 		return -ENOMEM;
 	if (!pick_pages(w, a, &pos, &len))
 		return SKIP;
-	/* Beyond the end of a file there is nothing to lock. */
+	/* Beyond EOF there is nothing to lock. */
 	if (DO(mlock2(map + pos, len, once_in(&w->rng, 2) ? MLOCK_ONFAULT : 0)))
 		return errno == ENOMEM ? 0 : -errno;
 	check(w, a, pos, map + pos, len, "after mlock");
@@ -162,13 +165,13 @@ RUN(run_msync)
 		return SKIP;
 	if (once_in(&w->rng, 4))
 		flags |= MS_INVALIDATE;
-	/* What is locked cannot be invalidated. */
+	/* Locked pages cannot be invalidated. */
 	if (DO(msync(map + first, a->at + a->len - first, flags)))
 		return errno == EBUSY ? 0 : -errno;
 	return 0;
 }
 
-/* The lasting mapping goes, and a new one is made when it is needed. */
+/* Unmaps the lasting mapping; a new one is made on demand. */
 RUN(run_map_anew)
 {
 	(void)b;
@@ -183,8 +186,8 @@ RUN(run_map_anew)
 }
 
 /*
- * A private mapping that lasts over many operations and switches: what was
- * stored to it must stay, whatever becomes of the file.
+ * A private mapping that outlives many operations and switches: what was stored
+ * to it must stay, whatever happens to the file.
  */
 #define PRIV_LEN	(64 * KIB)
 
@@ -237,7 +240,7 @@ RUN(run_private)
 	return 0;
 }
 
-/* The blocks of the huge page are given back, and allocated in one piece. */
+/* Frees the blocks of the huge page, then allocates them in one extent. */
 static long renew(struct worker *w, struct target *t, off_t at)
 {
 	int fd = fd_of(w, t);
@@ -257,7 +260,7 @@ static void huge_unmap(struct worker *w)
 	w->huge = NULL;
 }
 
-/* Things that take a huge entry of a page table apart, or elsewhere. */
+/* Operations that split or move a huge page-table entry. */
 static long huge_disturb(struct worker *w)
 {
 	size_t half = HUGE_PAGE / 2;
@@ -305,10 +308,10 @@ static uint8_t *huge_map(struct worker *w, struct target *t, off_t at)
 }
 
 /*
- * All of a huge page, in a mapping that is aligned to one as, with luck, are
- * the blocks of the file, so that a single fault maps it in dax mode. It needs
- * a mapping of its own: where single pages were once mapped there is a page
- * table, and no more huge entries.
+ * Uses a whole huge page, in a mapping aligned like the file's blocks (with
+ * luck), so that a single fault maps it in dax mode. It needs a mapping of its
+ * own: once single pages were mapped there is a page table, and no more huge
+ * entries.
  */
 RUN(run_huge)
 {
@@ -352,7 +355,7 @@ RUN(run_huge)
 	return 0;
 }
 
-/* A byte of each page of the target. */
+/* Touches a byte of each page of the target. */
 RUN(run_touch_all)
 {
 	uint8_t *map = map_of(w, a);
@@ -369,8 +372,8 @@ RUN(run_touch_all)
 }
 
 /*
- * Stores without a pause, so that what a processor knows of the mapping stays
- * with it over a switch, also of pages that are no longer mapped (H33).
+ * Stores without a pause, so that the TLB keeps its entries over a switch, even
+ * of pages that are no longer mapped (H33).
  */
 RUN(run_busy)
 {
@@ -427,7 +430,7 @@ static long remove_pages(void *map, size_t len)
 	return ret;
 }
 
-/* A hole, by way of the mapping. */
+/* Punches a hole through the mapping. */
 RUN(run_remove)
 {
 	uint8_t *map = map_of(w, a), *other;
@@ -442,11 +445,17 @@ RUN(run_remove)
 		return SKIP;
 	if (pos + (off_t)len > a->file->size)
 		return SKIP;
-	/* What is locked cannot be removed, but what is not, before it, would be. */
+	/*
+	 * A locked page makes the call fail, but pages before it would be
+	 * removed.
+	 */
 	munlock(map + pos, len);
 	plan_zero(w, a, pos, len);
 	ret = remove_pages(map + pos, len);
-	/* What was locked in cached mode stays so in dax mode, munlock(2) or not. */
+	/*
+	 * A VMA locked in cached mode stays locked in dax mode, munlock(2) or
+	 * not.
+	 */
 	if (ret == -EINVAL) {
 		other = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
 			     fd_of(w, a), pos);
@@ -461,7 +470,7 @@ RUN(run_remove)
 	return ret;
 }
 
-/* Beyond the end of a file there is nothing. */
+/* Beyond EOF there are no pages. */
 RUN(run_sigbus)
 {
 	off_t end = (a->file->size + PAGE - 1) & -PAGE;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * torture: the shared memory, random numbers, and complaints.
  */
@@ -91,7 +91,7 @@ static void add_file(enum file_kind kind, unsigned int number, off_t size,
 	file->image = shared_memory(most);
 	init_mutex(&file->name_lock);
 	init_rwlock(&file->switching);
-	/* What is made in "d" is born in dax mode. */
+	/* Files created in "d" start in dax mode. */
 	snprintf(file->path, sizeof(file->path), "%s/%s/%s%u", where,
 		 number % 2 ? "d" : "c", letter[kind], number);
 }
@@ -108,9 +108,9 @@ static void add_region(struct file *file, off_t at, size_t len, bool direct)
 }
 
 /*
- * The first huge page of a shared file: many small regions, so that two or
- * three share each page; then large ones, with borders inside pages. The
- * second one: a single region.
+ * First huge page of a shared file: many small regions, two or three of which
+ * share each page, then large ones, with borders inside pages. Second huge
+ * page: a single region.
  */
 #define SMALL_REGIONS	16
 #define LARGE_REGIONS	4
@@ -164,7 +164,10 @@ int file_index(const struct file *file)
 	return file - arena->file;
 }
 
-/* A child that was killed with it has only read: it may not change names. */
+/*
+ * A child killed while it held the lock was only reading: it may not change
+ * names.
+ */
 static void lock_name(struct file *file)
 {
 	if (pthread_mutex_lock(&file->name_lock) == EOWNERDEAD)
@@ -215,8 +218,8 @@ bool stopping(void)
 }
 
 /*
- * No stdio: the caller may be a child of a process that has threads, and one
- * of them may have held a lock of it.
+ * No stdio: the caller may be a child of a multithreaded process, in which
+ * another thread held stdio's lock.
  */
 void complain(int who, const char *text, ...)
 {
@@ -229,7 +232,7 @@ void complain(int who, const char *text, ...)
 		vsnprintf(arena->complaint[number], COMPLAINT_LEN, text, args);
 		va_end(args);
 		atomic_store(&arena->complainer[number], who);
-		/* In order; but who was first may have been killed. */
+		/* In order; but an earlier complainant may have been killed. */
 		while (atomic_load(&arena->told) != number && patience--)
 			usleep(1000);
 		atomic_store(&arena->told, number + 1);
@@ -245,7 +248,7 @@ static void print_ring(const struct share *share)
 	for (; i < ops; i++) {
 		const struct record *rec = &share->ring[i % RING];
 		const struct file *file = &arena->file[rec->file];
-		char how[32] = "under way";
+		char how[32] = "in progress";
 
 		if (rec->end != 0)
 			snprintf(how, sizeof(how), "%.1f ms",

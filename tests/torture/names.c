@@ -1,10 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * torture: names of files, and files without. All but the last two for files
- * of the worker's own.
+ * torture: names of files, and unnamed files. All operations but the last two
+ * are for files of the worker's own.
  *
- * A file without a name is reached by a descriptor of its owner, in /proc, by
- * those who switch it as well.
+ * An unnamed file is accessed through a descriptor of its owner in /proc, also
+ * by the switchers.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -12,14 +12,14 @@
 
 #include "torture.h"
 
-/* A name that no file has, or had. */
+/* Generates a name that no file has or had. */
 static void new_name(struct worker *w, const struct file *file, char *name)
 {
 	snprintf(name, sizeof(file->path), "%s/%c/w%u.%u", where,
 		 once_in(&w->rng, 2) ? 'd' : 'c', w->id, w->names++);
 }
 
-/* For the time of a change of name, which may switch the file (inherit=move) */
+/* Held during a change of name that may switch the file (inherit=move). */
 void hold_mode(struct file *file)
 {
 	pthread_rwlock_rdlock(&file->switching);
@@ -91,7 +91,7 @@ RUN(run_link)
 	leave_mode(a->file);
 	if (ret)
 		return ret;
-	/* By the name that it has now, all is as before. */
+	/* Access by the new name: everything else is unchanged. */
 	access_drop(w, a->file);
 	run_statx(w, a, b);
 	return DO(unlink(name));
@@ -110,6 +110,29 @@ static void forget(struct worker *w, struct target *t)
 	t->file->linkable = false;
 }
 
+/*
+ * Creates and opens a file. Rule 21 of docs/semantics.md: with inherit=none a directory
+ * with the flag takes no files while the lower filesystem is mounted elsewhere. EBUSY is
+ * accepted only then, and the call is repeated.
+ */
+static int create(const char *name, int flags)
+{
+	bool none, elsewhere;
+	unsigned int seq;
+	int fd;
+
+	do {
+		none = atomic_load(&arena->inherit_none);
+		seq = atomic_load(&arena->policy_seq);
+		elsewhere = seq & 1 ||
+			    atomic_load(&arena->policy) == LOWER_SHARED;
+		fd = AGAIN(open(name, flags | O_RDWR | O_CLOEXEC, 0644));
+		none |= atomic_load(&arena->inherit_none);
+		elsewhere |= seq != atomic_load(&arena->policy_seq);
+	} while (fd < 0 && errno == EBUSY && none && elsewhere);
+	return fd;
+}
+
 static long file_make(struct worker *w, struct target *t, bool unnamed)
 {
 	char name[sizeof(t->file->path)];
@@ -118,8 +141,7 @@ static long file_make(struct worker *w, struct target *t, bool unnamed)
 	if (unnamed) {
 		snprintf(name, sizeof(name), "%s/%c", where,
 			 once_in(&w->rng, 2) ? 'd' : 'c');
-		t->access->fd = AGAIN(open(name, O_TMPFILE | O_RDWR | O_CLOEXEC,
-					   0644));
+		t->access->fd = create(name, O_TMPFILE);
 		if (t->access->fd < 0)
 			return -errno;
 		file_born(t->file, t->access->fd);
@@ -128,8 +150,7 @@ static long file_make(struct worker *w, struct target *t, bool unnamed)
 		return 0;
 	}
 	new_name(w, t->file, name);
-	t->access->fd = AGAIN(open(name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC,
-				   0644));
+	t->access->fd = create(name, O_CREAT | O_EXCL);
 	if (t->access->fd < 0)
 		return -errno;
 	file_born(t->file, t->access->fd);
@@ -137,7 +158,7 @@ static long file_make(struct worker *w, struct target *t, bool unnamed)
 	return 0;
 }
 
-/* Unlinked it stays open for a while; then comes a new one. */
+/* Keeps the unlinked file open for a while, then creates a new one. */
 RUN(run_unlink)
 {
 	long ret;
@@ -185,7 +206,9 @@ RUN(run_linkat)
 	return ret;
 }
 
-/* All descriptors and mappings of a file go, and come when they are needed. */
+/*
+ * Drops all descriptors and mappings of a file; they are made again on demand.
+ */
 RUN(run_reopen)
 {
 	(void)b;
@@ -209,7 +232,7 @@ RUN(run_lock)
 			return ret == -EAGAIN ? 0 : ret;
 		return DO(flock(fd, LOCK_UN));
 	}
-	/* The region is ours, and so its lock is free. */
+	/* The worker owns the region, so its lock is free. */
 	ret = DO(fcntl(fd, F_OFD_SETLK, &lock));
 	lock.l_type = F_UNLCK;
 	return ret ?: DO(fcntl(fd, F_OFD_SETLK, &lock));

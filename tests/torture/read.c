@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * torture: ways to get at the bytes of a file. Each gets @len bytes at @pos
- * into @buf and returns how many there are, SKIP, or a negative errno.
+ * torture: ways to read a file. Each reads @len bytes at @pos into @buf and
+ * returns the number of bytes, SKIP, or a negative errno.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #define MADV_POPULATE_READ 22
 #endif
 
-/* Until all is there, or the end. */
+/* Repeats until all is read, or EOF. */
 #define GET_ALL(n, call) __extension__ ({				\
 	size_t n = 0;							\
 	long ret_ = 0;							\
@@ -35,7 +35,7 @@ GO(get_pread)
 	return GET_ALL(n, pread(fd, buf + n, len - n, pos + n));
 }
 
-/* Split at a place that is not aligned. */
+/* Splits at an unaligned place. */
 static int split(struct worker *w, struct iovec *iov, uint8_t *buf, size_t len)
 {
 	size_t a = below(&w->rng, len), b = below(&w->rng, len - a);
@@ -55,7 +55,7 @@ GO(get_preadv)
 	return ret;
 }
 
-/* What cannot be had at once is read in the usual way. */
+/* The part that RWF_NOWAIT cannot return is read normally. */
 GO(get_nowait)
 {
 	struct iovec iov = { buf, len };
@@ -87,7 +87,7 @@ GO(get_lseek_read)
 	return GET_ALL(n, read(fd, buf + n, len - n));
 }
 
-/* After the end, which is not aligned, direct I/O cannot ask again. */
+/* After an unaligned EOF, direct I/O cannot continue. */
 GO(get_direct)
 {
 	int fd = direct_of(w, t);
@@ -103,13 +103,13 @@ GO(get_direct)
 	return ret < 0 ? ret : (long)sum;
 }
 
-/* Mostly shorter than a switch has patience. */
+/* Usually shorter than a switch's timeout. */
 static unsigned int held_ms(struct worker *w)
 {
 	return below(&w->rng, once_in(&w->rng, 4) ? 400 : 60);
 }
 
-/* Reads of the page cache give the pipe the pages themselves. */
+/* Reads of the page cache put the folios themselves into the pipe. */
 GO(get_splice)
 {
 	int fd = fd_of(w, t), pipe[2];
@@ -135,7 +135,7 @@ GO(get_splice)
 		if (ret <= 0)
 			break;
 	}
-	/* Pages of the page cache that stay in the pipe are in the way. */
+	/* Page cache folios that stay in the pipe obstruct switches. */
 	if (ret > 0 && once_in(&w->rng, 8)) {
 		at = pos;
 		ret = DO(splice(fd, &at, pipe[1], NULL, 1, 0));
@@ -168,7 +168,7 @@ GO(get_map)
 	return len;
 }
 
-/* A mapping of the pages around a part; @at is where the part is in it. */
+/* Maps the pages around a range; @at is the range's address. */
 static void *map_part(struct worker *w, struct target *t, off_t pos,
 		      size_t len, int flags, uint8_t **at, size_t *map_len)
 {
@@ -216,7 +216,7 @@ GO(get_private)
 						  MAP_PRIVATE);
 }
 
-/* Stores to a private mapping are its own, and change nothing in the file. */
+/* Stores to a private mapping must not change the file. */
 GO(get_cow)
 {
 	uint8_t *at, stored = rnd(&w->rng);
@@ -236,7 +236,7 @@ GO(get_cow)
 		if (at[i] != stored)
 			complain(w->id, "private store at %#llx lost: expected %#x, seen %#x",
 				 (long long)pos + i, stored, at[i]);
-	/* The rest of each page is the file's still. */
+	/* The rest of each page is still the file's. */
 	memcpy(buf, at, len);
 	for (i = 0; i < len; i += PAGE) {
 		if (DO(pread(fd_of(w, t), buf + i, 1, pos + i)) != 1)
@@ -308,7 +308,7 @@ GO(get_proc_mem)
 				(off_t)(uintptr_t)(map + pos + n)));
 }
 
-/* Faults, then moves the page tables to another place. */
+/* Faults, then moves the page tables to another address. */
 GO(get_moved_map)
 {
 	uint8_t *at;
@@ -323,7 +323,7 @@ GO(get_moved_map)
 	touch = *at;
 	(void)touch;
 	if (once_in(&w->rng, 3)) {
-		/* The old place stays, with empty page tables. */
+		/* The old address stays mapped, with empty page tables. */
 		map_len = (map_len + PAGE - 1) & -PAGE;
 		moved = mremap(map, map_len, map_len,
 			       MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
@@ -344,7 +344,7 @@ GO(get_moved_map)
 	return munmap(moved, more) ? -errno : (long)len;
 }
 
-/* Another part of the file comes to where the mapping is. */
+/* Maps another part of the file at the address. */
 GO(get_remapped)
 {
 	off_t other = t->file->kind == SHARED ? 0 : pos & -PAGE;

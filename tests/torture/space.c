@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * torture: sizes, blocks and holes, syncing, advice.
  */
@@ -14,7 +14,10 @@
 
 #include "torture.h"
 
-/* Did it happen? The calls that shift a file must not be done twice. */
+/*
+ * Checks whether the call took effect: calls that shift a file must not be
+ * repeated.
+ */
 static off_t size_of(int fd)
 {
 	struct stat st;
@@ -86,7 +89,7 @@ RUN(run_append)
 	memcpy(w->buf, plan_random(w, a, size, len), len);
 	iov = (struct iovec){ w->buf, len };
 	if (flag)
-		/* The position is not looked at. */
+		/* The file position is ignored. */
 		ret = DO(pwritev2(fd_of(w, a), &iov, 1, 0, RWF_APPEND));
 	else
 		ret = DO(write(append_of(w, a), w->buf, len));
@@ -101,7 +104,7 @@ RUN(run_append)
 	return ret;
 }
 
-/* Blocks, within the size or beyond it; the bytes stay what they are. */
+/* Allocates blocks, within the size or beyond it; the contents stay. */
 RUN(run_allocate)
 {
 	off_t pos = below(&w->rng, a->file->most);
@@ -152,9 +155,9 @@ RUN(run_zero_range)
 }
 
 /*
- * XFS drops all pages of the file for these, and now and then finds one that is
- * held by then, though it has waited for those: the kernel warns, with XFS alone
- * (--native) as well.
+ * XFS drops all pages of the file for these calls, and sometimes finds a page
+ * pinned again although it waited for the pins: the kernel warns, with XFS
+ * alone (--native) as well.
  */
 static bool no_shift(void)
 {
@@ -175,7 +178,7 @@ RUN(run_collapse)
 		return SKIP;
 	pos = below(&w->rng, pages - 2) * PAGE;
 	len = (below(&w->rng, 16) + 1) * PAGE;
-	/* It must end before the end. */
+	/* The range must end before EOF. */
 	if (pos + len >= size)
 		len = PAGE;
 	do
@@ -222,7 +225,7 @@ RUN(run_insert)
 	return 0;
 }
 
-/* Is there anything but zeroes? */
+/* Returns whether there is anything but zeroes. */
 static bool any_data(const struct target *t, off_t from, off_t to, off_t *at)
 {
 	for (; from < to; from++) {
@@ -234,7 +237,7 @@ static bool any_data(const struct target *t, off_t from, off_t to, off_t *at)
 	return false;
 }
 
-/* No byte that is not 0 may lie in a hole. */
+/* No nonzero byte may lie in a hole. */
 RUN(run_seek)
 {
 	off_t end = a->at + a->len, pos, at = 0;
@@ -264,7 +267,7 @@ RUN(run_seek)
 	return 0;
 }
 
-/* The same, by the list of extents. */
+/* The same, by the extent list. */
 RUN(run_fiemap)
 {
 	enum { EXTENTS = 32 };
@@ -376,13 +379,13 @@ RUN(run_statx)
 	return ret;
 }
 
-/* What the kernel may refuse when others switch the file at the moment. */
+/* Errors that the kernel may return while another task switches the file. */
 static long not_now(long err)
 {
 	return err == -EBUSY || err == -EINTR || err == -EINVAL ? 0 : err;
 }
 
-/* Attributes that are not data, all in the same inode. */
+/* Attributes other than data, all in the same inode. */
 RUN(run_attributes)
 {
 	int fd = fd_of(w, a), flags;
@@ -397,7 +400,7 @@ RUN(run_attributes)
 	case 1:
 		return DO(futimens(fd, NULL));
 	case 2:
-		/* The DAX bit may be another by then: that is a switch. */
+		/* The DAX bit may have changed: that is a switch. */
 		hold_mode(a->file);
 		ret = DO(ioctl(fd, FS_IOC_GETFLAGS, &flags));
 		flags ^= FS_NODUMP_FL;

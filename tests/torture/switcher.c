@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * torture: those who switch, and look at the answers.
+ * torture: processes that switch files and check the answers.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #define FS_DAX_FL 0x02000000
 #endif
 
-/* Two files in three that are switched are those that workers meet in. */
+/* Two of three switched files are those that many workers use. */
 static struct file *choose_file(struct rng *rng)
 {
 	if (once_in(rng, 2))
@@ -24,7 +24,7 @@ static struct file *choose_file(struct rng *rng)
 	return &arena->file[below(rng, arena->file_count)];
 }
 
-/* The mode, or -1. */
+/* Returns the mode, or -1. */
 static int mode_of(int fd)
 {
 	struct statx stx;
@@ -46,14 +46,17 @@ static int errno_of(unsigned int reason)
 	return reason < ARRAY_SIZE(errnos) ? errnos[reason] : -1;
 }
 
-/* May a switch be refused for this reason under that policy? */
+/* Returns whether a switch may be refused for @reason under @policy. */
 static bool plausible(enum policy policy, unsigned int reason, int to)
 {
 	switch (reason) {
 	case DAXSTACK_REASON_PINNED:
 	case DAXSTACK_REASON_WRITEBACK:
 		return policy != NEVER;
-	/* To store the flag needs the lower i_rwsem and its turn, too (H42). */
+	/*
+	 * Storing the flag also needs the lower i_rwsem and the file's turn
+	 * (H42).
+	 */
 	case DAXSTACK_REASON_IO:
 	case DAXSTACK_REASON_SWITCHING:
 	case DAXSTACK_REASON_INTERRUPTED:
@@ -73,14 +76,14 @@ static bool plausible(enum policy policy, unsigned int reason, int to)
 
 /**
  * struct request - one request and its answer
- * @to: the mode wanted
- * @before, @after: the mode, as it was seen
+ * @to: the requested mode
+ * @before, @after: the mode before and after
  * @call: 0: DAXSTACK_IOC_SWITCH, 1: FS_IOC_FSSETXATTR, 2: FS_IOC_SETFLAGS
  * @err: errno
- * @sw: of the first of them
- * @policy: in force all the time, if @steady
+ * @sw: answer of DAXSTACK_IOC_SWITCH
+ * @policy: in force throughout, if @steady
  * @steady: no remount meanwhile
- * @alone: nobody else switched the file meanwhile
+ * @alone: no other task switched the file meanwhile
  */
 struct request {
 	int to;
@@ -142,7 +145,10 @@ static void describe(const struct request *req, const char *what,
 		 req->alone ? "" : " (others switch as well)");
 }
 
-/* What can be said of any answer, and what if nothing else has interfered. */
+/*
+ * Checks the rules for any answer, and those for a request without
+ * interference.
+ */
 static void judge(const struct request *req, const struct file *file)
 {
 	const struct daxstack_switch *sw = &req->sw;
@@ -157,7 +163,7 @@ static void judge(const struct request *req, const struct file *file)
 		describe(req, "error", file);
 	if (!req->call && (req->err || sw->deferred) &&
 	    req->err != (sw->deferred ? 0 : errno_of(sw->reason)))
-		describe(req, "errno and reason do not go together", file);
+		describe(req, "errno and reason do not match", file);
 	if (!req->call && !req->err && !sw->deferred && sw->reason)
 		describe(req, "success with a reason", file);
 	if (req->before < 0 || req->after < 0)
@@ -207,7 +213,7 @@ static void count(const struct request *req)
 	}
 }
 
-/* A child that asks, and is killed while it does or waits. */
+/* A child that switches, and is killed meanwhile. */
 static void killed_switcher(struct rng *rng, int fd, int to)
 {
 	unsigned int us = below(rng, 15000);
@@ -246,7 +252,7 @@ static void switch_one(struct rng *rng)
 	file_path(file, path);
 	fd = AGAIN(open(path, flags | O_CLOEXEC));
 	if (fd < 0) {
-		/* Its owner is making it anew, or has ended. */
+		/* Its owner is recreating the file, or has ended. */
 		if (errno != ENOENT)
 			complain(-1, "switcher: %s: %m", path);
 		goto out;

@@ -1,24 +1,24 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * torture: what its parts share.
+ * torture: shared declarations.
  *
  * main.c      options, start, watch, compare, report
- * model.c     the shared memory: what must be in the files, who complained
- * worker.c    a worker: takes regions, does operations on them
+ * model.c     shared memory: expected contents of the files, complaints
+ * worker.c    a worker: takes regions and performs operations on them
  * kinds.c     the list of all kinds of operations
- * read.c      ways to get at the bytes of a file
- * write.c     ways to change them
+ * read.c      ways to read a file
+ * write.c     ways to write a file
  * async.c     libaio and io_uring
- * maps.c      what can be done to a mapping
+ * maps.c      operations on mappings
  * space.c     truncate, fallocate, holes, syncing, advice
  * names.c     rename, link, unlink, O_TMPFILE
  * cross.c     two files or regions at once
- * children.c  processes that work for a worker, or are killed at it
- * switcher.c  those who switch
+ * children.c  children of a worker, some of which are killed
+ * switcher.c  processes that switch
  * trouble.c   remounts, memory pressure, cgroups, signals
  *
- * The processes share one anonymous mapping, made before the first fork, so
- * that pointers into it mean the same in all of them.
+ * The processes share one anonymous mapping, created before the first fork, so
+ * that pointers into it are valid in all of them.
  */
 #ifndef TORTURE_H
 #define TORTURE_H
@@ -33,13 +33,13 @@
 #include "../dxs_test.h"
 
 #define HUGE_PAGE	(2 * MIB)
-#define LEN_MAX		(256 * KIB)	/* most that an operation changes */
+#define LEN_MAX		(256 * KIB)	/* maximum of one operation */
 #define MAX_WORKERS	32
 #define MAX_SHARED	64
 #define MAX_KINDS	128
-#define RING		20		/* operations remembered of a worker */
+#define RING		20		/* operations recorded per worker */
 
-/* --- Random numbers: a stream for each purpose, all from the one seed. */
+/* --- Random numbers: a stream for each purpose, all from one seed. */
 
 struct rng {
 	uint64_t state;
@@ -55,25 +55,25 @@ bool once_in(struct rng *rng, uint32_t n);
 /* --- The model. */
 
 enum file_kind {
-	SHARED,		/* of all workers, by regions; never changes its size */
-	OWN,		/* of one worker, which changes its size as well */
-	TINY,		/* the same, small, and closed again and again */
+	SHARED,		/* by all workers, by regions; constant size */
+	OWN,		/* by one worker, which also changes its size */
+	TINY,		/* the same, small, and reopened again and again */
 };
 
 /**
- * struct file - a file, and what must be in it
+ * struct file - a file and its expected contents
  * @kind: see above
- * @path: where it is at the moment; for a file without a name, of a descriptor
- *	in /proc; under @name_lock
- * @name_lock: see @path
- * @ino: its inode number: who opened @path may have got what has the name now
- * @linkable: made by O_TMPFILE and not linked yet
+ * @path: its present path; for an unnamed file, that of a descriptor in /proc;
+ *   under @name_lock
+ * @name_lock: protects @path
+ * @ino: inode number, to check that @path still opened the same file
+ * @linkable: created with O_TMPFILE and not linked yet
  * @named: @path is a name
- * @size: its size; whoever owns the file changes it
- * @most: what @size never exceeds
+ * @size: file size; changed only by the owner of the file
+ * @most: maximum of @size
  * @image: @most bytes; those from @size on are 0
- * @switching: held for writing by those who want to see what their own switch
- *	did to the mode, for reading by others who may change it
+ * @switching: held for writing to see the effect of one's own switch on the
+ *   mode, for reading by others who may change the mode
  */
 struct file {
 	enum file_kind kind;
@@ -89,13 +89,13 @@ struct file {
 };
 
 /**
- * struct region - a part of a shared file, of one worker at a time
+ * struct region - part of a shared file, owned by one worker at a time
  * @file: the file
- * @at: where it begins; often not at a page border
+ * @at: its start; often not at a page boundary
  * @len: its length
  * @direct: direct I/O is allowed. The region then consists of whole huge pages:
- *	elsewhere a page or a large folio of the page cache may belong to a
- *	neighbour as well, and direct I/O is not coherent with his stores.
+ *   elsewhere a page or a large folio of the page cache may also belong to a
+ *   neighbour, and direct I/O is not coherent with the neighbour's stores.
  * @lock: held by the owner
  */
 struct region {
@@ -106,7 +106,7 @@ struct region {
 	pthread_mutex_t lock;
 };
 
-/* An operation, for those who look for the cause of a complaint. */
+/* One operation, recorded to help find the cause of a complaint. */
 struct record {
 	unsigned long number;
 	int kind;
@@ -121,14 +121,14 @@ struct record {
 };
 
 /**
- * struct share - what others may see of a worker
+ * struct share - what other processes may see of a worker
  * @pid, @tid: for signals
- * @ops: operations begun
- * @ring: the last of them
- * @maps: where it has mapped each file, for process_madvise
+ * @ops: operations started
+ * @ring: the most recent ones
+ * @maps: its mapping of each file, for process_madvise
  * @changing: the bytes [@pos, @pos + @len) of @file are being changed from the
- *	image to @plan. If the worker is killed meanwhile, each of them may be
- *	either.
+ *   image to @plan. If the worker is killed meanwhile, each byte may have
+ *   either value.
  * @switching: the tid is that of a switcher
  */
 struct share {
@@ -150,7 +150,7 @@ struct tally {
 	_Atomic uint64_t longest_ns;
 };
 
-/* switch=, and what else says what a switcher may see */
+/* switch=, and other settings that determine the answers to a switcher */
 enum policy { LIVE, UNMAPPED, EMPTY, NEVER, LOWER_SHARED, POLICIES };
 
 struct switches {
@@ -158,11 +158,11 @@ struct switches {
 	atomic_ulong effective;
 	atomic_ulong by_xflag;		/* effective, by FS_IOC_FSSETXATTR */
 	atomic_ulong by_flags;		/* effective, by FS_IOC_SETFLAGS */
-	atomic_ulong same;		/* in the mode already */
+	atomic_ulong same;		/* already in the mode */
 	atomic_ulong deferred;
 	atomic_ulong killed;
 	atomic_ulong refused[DAXSTACK_REASON_COUNT];
-	atomic_ulong refused_unsaid;	/* by the calls that give no reason */
+	atomic_ulong refused_unsaid;	/* by calls that return no reason */
 	atomic_ulong checked;		/* alone with the file */
 	_Atomic uint64_t longest_shut_ns;
 	_Atomic uint64_t shut_ns;
@@ -171,11 +171,11 @@ struct switches {
 #define COMPLAINTS	64
 #define COMPLAINT_LEN	2048
 
-/* All that the processes share. */
+/* Shared by all processes. */
 struct arena {
-	atomic_bool stop;	/* everybody: come to an end */
+	atomic_bool stop;	/* all processes must finish */
 	atomic_uint complaints;
-	atomic_uint told;	/* complaints that are written completely */
+	atomic_uint told;	/* complaints written completely */
 	char complaint[COMPLAINTS][COMPLAINT_LEN];
 	atomic_int complainer[COMPLAINTS];
 	struct tally tally[MAX_KINDS];
@@ -185,6 +185,7 @@ struct arena {
 	_Atomic enum policy policy;
 	atomic_uint phases[POLICIES];
 	atomic_uint inherits;
+	atomic_bool inherit_none;	/* may be in force */
 	atomic_uint signals;
 	atomic_uint moves;
 	atomic_uint drops;
@@ -193,7 +194,7 @@ struct arena {
 	atomic_uint huge_tries;
 	atomic_uint nowait_again;
 	atomic_uint children_killed;
-	atomic_uint children_cut;	/* ... in the middle of a change */
+	atomic_uint children_cut;	/* during a change */
 	struct share share[MAX_WORKERS + 8];
 	int file_count;
 	struct file file[MAX_SHARED + MAX_WORKERS * 4];
@@ -203,7 +204,7 @@ struct arena {
 
 extern struct arena *arena;
 
-/* What the command line says. */
+/* Command line options. */
 extern struct options {
 	unsigned long switches;
 	double seconds;
@@ -211,11 +212,11 @@ extern struct options {
 	unsigned int files;
 	unsigned int workers;
 	bool native;
-	bool quiet;		/* nothing but the load and the switches */
+	bool quiet;		/* only the load and the switches */
 	const char *only;
 } opt;
 
-/* The directory that the files are in: "stack" or "lower". */
+/* The directory with the files: "stack" or "lower". */
 extern const char *where;
 
 #define SHARED_SIZE	(2 * HUGE_PAGE)
@@ -227,25 +228,25 @@ extern const char *where;
 void arena_make(void);
 bool stopping(void);
 int file_index(const struct file *file);
-/* Copies @file's path to @path, of the size of file->path. */
+/* Copies @file's path to @path, which has the size of file->path. */
 void file_path(struct file *file, char *path);
 void file_set_path(struct file *file, bool named, const char *path, ...)
 	FORMAT(3, 4);
 
-/* Is it the file that the descriptor belongs to? */
+/* Returns whether the descriptor is of this file. */
 bool file_is(const struct file *file, int fd);
-/* It is from now on. */
+/* Records that the descriptor's inode is this file from now on. */
 void file_born(struct file *file, int fd);
 
-/* What went wrong, of worker @who; -1: nobody's. All come to an end then. */
+/* Reports an error, of worker @who; -1: of none. Stops the test. */
 void complain(int who, const char *text, ...) FORMAT(2, 3);
-/* Prints complaints that were not printed yet. Of the main process. */
+/* Prints complaints not yet printed. Called by the main process. */
 void print_complaints(void);
 void raise_to(_Atomic uint64_t *max, uint64_t value);
 uint64_t now_ns(void);
 void nap(struct rng *rng, unsigned int max_us);
 
-/* A call that is to be done again when a signal ended it. */
+/* Repeats a call that a signal interrupted. */
 #define AGAIN(call) __extension__ ({					\
 	__typeof__(call) again_ret_;					\
 									\
@@ -255,7 +256,7 @@ void nap(struct rng *rng, unsigned int max_us);
 	again_ret_;							\
 })
 
-/* The same, as 0 or more, or a negative errno. */
+/* The same, returning 0 or more, or a negative errno. */
 #define DO(call) __extension__ ({					\
 	long do_ret_ = (long)AGAIN(call);				\
 									\
@@ -264,13 +265,13 @@ void nap(struct rng *rng, unsigned int max_us);
 
 /* --- Workers. */
 
-/* How a worker, or a child of it, gets at a file. */
+/* Access of a worker, or of its child, to a file. */
 struct access {
-	int fd;			/* -1: not opened yet */
+	int fd;			/* -1: not open */
 	int direct;
 	int dsync;
 	int append;
-	uint8_t *map;		/* file->most bytes, at a huge page border */
+	uint8_t *map;		/* file->most bytes, at a huge page boundary */
 };
 
 struct uring;
@@ -278,22 +279,22 @@ struct uring;
 /**
  * struct worker - a worker, in its own process
  * @id: its number
- * @share: what others see
- * @rng: for the operation under way
- * @kind: the same, its index
+ * @share: what other processes see
+ * @rng: for the current operation
+ * @kind: index of the current operation's kind
  * @access: by file
  * @buf: LEN_MAX bytes to read into or write from
- * @spare: the same again
- * @memfd: a file without filesystem
+ * @spare: a second buffer
+ * @memfd: a memfd
  * @mem: /proc/self/mem
- * @pidfd: of the own process
- * @aio: context of libaio, 0: none yet
+ * @pidfd: of its own process
+ * @aio: libaio context, 0: none yet
  * @uring: io_uring, NULL: none yet
- * @priv, @priv_image: a private mapping of a shared file that lasts, and what
- *	was stored to it
+ * @priv, @priv_image: a lasting private mapping of a shared file, and what was
+ *   stored to it
  * @huge, @huge_file: a mapping of the huge page of a shared file
- * @names: how many names it has given
- * @expendable: it is a child that may be killed at any time
+ * @names: number of names generated
+ * @expendable: a child that may be killed at any time
  */
 struct worker {
 	unsigned int id;
@@ -318,11 +319,11 @@ struct worker {
 };
 
 /**
- * struct target - where a worker may do what it wants
+ * struct target - a range that the worker owns
  * @file: the file
- * @at, @len: the part of it that is the worker's
+ * @at, @len: the range
  * @direct: direct I/O is allowed
- * @own: all of the file is its own: @len goes with the size
+ * @own: the worker owns the whole file: @len follows the size
  * @access: of the worker
  */
 struct target {
@@ -334,24 +335,25 @@ struct target {
 	struct access *access;
 };
 
-/* What an operation returns that could not be done now. */
+/* Returned by an operation that was not possible at present. */
 #define SKIP	(-100000L)
 
 #define NEEDS_DIRECT	0x01	/* aligned, and O_DIRECT is allowed */
 #define NEEDS_OWN	0x02	/* changes the size, or the name */
-#define MAPPED		0x04	/* cannot go beyond the end of the file */
+#define MAPPED		0x04	/* cannot go beyond EOF */
 #define NO_CHILD	0x08	/* not in a child that may be killed */
-#define MAY_SKIP	0x10	/* not everywhere possible: need not be done */
+#define MAY_SKIP	0x10	/* not possible everywhere: may stay undone */
 
 /**
  * struct kind - a kind of operation
- * @name: for people, and --only
- * @weight: how often, compared with the others
+ * @name: for the report, and --only
+ * @weight: relative frequency
  * @flags: see above
- * @run: does one. Return: 0 or more, SKIP, or a negative errno, which is a
- *	complaint.
- * @go: of the kinds that read or write: gets @len bytes at @pos of the file
- *	into @buf, or from @buf there. Return: how many, SKIP, or an errno.
+ * @run: performs one. Return: 0 or more, SKIP, or a negative errno, which is a
+ *   complaint.
+ * @go: of kinds that read or write: reads @len bytes at @pos of the file into
+ *   @buf, or writes them from @buf. Return: number of bytes, SKIP, or a
+ *   negative errno.
  */
 struct kind {
 	const char *name;
@@ -367,61 +369,61 @@ extern const int kind_count;
 
 void worker_process(unsigned int first, unsigned int step);
 
-/* The descriptors, opened when first needed; negative errno. */
+/* Descriptors, opened when first needed; negative errno. */
 int fd_of(struct worker *w, struct target *t);
 int direct_of(struct worker *w, struct target *t);
 int dsync_of(struct worker *w, struct target *t);
 int append_of(struct worker *w, struct target *t);
-/* A mapping that lasts of the whole file, or NULL. */
+/* A lasting mapping of the whole file, or NULL. */
 uint8_t *map_of(struct worker *w, struct target *t);
 /* Closes and unmaps. */
 void access_drop(struct worker *w, struct file *file);
-/* Memory at a huge page border, not accessible yet. */
+/* Reserves address space at a huge page boundary, without access. */
 void *reserve(size_t len);
 
-/* A part of the target; false if it is empty. */
+/* Picks a range of the target; false if it is empty. */
 bool pick(struct worker *w, const struct target *t, bool aligned, off_t *pos,
 	  size_t *len);
-/* The same, beginning and ending with a page. */
+/* The same, with whole pages. */
 bool pick_pages(struct worker *w, const struct target *t, off_t *pos,
 		size_t *len);
 
-/* Remembers an operation; the record is completed by record_end(). */
+/* Records an operation; record_end() completes the record. */
 struct record *record_begin(struct worker *w, const struct target *t,
 			    off_t pos, long long len, long long arg);
 void record_end(struct worker *w, struct record *rec, long ret);
 
 /*
- * A change of bytes: plan_begin() returns where to put the new ones, which
- * plan_ready() announces. plan_done() says how many have been written.
+ * A change of bytes: plan_begin() returns the buffer for the new ones,
+ * plan_ready() announces them, plan_done() tells how many were written.
  */
 uint8_t *plan_begin(struct worker *w, struct target *t, off_t pos, size_t len);
 void plan_ready(struct worker *w);
 void plan_done(struct worker *w, size_t len);
-/* plan_begin() to plan_ready() with new, random bytes. Return: the bytes. */
+/* plan_begin() to plan_ready() with random bytes. Return: the bytes. */
 uint8_t *plan_random(struct worker *w, struct target *t, off_t pos, size_t len);
-/* ... with zeroes. */
+/* The same with zeroes. */
 void plan_zero(struct worker *w, struct target *t, off_t pos, size_t len);
-/* Without being killable: the size of an own file is another. */
+/* Only while it cannot be killed: changes the size of an own file. */
 void set_size(struct target *t, off_t size);
 
-/* Complains if what was seen of a target is not what must be there. */
+/* Complains if the bytes read from a target are not the expected ones. */
 bool check(struct worker *w, const struct target *t, off_t pos,
 	   const uint8_t *seen, size_t len, const char *how);
-/* Reads a part in some way, and checks it. */
+/* Reads a range in some way, and checks it. */
 long read_back(struct worker *w, struct target *t, off_t pos, size_t len);
-/* Looks for a kind of operation and does it. */
+/* Chooses a kind of operation and performs it. */
 void one_operation(struct worker *w, struct target *a, struct target *b,
 		   unsigned int forbidden);
 
 long run_read(struct worker *w, struct target *a, struct target *b);
 long run_write(struct worker *w, struct target *a, struct target *b);
 
-/* Lets a pipe be closed some time later; in a child: at once. */
+/* Closes a pipe some time later; in a child, at once. */
 void forget_held(void);
 void close_later(struct worker *w, int ends[2], unsigned int ms);
 
-/* A SIGBUS that is expected: returns true if @touch got one. */
+/* Touches a byte; returns whether that raised SIGBUS, which is expected. */
 bool gets_sigbus(volatile uint8_t *touch);
 
 #define GO(name) long name(struct worker *w, struct target *t, off_t pos, \
@@ -448,7 +450,7 @@ GO(get_uring_fixed);
 GO(put_aio); GO(put_aio_direct); GO(put_uring); GO(put_uring_direct);
 GO(put_uring_fixed);
 RUN(run_register_map);
-/* @fd, at @pos; @write: else read. Asynchronously, and waits. */
+/* Asynchronous I/O on @fd at @pos, waited for; reads unless @write. */
 long aio_rw(struct worker *w, int fd, bool write, void *buf, size_t len,
 	    off_t pos);
 long uring_rw(struct worker *w, int fd, bool write, void *buf, size_t len,
@@ -467,7 +469,7 @@ RUN(run_statx); RUN(run_attributes);
 /* names.c */
 RUN(run_rename); RUN(run_exchange); RUN(run_link); RUN(run_unlink);
 RUN(run_tmpfile); RUN(run_linkat); RUN(run_reopen); RUN(run_lock);
-/* While a file is changed in a way that may switch it. */
+/* Held while an operation may switch the file. */
 void hold_mode(struct file *file);
 void leave_mode(struct file *file);
 /* cross.c */

@@ -1,8 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * torture: what goes on around: remounts, the lower filesystem mounted
- * elsewhere, caches dropped, memory short, processes moved between cgroups,
- * signals.
+ * torture: disturbances: remounts, a second mount of the lower filesystem,
+ * cache drops, memory pressure, moves between cgroups, signals.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -14,7 +13,7 @@
 
 #include "torture.h"
 
-/* In pieces, so that the end is not waited for. */
+/* In pieces, so that the end of the test need not wait. */
 static void pause_ms(unsigned int ms)
 {
 	while (ms && !stopping()) {
@@ -77,6 +76,15 @@ static void set_policy(enum policy policy)
 	atomic_fetch_add(&arena->policy_seq, 1);
 }
 
+static void set_inherit(const char *option, bool none)
+{
+	if (none)
+		atomic_store(&arena->inherit_none, true);
+	remount(option);
+	atomic_store(&arena->inherit_none, none);
+	atomic_fetch_add(&arena->inherits, 1);
+}
+
 /* Mostly live. */
 static void *policies(void *arg)
 {
@@ -85,6 +93,7 @@ static void *policies(void *arg)
 		"inherit=move",
 	};
 	struct rng rng = rng_of(3 * MAX_WORKERS + 50, 0);
+	unsigned int i;
 
 	(void)arg;
 	while (!stopping()) {
@@ -92,8 +101,8 @@ static void *policies(void *arg)
 		if (stopping())
 			break;
 		if (once_in(&rng, 3)) {
-			remount(inherit[below(&rng, ARRAY_SIZE(inherit))]);
-			atomic_fetch_add(&arena->inherits, 1);
+			i = below(&rng, ARRAY_SIZE(inherit));
+			set_inherit(inherit[i], i == 0);
 			continue;
 		}
 		set_policy(1 + below(&rng, POLICIES - 1));
@@ -144,8 +153,8 @@ static unsigned long available_mib(void)
 }
 
 /*
- * Takes most of the memory that is left, some time, and gives it back. It does
- * not go for the last: a test that runs out of memory tests something else.
+ * Takes most of the free memory for some time. It leaves a reserve: a test that
+ * runs out of memory tests something else.
  */
 static void *hog(void *arg)
 {
@@ -181,8 +190,8 @@ static int movables;
 static bool have_cgroups;
 
 /*
- * The first group makes the kernel patch its own code, which takes its time,
- * and more, on emulated processors that are busy: so it is made beforehand.
+ * Creating the first cgroup makes the kernel patch its own code, which is slow,
+ * the more so on busy emulated processors: so do it beforehand.
  */
 void trouble_prepare(void)
 {
@@ -193,8 +202,8 @@ void trouble_prepare(void)
 }
 
 /*
- * Each process in a group of its own, which it leaves for a new one: dirty
- * inodes of the old one go to others when it is removed.
+ * Each process gets a group of its own, which it leaves for a new one: when the
+ * old group is removed, its dirty inodes move to others.
  */
 static void *cgroups(void *arg)
 {
@@ -230,7 +239,7 @@ static void *cgroups(void *arg)
 	return NULL;
 }
 
-/* --- Signals, whose handler does nothing but end a call with EINTR. */
+/* --- Signals, whose handler only ends a call with EINTR. */
 
 static void *signals(void *arg)
 {

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * torture: a worker takes two regions or files, does some operations on them,
- * gives them back, and so on. What it does goes by the seed alone: it waits
- * for what another one has, and nothing that it decides depends on time.
+ * torture: a worker takes two regions or files, performs some operations on
+ * them, releases them, and repeats. Its choices depend on the seed only: it
+ * waits for what another worker has, and decides nothing by time.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #include "torture.h"
 
-/* --- Descriptors and mappings, made when they are needed. */
+/* --- Descriptors and mappings, made on demand. */
 
 static int open_as(struct target *t, int *fd, int flags)
 {
@@ -114,7 +114,7 @@ void access_drop(struct worker *w, struct file *file)
 	drop_fd(&access->append);
 }
 
-/* --- Parts of a target. */
+/* --- Ranges of a target. */
 
 bool pick(struct worker *w, const struct target *t, bool aligned, off_t *pos,
 	  size_t *len)
@@ -149,7 +149,7 @@ bool pick_pages(struct worker *w, const struct target *t, off_t *pos,
 	return pick(w, &pages, true, pos, len);
 }
 
-/* --- What is remembered. */
+/* --- Records of operations. */
 
 struct record *record_begin(struct worker *w, const struct target *t,
 			    off_t pos, long long len, long long arg)
@@ -222,7 +222,7 @@ uint8_t *plan_random(struct worker *w, struct target *t, off_t pos, size_t len)
 	uint64_t word = (uint64_t)rnd(&w->rng) << 32 | rnd(&w->rng);
 	size_t i;
 
-	/* No byte is 0, which is what a hole reads as. */
+	/* No byte is 0, which a hole reads as. */
 	for (i = 0; i < len; i += 8) {
 		uint64_t value = word | 0x0101010101010101ull;
 
@@ -249,7 +249,7 @@ void set_size(struct target *t, off_t size)
 	t->len = size;
 }
 
-/* --- Looking. */
+/* --- Checks. */
 
 static const char *compare_as(const uint8_t *expected, const uint8_t *seen,
 			      long ret, size_t len)
@@ -259,7 +259,7 @@ static const char *compare_as(const uint8_t *expected, const uint8_t *seen,
 	return memcmp(expected, seen, len) ? "wrong as well" : "right";
 }
 
-/* How does it look in other ways? */
+/* Reads the range again in other ways. */
 static void autopsy(struct worker *w, const struct target *seen, off_t pos,
 		    size_t len)
 {
@@ -298,7 +298,7 @@ static void autopsy(struct worker *w, const struct target *seen, off_t pos,
 		 state.switches);
 }
 
-/* A few bytes in hexadecimal. */
+/* Formats a few bytes in hexadecimal. */
 static void hex(char *text, const uint8_t *bytes, size_t len)
 {
 	size_t i;
@@ -324,7 +324,8 @@ bool check(struct worker *w, const struct target *t, off_t pos,
 		last = i;
 	}
 	if (!wrong) {
-		complain(w->id, "%s: file %d at %#llx: differed for a moment only",
+		complain(w->id,
+			 "%s: file %d at %#llx: differed only for a moment",
 			 how, file_index(t->file), (long long)pos);
 		return false;
 	}
@@ -342,7 +343,7 @@ bool check(struct worker *w, const struct target *t, off_t pos,
 
 /* --- Operations. */
 
-/* --only names some kinds; what is read back for a check may be any. */
+/* --only restricts the kinds; a check may read back in any way. */
 static bool wanted(const struct kind *kind)
 {
 	char words[256], *word, *rest = words;
@@ -392,7 +393,7 @@ static bool choose_kind(struct worker *w, const struct target *t,
 	return false;
 }
 
-/* By the way that is the worker's kind at the moment. */
+/* Reads in the way of the worker's current kind. */
 static long read_in_a_way(struct worker *w, struct target *t, off_t pos,
 			  size_t len)
 {
@@ -440,7 +441,7 @@ long read_back(struct worker *w, struct target *t, off_t pos, size_t len)
 	int kind = w->kind;
 	long ret;
 
-	/* What was not asked for need not be aligned. */
+	/* A range that the kind did not choose need not be aligned. */
 	choose_kind(w, t, is_read, forbidden | NEEDS_DIRECT);
 	ret = read_in_a_way(w, t, pos, len);
 	if (ret < 0 && ret != SKIP)
@@ -451,7 +452,7 @@ long read_back(struct worker *w, struct target *t, off_t pos, size_t len)
 	return ret;
 }
 
-/* Own files grow now and then by being written beyond their end. */
+/* Own files grow now and then by a write beyond EOF. */
 static bool pick_for_write(struct worker *w, struct target *t, off_t *pos,
 			   size_t *len)
 {
@@ -462,7 +463,7 @@ static bool pick_for_write(struct worker *w, struct target *t, off_t *pos,
 		bigger.len = t->file->most;
 	if (!pick(w, &bigger, kind->flags & NEEDS_DIRECT, pos, len))
 		return false;
-	/* An aligned part may end beyond an end that is not aligned. */
+	/* An aligned range may end beyond an unaligned EOF. */
 	if (kind->flags & MAPPED && *pos + *len > t->at + t->len)
 		*len = t->at + t->len - *pos;
 	return *pos + (off_t)*len <= t->file->most;
@@ -578,7 +579,7 @@ void close_later(struct worker *w, int ends[2], unsigned int ms)
 {
 	size_t i;
 
-	/* In a child the lock may be someone's for ever. */
+	/* In a child the lock may be held forever by a lost thread. */
 	if (!w->expendable) {
 		pthread_mutex_lock(&held_lock);
 		for (i = 0; i < ARRAY_SIZE(held); i++) {
@@ -596,8 +597,8 @@ void close_later(struct worker *w, int ends[2], unsigned int ms)
 }
 
 /*
- * In a child: its copies would hold the pages as well, while it waits for someone
- * who waits for them (fallocate(2) on XFS in dax mode does).
+ * In a child: its copies of the pipes would hold the pages as well, while it
+ * waits for a task that waits for them (fallocate(2) on XFS in dax mode).
  */
 void forget_held(void)
 {
@@ -652,14 +653,14 @@ static void target_own(struct worker *w, struct file *file, struct target *t)
 	};
 }
 
-/* Half of all goes to the first two files, so that workers meet there. */
+/* Half of the choices are the first two files, so that workers meet there. */
 static struct region *choose_region(struct rng *rng)
 {
 	int per_file = arena->region_count / opt.files;
 	int hot = opt.files < 2 ? 1 : 2;
 	int file = once_in(rng, 2) ? below(rng, hot) : below(rng, opt.files);
 
-	/* One region in four that are chosen is the one for direct I/O. */
+	/* One of four chosen regions is the one for direct I/O. */
 	if (once_in(rng, 4))
 		return &arena->region[(file + 1) * per_file - 1];
 	return &arena->region[file * per_file + below(rng, per_file)];
@@ -672,7 +673,7 @@ static struct file *choose_own(struct worker *w, struct rng *rng)
 	return &arena->file[first + below(rng, 1 + TINIES)];
 }
 
-/* Of each stay: NULL regions for what is the worker's own. */
+/* What a worker takes at a time; the region is NULL for a file of its own. */
 struct stay {
 	struct region *region[2];
 	struct file *own[2];
@@ -689,7 +690,7 @@ static void choose_stay(struct worker *w, struct rng *rng, struct stay *stay)
 		else
 			stay->region[i] = choose_region(rng);
 	}
-	/* All locks are taken in their order, and no lock twice. */
+	/* Locks are taken in order, and no lock twice. */
 	if (stay->region[0] && stay->region[1] &&
 	    stay->region[0] > stay->region[1]) {
 		struct region *region = stay->region[0];
@@ -734,7 +735,10 @@ static void stay(struct worker *w, unsigned int number)
 	first = below(&rng, 2);
 	ops = below(&rng, 12) + 1;
 	for (i = 0; i < ops && !stopping(); i++) {
-		/* Each operation is random by itself, whatever came before. */
+		/*
+		 * The random numbers of an operation do not depend on earlier
+		 * ones.
+		 */
 		w->rng = rng_of(w->id + 1 + MAX_WORKERS, number * 16 + i);
 		one_operation(w, &target[first], &target[!first], 0);
 		/* The two may be the same file. */
@@ -764,7 +768,7 @@ static void make_own_files(struct worker *w)
 	}
 }
 
-/* A file without a name is compared now: nobody will find it later. */
+/* Compares unnamed files now: they cannot be found later. */
 static void compare_unnamed(struct worker *w)
 {
 	int first = opt.files + w->id * (1 + TINIES), i;
@@ -817,7 +821,7 @@ static void *worker_thread(void *arg)
 	int i;
 
 	worker_begin(&w);
-	/* Those who switch have to get their turn, see storm.c. */
+	/* The switchers must get their share of the CPU, as in tests/stress.c. */
 	setpriority(PRIO_PROCESS, gettid(), 10);
 	if (!stopping())
 		make_own_files(&w);
@@ -842,11 +846,11 @@ void worker_process(unsigned int first, unsigned int step)
 		atomic_fetch_add(&running, 1);
 		if (pthread_create(&threads[n], NULL, worker_thread,
 				   (void *)(uintptr_t)id))
-			complain(id, "cannot make a thread");
+			complain(id, "cannot create a thread");
 		else
 			n++;
 	}
-	/* To the last: someone may wait for a page that is held. */
+	/* Until all workers have ended: another may wait for a held page. */
 	while (atomic_load(&running)) {
 		usleep(5000);
 		close_held(stopping());

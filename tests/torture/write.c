@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * torture: ways to change the bytes of a file. Each puts @len bytes from @buf
- * at @pos and returns how many it did, SKIP, or a negative errno.
+ * torture: ways to write a file. Each writes @len bytes from @buf at @pos and
+ * returns the number of bytes, SKIP, or a negative errno.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 
 #include "torture.h"
 
-/* Until all is written. */
+/* Repeats until all is written. */
 #define PUT_ALL(n, call) __extension__ ({				\
 	size_t n = 0;							\
 	long ret_ = 0;							\
@@ -49,7 +49,7 @@ GO(put_dsync_flag)
 	return DO(pwritev2(fd_of(w, t), &iov, 1, pos, flag));
 }
 
-/* What cannot be done at once is written in the usual way. */
+/* The part that RWF_NOWAIT cannot write is written normally. */
 GO(put_nowait)
 {
 	const struct iovec iov = { buf, len };
@@ -155,7 +155,7 @@ GO(put_map)
 	return len;
 }
 
-/* Many small stores, each looked at. */
+/* Many small stores, each read back. */
 GO(put_words)
 {
 	volatile uint8_t *map = map_of(w, t);
@@ -211,7 +211,7 @@ GO(put_mprotect)
 	return put_in_new(w, t, pos, buf, len, PROT_READ, MAP_SHARED);
 }
 
-/* Only in dax mode, and that it stays while this mapping exists (H10). */
+/* Only in dax mode, which must stay while this mapping exists (H10). */
 GO(put_map_sync)
 {
 	off_t first = pos & -PAGE;
@@ -232,7 +232,7 @@ GO(put_map_sync)
 	return munmap(map, map_len) ? -errno : (long)len;
 }
 
-/* One page is faulted in, then the mapping grows and moves. */
+/* Faults one page in, then the mapping grows and moves. */
 GO(put_moved_map)
 {
 	off_t first = pos & -PAGE;

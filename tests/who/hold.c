@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Processes that hold a file, each in its way.
+ * Processes that hold a file in different ways.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 
 #include "who.h"
 
-/* Of the child: for those who do not return. */
+/* Pipe ends of the child, for holders that do not return. */
 static int ready, end;
 
 static void wait_for_end(void)
@@ -61,7 +61,7 @@ struct held held_by(void (*hold)(const char *path), const char *path)
 	close(ends[0]);
 	held.end = ends[1];
 	if (read(readys[0], &c, 1) != 1)
-		dxs_bail("%s: the process that holds it has ended", path);
+		dxs_bail("%s: the holding process has ended", path);
 	close(readys[0]);
 	return held;
 }
@@ -69,7 +69,10 @@ struct held held_by(void (*hold)(const char *path), const char *path)
 void held_end(struct held *held)
 {
 	close(held->end);
-	/* A program that does not know of the pipe, or a process without a leader. */
+	/*
+	 * It is a program that does not read the pipe, or a process without a
+	 * leader.
+	 */
 	kill(held->pid, SIGKILL);
 	MUST(waitpid(held->pid, NULL, 0));
 }
@@ -138,7 +141,7 @@ void hold_root(const char *path)
 
 void hold_exe(const char *path)
 {
-	/* Whoever reads the pipe sees it closed when the program runs. */
+	/* The pipe is closed when the program starts. */
 	MUST(write(ready, "", 1));
 	execl(path, path, "1000", NULL);
 	_exit(1);
@@ -152,7 +155,7 @@ void hold_in_namespace(const char *path)
 	hold_mapped(path);
 }
 
-/* The lower filesystem, seen by nobody else; @path is in it. */
+/* The lower filesystem, in a mount namespace of its own; @path is on it. */
 void hold_lower(const char *path)
 {
 	MUST(unshare(CLONE_NEWNS));
@@ -176,13 +179,13 @@ static void *open_alone(void *path)
 	return NULL;
 }
 
-/* A thread with descriptors of its own. */
+/* A thread with a descriptor table of its own. */
 void hold_thread(const char *path)
 {
 	pthread_t thread;
 
 	if (pthread_create(&thread, NULL, open_alone, (void *)path))
-		dxs_bail("no thread");
+		dxs_bail("cannot create a thread");
 	pthread_join(thread, NULL);
 }
 
@@ -210,7 +213,7 @@ void hold_leaderless(const char *path)
 	pthread_t thread;
 
 	if (pthread_create(&thread, NULL, map_alone, (void *)path))
-		dxs_bail("no thread");
-	/* This thread alone. pthread_exit(3) wants a library more. */
+		dxs_bail("cannot create a thread");
+	/* Ends this thread only; pthread_exit(3) needs another library. */
 	syscall(SYS_exit, 0);
 }

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The programs that tell who holds a file.
+ * Runs the programs that list holders of a file.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -80,7 +80,7 @@ void found_by_all(pid_t pid, const char *path, const char *name)
 {
 	char stack[PATH_MAX];
 
-	/* lsof knows mounts by their whole names only. */
+	/* lsof knows mounts only by their full paths. */
 	if (!realpath("stack", stack))
 		dxs_bail("stack: %m");
 	if (path) {

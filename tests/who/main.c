@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who holds a file of the stack: fuser(1), lsof(8) and daxstack who(1) find every
- * process that does, also where only a mapping is left of it, and say what for.
+ * Holders of a file: asserts that fuser(1), lsof(8) and daxstack who(1) find
+ * every process that holds a file of the stack, also where only a mapping is
+ * left, and that they name the kind of use.
  *
  * Usage: who [PART...]		numbers mapped others [all]
  */
@@ -21,11 +22,11 @@ static void switch_to(const char *path, int mode)
 {
 	int fd = MUST(open(path, O_RDWR));
 
-	dxs_to(fd, mode, "a switch of what is mapped");
+	dxs_to(fd, mode, "switch while mapped");
 	close(fd);
 }
 
-/* --- Mapped, and closed. */
+/* --- Mapped, with the descriptor closed. */
 
 static void mapped(void (*hold)(const char *path), int mode, const char *name)
 {
@@ -45,10 +46,10 @@ static void mapped(void (*hold)(const char *path), int mode, const char *name)
 	found_by_all(held.pid, "stack/mapped", text);
 	held_end(&held);
 	dxs_str("", line_of(who("stack/mapped"), held.pid),
-		"%s: and nobody when it has ended", text);
+		"%s: no holder after it has ended", text);
 }
 
-/* Other names of the file, and none. */
+/* Other names of the file, and no name. */
 static void names(void)
 {
 	struct held held;
@@ -57,21 +58,21 @@ static void names(void)
 	make_file("stack/first", DAXSTACK_DAX);
 	held = held_by(hold_mapped, "stack/first");
 	MUST(link("stack/first", "stack/second"));
-	found_by_all(held.pid, "stack/second", "by a hard link");
+	found_by_all(held.pid, "stack/second", "found by a hard link");
 	MUST(rename("stack/first", "stack/third"));
 	found_by_all(held.pid, "stack/third", "renamed");
 	MUST(unlink("stack/second"));
 	MUST(unlink("stack/third"));
 	found_by_all(held.pid, NULL, "deleted");
 	DXS_RUN_READ(out, sizeof(out), "daxstack", "who", "-J", "stack");
-	dxs_ok(strstr(out, "\"deleted\": true"), "deleted: JSON says so");
+	dxs_ok(strstr(out, "\"deleted\": true"), "deleted: shown in JSON");
 	held_end(&held);
 }
 
-/* --- What else. */
+/* --- Other kinds of use. */
 
-static void says(void (*hold)(const char *path), const char *path,
-		 const char *word, const char *veto)
+static void check_uses(void (*hold)(const char *path), const char *path,
+		       const char *word, const char *veto)
 {
 	struct held held = held_by(hold, path);
 
@@ -84,33 +85,33 @@ static void says(void (*hold)(const char *path), const char *path,
 static void kinds(void)
 {
 	make_file("stack/file", DAXSTACK_CACHED);
-	says(hold_open, "stack/file", "open", "umount");
-	says(hold_private, "stack/file", "mapped,private", "umount");
-	says(hold_mlocked, "stack/file", "mapped,mlocked", "umount");
-	says(hold_flock, "stack/file", "open,locked", "umount");
-	says(hold_posix_lock, "stack/file", "open,locked", "umount");
-	says(hold_lease, "stack/file", "open,lease", "switch, umount");
-	says(hold_thread, "stack/file", "open", "umount");
-	says(hold_leaderless, "stack/file", "mapped", "umount");
+	check_uses(hold_open, "stack/file", "open", "umount");
+	check_uses(hold_private, "stack/file", "mapped,private", "umount");
+	check_uses(hold_mlocked, "stack/file", "mapped,mlocked", "umount");
+	check_uses(hold_flock, "stack/file", "open,locked", "umount");
+	check_uses(hold_posix_lock, "stack/file", "open,locked", "umount");
+	check_uses(hold_lease, "stack/file", "open,lease", "switch, umount");
+	check_uses(hold_thread, "stack/file", "open", "umount");
+	check_uses(hold_leaderless, "stack/file", "mapped", "umount");
 
 	MUST(mkdir("stack/directory", 0755));
-	says(hold_cwd, "stack/directory", "cwd", "umount");
-	says(hold_root, "stack/directory", "root", "umount");
+	check_uses(hold_cwd, "stack/directory", "cwd", "umount");
+	check_uses(hold_root, "stack/directory", "root", "umount");
 	dxs_is(0, DXS_RUN("cp", "/bin/sleep", "stack/sleep"), "a program");
-	says(hold_exe, "stack/sleep", "exe", "umount");
+	check_uses(hold_exe, "stack/sleep", "exe", "umount");
 
 	dxs_remount("switch=unmapped");
-	says(hold_mapped, "stack/file", "mapped", "switch, umount");
+	check_uses(hold_mapped, "stack/file", "mapped", "switch, umount");
 	dxs_remount("switch=never");
-	says(hold_open, "stack/file", "open", "switch, umount");
+	check_uses(hold_open, "stack/file", "open", "switch, umount");
 	dxs_remount("switch=live");
 
 	make_file("stack/file", DAXSTACK_DAX);
-	says(hold_map_sync, "stack/file", "mapped,MAP_SYNC",
-	     "switch to cached, umount");
+	check_uses(hold_map_sync, "stack/file", "mapped,MAP_SYNC",
+		   "switch to cached, umount");
 }
 
-/* Everything below a directory, and only that. */
+/* All files below a directory, and only those. */
 static void trees(void)
 {
 	struct held inside, outside;
@@ -123,10 +124,10 @@ static void trees(void)
 	inside = held_by(hold_mapped, "stack/tree/below/file");
 	outside = held_by(hold_mapped, "stack/outside");
 	DXS_RUN_READ(out, sizeof(out), "daxstack", "who", "-n", "stack/tree");
-	dxs_ok(!has_number(out, inside.pid), "a directory alone");
+	dxs_ok(!has_number(out, inside.pid), "a directory without -R");
 	DXS_RUN_READ(out, sizeof(out), "daxstack", "who", "-nR", "stack/tree");
-	dxs_ok(has_number(out, inside.pid), "-R: what is below");
-	dxs_ok(!has_number(out, outside.pid), "-R: only that");
+	dxs_ok(has_number(out, inside.pid), "-R: files below it");
+	dxs_ok(!has_number(out, outside.pid), "-R: no other files");
 	DXS_RUN_READ(out, sizeof(out), "daxstack", "who", "-n", dxs_pmem);
 	dxs_ok(has_number(out, inside.pid) && has_number(out, outside.pid),
 	       "by device");
@@ -165,10 +166,10 @@ static void namespaces(void)
 	snprintf(out, sizeof(out), "%s", who("stack"));
 	dxs_ok(len > 0 && strstr(out, number) && strstr(out, "/lower ") &&
 	       strstr(out, dxs_fs),
-	       "the lower filesystem is mounted: where, and in which namespace");
+	       "lower filesystem is mounted: mount point and namespace");
 	DXS_RUN_READ(set, sizeof(set), "daxstack", "set", "dax", "stack/shared");
 	if (!dxs_ok(strstr(set, "lower filesystem is mounted on") &&
-		    strstr(set, number), "daxstack set says so, too"))
+		    strstr(set, number), "daxstack set prints the same"))
 		dxs_diag("seen: %s", set);
 	held_end(&held);
 }
@@ -181,7 +182,7 @@ static void on_top(void)
 	MUST(mount("tmpfs", "stack/top", "tmpfs", 0, NULL));
 	snprintf(out, sizeof(out), "%s", who("stack"));
 	if (!dxs_ok(strstr(out, "/top") && strstr(out, "tmpfs"),
-		    "what is mounted there"))
+		    "a filesystem on a loop device"))
 		dxs_diag("seen: %s", out);
 	MUST(umount("stack/top"));
 
@@ -190,12 +191,12 @@ static void on_top(void)
 			       "stack/disk"), "a loop device");
 	out[strcspn(out, "\n")] = 0;
 	if (!dxs_ok(strstr(who("stack/disk"), strrchr(out, '/') + 1),
-		    "a loop device is told"))
+		    "the loop device is listed"))
 		dxs_diag("%s", out);
 	DXS_RUN("losetup", "-d", out);
 }
 
-/* --- Those who do not want to be found. */
+/* --- Hostile processes. */
 
 static bool is_plain(const char *text)
 {
@@ -216,11 +217,11 @@ static void hostile(void)
 	found_by_all(held.pid, name, "with escapes in its names");
 	snprintf(out, sizeof(out), "%s", who(name));
 	dxs_ok(is_plain(out) && strchr(out, '\n') == strrchr(out, '\n'),
-	       "escapes are shown as such");
+	       "escape sequences are printed as text");
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "daxstack", "who", "-J", name),
-	       "as JSON");
+	       "JSON: exit status");
 	dxs_ok(is_plain(out) && strstr(out, "\"deleted\": false"),
-	       "JSON: its name does not make it deleted");
+	       "JSON: the name does not mark it as deleted");
 	held_end(&held);
 }
 
@@ -234,12 +235,12 @@ static void unprivileged(void)
 	dxs_is(1, DXS_RUN_READ(out, sizeof(out), "setpriv", "--reuid", "65534",
 			       "--clear-groups", "daxstack", "who", "-n",
 			       "stack/other"), "not root: status");
-	dxs_ok(strstr(out, "could not be looked at"), "not root: it is told");
+	dxs_ok(strstr(out, "no permission to examine"), "not root: unseen processes are reported");
 	held_end(&held);
 	dxs_is(2, DXS_RUN_READ(out, sizeof(out), "daxstack", "who", "/proc"),
 	       "not on a daxstack mount: status");
 	dxs_is(64, DXS_RUN_READ(out, sizeof(out), "daxstack", "who"),
-	       "nothing asked: status");
+	       "no operand: status");
 }
 
 static void all_mapped(void)
@@ -262,28 +263,18 @@ static void others(void)
 	unprivileged();
 }
 
-static bool wanted(const char *part, char **argv)
-{
-	if (!*argv)
-		return true;
-	for (; *argv; argv++)
-		if (!strcmp(*argv, part))
-			return true;
-	return false;
-}
-
 int main(int argc, char **argv)
 {
 	(void)argc;
 	dxs_begin();
-	if (wanted("numbers", argv + 1))
+	if (dxs_wanted("numbers", argv + 1))
 		test_numbers();
 
 	dxs_mkfs(NULL);
 	dxs_mount_stack();
-	if (wanted("mapped", argv + 1))
+	if (dxs_wanted("mapped", argv + 1))
 		all_mapped();
-	if (wanted("others", argv + 1))
+	if (dxs_wanted("others", argv + 1))
 		others();
 	dxs_umount_stack();
 	dxs_fsck();

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * H77: the device number by which all of them go. stat(2), /proc/PID/maps and
- * mountinfo agree; the kernel finds the lower filesystem by it; mounts and unmounts
- * leave nothing behind.
+ * H77: the device number. Asserts that stat(2), /proc/PID/maps and mountinfo
+ * agree, that the kernel finds the lower filesystem by it, and that mounts and
+ * unmounts leave nothing behind.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 #include "who.h"
 
-/* Device and inode of a mapping in /proc/self/maps. */
+/* Reads device and inode of a mapping from /proc/self/maps. */
 static bool look_at_map(const void *map, dev_t *dev, unsigned long *ino)
 {
 	FILE *maps = fopen("/proc/self/maps", "r");
@@ -70,7 +70,7 @@ static void agree(int mode)
 	map = MUST(mmap(NULL, LEN, PROT_READ, MAP_SHARED, fd, 0));
 	MUST(fstat(fd, &st));
 	close(fd);
-	if (!dxs_ok(look_at_map(map, &dev, &ino), "%s: is in maps", name))
+	if (!dxs_ok(look_at_map(map, &dev, &ino), "%s: in maps", name))
 		return;
 	dxs_is(st.st_dev, dev, "%s: device in maps", name);
 	dxs_is(st.st_ino, ino, "%s: inode in maps", name);
@@ -78,7 +78,7 @@ static void agree(int mode)
 	       name);
 	MUST(munmap(map, LEN));
 	MUST(stat(dxs_pmem, &st));
-	dxs_is(st.st_rdev, dev, "%s: it is that of the block device", name);
+	dxs_is(st.st_rdev, dev, "%s: is the number of the block device", name);
 }
 
 static int quotactl_by_device(int cmd, void *addr)
@@ -87,7 +87,10 @@ static int quotactl_by_device(int cmd, void *addr)
 			   addr));
 }
 
-/* What the lower filesystem answers, and the stack's superblock does not. */
+/*
+ * A call that the lower filesystem answers, and the stack's superblock does
+ * not.
+ */
 static void lower_is_found(const char *name)
 {
 	unsigned int flags = 0, format = 0;
@@ -99,10 +102,10 @@ static void lower_is_found(const char *name)
 	}
 	dxs_errno(0, quotactl_by_device(Q_GETFMT, &format),
 		  "%s: ext4 answers quotactl(2)", name);
-	dxs_is(QFMT_VFS_V1, format, "%s: the format of quotas", name);
+	dxs_is(QFMT_VFS_V1, format, "%s: quota format", name);
 }
 
-/* At once: one does it, and the others share what it has made. */
+/* Concurrent mounts: one creates the superblock, the others share it. */
 static void mount_at_once(void)
 {
 	enum { N = 4 };
@@ -129,7 +132,7 @@ static void mount_at_once(void)
 			failed++;
 		}
 	}
-	dxs_is(0, failed, "mounts at the same time that fail");
+	dxs_is(0, failed, "concurrent mounts succeed");
 	for (i = 0; i < N; i++) {
 		dxs_umount(directory[i]);
 		MUST(rmdir(directory[i]));
@@ -150,16 +153,16 @@ void test_numbers(void)
 	lower_is_found("mounted by device");
 	dxs_umount_stack();
 
-	/* If the wrong number were given back, the kernel would complain. */
+	/* If the wrong number were released, the kernel would complain. */
 	for (i = 0; i < 3; i++)
 		mount_at_once();
 
 	dxs_mount_lower();
 	MUST(dxs_mount("lower", "stack", "daxstack", "rw") ? -1 : 0);
 	dxs_is(dev_in_mountinfo("lower"), dev_in_mountinfo("stack"),
-	       "mounted by directory: the same device");
+	       "mounted by directory: same device");
 	lower_is_found("mounted by directory");
 	dxs_umount_lower();
-	lower_is_found("the directory unmounted");
+	lower_is_found("directory unmounted");
 	dxs_umount_stack();
 }

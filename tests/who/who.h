@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who holds a file: what the parts of the test share.
+ * Holders of a file: shared declarations.
  */
 #ifndef WHO_H
 #define WHO_H
@@ -12,20 +12,20 @@
 #define LEN	(4 * PAGE)
 
 /**
- * struct held - a process that holds something
- * @pid: its number
- * @end: it ends when this is closed
+ * struct held - a process that holds a file
+ * @pid: its pid
+ * @end: closing it ends the process
  */
 struct held {
 	pid_t pid;
 	int end;
 };
 
-/* Starts a process that calls @hold, and waits until that has returned. */
+/* Starts a process that calls @hold; returns after @hold did. */
 struct held held_by(void (*hold)(const char *path), const char *path);
 void held_end(struct held *held);
 
-/* What a process may do; all but hold_open() have no descriptor left. */
+/* Ways to hold a file; all but hold_open() leave no descriptor. */
 void hold_open(const char *path);
 void hold_mapped(const char *path);
 void hold_private(const char *path);
@@ -43,22 +43,25 @@ void hold_hostile(const char *path);
 void hold_thread(const char *path);
 void hold_leaderless(const char *path);
 
-/* A file of @LEN bytes, closed. */
+/* Creates a file of @LEN bytes, closed. */
 void make_file(const char *path, int mode);
 
-/* Is the number a word of the text? */
+/* Returns whether the pid is a word of the text. */
 bool has_number(const char *text, pid_t pid);
 
-/* The line that begins with the process's number, or "" in a static buffer. */
+/* Returns the line that begins with the pid, or "", in a static buffer. */
 const char *line_of(const char *text, pid_t pid);
 
-/* What `daxstack who -n @path` prints. */
+/* Returns the output of `daxstack who -n @path`. */
 const char *who(const char *path);
 
-/* Do fuser FILE, fuser -m, lsof FILE, lsof MOUNTPOINT and daxstack who find it? */
+/*
+ * Asserts that fuser FILE, fuser -m, lsof FILE, lsof MOUNTPOINT and daxstack
+ * who find @pid.
+ */
 void found_by_all(pid_t pid, const char *path, const char *name);
 
-/* Reports whether `daxstack who -n` has a line for @pid with @word in it. */
+/* Asserts that `daxstack who -n` has a line for @pid with @word in it. */
 void who_says(const char *path, pid_t pid, const char *word, const char *name);
 
 void test_numbers(void);
