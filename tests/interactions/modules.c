@@ -111,6 +111,7 @@ static void test_in_use(void)
 #define REMOVALS	5
 
 struct module_loop {
+	atomic_long attempts;	/* to mount, successful or not */
 	atomic_long removed;
 	atomic_long refused;
 	atomic_long wrong;
@@ -118,9 +119,10 @@ struct module_loop {
 
 static void load_and_unload(struct module_loop *loop)
 {
+	long rounds, attempts;
 	int err;
 
-	for (;;) {
+	for (rounds = 0;; rounds++) {
 		err = unload();
 		loop->removed += !err;
 		loop->refused += err == EAGAIN;
@@ -129,6 +131,14 @@ static void load_and_unload(struct module_loop *loop)
 			err != EBUSY;
 		err = load();
 		loop->wrong += err && err != EEXIST && err != EBUSY;
+		/*
+		 * Every other time the module stays for a whole attempt to
+		 * mount. On a slow machine modprobe alone takes longer than
+		 * this loop, and no mount would ever succeed.
+		 */
+		attempts = loop->attempts;
+		while (rounds % 2 && loop->attempts < attempts + 2)
+			dxs_sleep_ms(1);
 		dxs_sleep_ms(1 + ia_random(10));
 	}
 }
@@ -168,9 +178,10 @@ static void test_loop(void)
 	pid = MUST(fork());
 	if (!pid)
 		load_and_unload(loop);
-	do
+	do {
 		wrong += mount_and_switch(&switched);
-	while ((switched < 8 || loop->removed < REMOVALS) && ia_now() < end);
+		loop->attempts++;
+	} while ((switched < 8 || loop->removed < REMOVALS) && ia_now() < end);
 	/* Not while it loads the module. */
 	MUST(kill(pid, SIGKILL));
 	MUST(waitpid(pid, NULL, 0));
