@@ -197,9 +197,11 @@ demo-place: module tools
 	scripts/demo/demo-place $(firstword $(FS))
 
 check: deps tools tests
+	@scripts/package/deps bench
 	scripts/test/check --fs "$(FS)" $(TESTS)
 
 check-all: deps tools tests
+	@scripts/package/deps bench
 	scripts/test/check --all --fs "$(FS)" $(TESTS)
 
 check-debug: deps tools tests

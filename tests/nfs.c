@@ -144,6 +144,13 @@ static void start_server(void)
 		 export_path);
 	tell("/proc/net/rpc/nfsd.fh/channel", line);
 	/*
+	 * Of a read reply, the other CPU may otherwise keep the page cache
+	 * pages until its next network interrupt, however late that is
+	 * (skb_attempt_defer_free() in net/core/skbuff.c). A switch finds
+	 * them pinned.
+	 */
+	tell("/proc/sys/net/core/skb_defer_max", "0\n");
+	/*
 	 * No earlier clients exist, so the server need not wait for reclaims.
 	 */
 	write_to("/proc/fs/nfsd/v4_end_grace", "Y\n");
