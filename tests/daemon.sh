@@ -174,8 +174,8 @@ ok $? 'files take no more DRAM than the budget'
 # Whether the budget has room for the file may change at any time; its mode is what it is.
 explained()
 {
-	[ "$(explain $dir/base/hot '"\(.mode) \(.rule) \(.rule_mode) \(.policy.gain > 0)"')" = \
-		"$(mode $dir/base/hot) rest auto true" ]
+	[ "$(explain "$dir/base/hot" '"\(.mode) \(.rule) \(.rule_mode) \(.policy.gain > 0)"')" = \
+		"$(mode "$dir/base/hot") rest auto true" ]
 }
 within 60 explained
 ok $? '--explain: the mode, the rule and the gain'
