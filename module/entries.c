@@ -188,6 +188,55 @@ bool dxs_pinned(struct address_space *mapping)
 	return pinned;
 }
 
+/**
+ * dxs_first_folio() - find a folio of a file in cached mode
+ * @mapping: of its lower inode
+ * @index: out: its place in the file, in pages
+ *
+ * Context: does not sleep.
+ * Return: false if there is none.
+ */
+bool dxs_first_folio(struct address_space *mapping, pgoff_t *index)
+{
+	XA_STATE(xas, &mapping->i_pages, 0);
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each(&xas, entry, ULONG_MAX)
+		if (!xas_retry(&xas, entry) && !xa_is_value(entry))
+			break;
+	*index = xas.xa_index;
+	rcu_read_unlock();
+	return entry;
+}
+
+/**
+ * dxs_folio_looks_held() - does another task seem to hold a folio?
+ * @mapping: of a lower inode in cached mode
+ * @index: place of the folio in the file, in pages
+ *
+ * The file is in use meanwhile, so the answer may be wrong: an LRU batch, a read in
+ * progress and struct dxs_spared have references as well.
+ *
+ * Context: does not sleep. The mode cannot change.
+ * Return: false if the folio is gone, or has no references but those of the page cache,
+ * its buffers and page tables.
+ */
+bool dxs_folio_looks_held(struct address_space *mapping, pgoff_t index)
+{
+	struct folio *folio;
+	bool held = false;
+
+	/* The lock keeps the folio in the mapping. */
+	xa_lock_irq(&mapping->i_pages);
+	folio = xa_load(&mapping->i_pages, index);
+	if (folio && !xa_is_value(folio))
+		held = folio_ref_count(folio) > folio_nr_pages(folio) +
+			folio_has_private(folio) + folio_mapcount(folio);
+	xa_unlock_irq(&mapping->i_pages);
+	return held;
+}
+
 /* Finds the next entry from @first on. Return: false if there is none. */
 static bool dxs_next_entry(struct address_space *mapping, pgoff_t *first)
 {

@@ -392,6 +392,8 @@ enum dxs_cause {
  * @slowed: attempt: both gates are slow, and a grace period has passed since
  * @spared: attempt: folios that reclaim must spare (spare.c)
  * @trims: attempt: trim blocks beyond EOF once the mapping is empty
+ * @held: switch.c: place in the file of a folio that prevented the last attempt
+ * @looks: switch.c: how often to look at it before the next attempt
  * @err: attempt: an errno more specific than that of @reason
  * @restart: out: the call is to be repeated, by -ERESTARTNOINTR
  * @reason: out: why the request was refused or deferred
@@ -430,6 +432,8 @@ struct dxs_switch {
 	bool slowed;
 	struct dxs_spared *spared;
 	bool trims;
+	pgoff_t held;
+	unsigned int looks;
 	int err;
 	bool restart;
 	enum daxstack_reason reason;

@@ -29,6 +29,8 @@ static inline bool dxs_has_memory(const struct super_block *lower)
 }
 
 bool dxs_pinned(struct address_space *mapping);
+bool dxs_first_folio(struct address_space *mapping, pgoff_t *index);
+bool dxs_folio_looks_held(struct address_space *mapping, pgoff_t index);
 bool dxs_drop_entries(struct address_space *mapping);
 int dxs_write_entries(struct address_space *mapping);
 

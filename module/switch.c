@@ -42,6 +42,12 @@
  */
 #define DXS_DRAIN	msecs_to_jiffies(200)
 
+/*
+ * H86: a waiting request looks so often at a folio that another task held, before it
+ * makes an attempt although the folio looks held.
+ */
+#define DXS_LOOKS	8
+
 /* Did writeback fail, with an error that no fsync has reported yet? */
 static bool dxs_has_errors(const struct address_space *mapping)
 {
@@ -92,6 +98,38 @@ static bool dxs_drop_folios(struct dxs_switch *sw,
 	if (dxs_spare_held(sw->spared) || drained)
 		invalidate_mapping_pages(mapping, 0, -1);
 	return mapping_empty(mapping);
+}
+
+/*
+ * H86: an attempt to switch to dax drops the page cache before it finds that a folio is
+ * held. The tasks that use the file have to read all of it again. So another attempt waits
+ * until the folio looks free. It may look held for other reasons, and other folios may be
+ * held: the number of looks is limited, and the last attempt of a request is made anyway.
+ */
+static bool dxs_still_held(struct dxs_switch *sw)
+{
+	if (!sw->looks || sw->to != DAXSTACK_DAX)
+		return false;
+	if (!sw->forever && time_after_eq(jiffies, sw->deadline))
+		return false;
+	sw->looks--;
+	return dxs_folio_looks_held(dxs_switch_lower(sw)->i_mapping, sw->held);
+}
+
+/* Steps 6 and 7 on the way to dax. */
+static enum daxstack_reason dxs_empty_cache(struct dxs_switch *sw,
+					    struct address_space *mapping)
+{
+	/* The worker of an earlier attempt may still run. */
+	if (dxs_drains(mapping))
+		return DAXSTACK_REASON_PINNED;
+	if (mapping_empty(mapping))
+		return DAXSTACK_REASON_NONE;
+	/* The wait for the drain worker may have timed out: it may still be running. */
+	if (dxs_drop_folios(sw, mapping) && !dxs_drains(mapping))
+		return DAXSTACK_REASON_NONE;
+	sw->looks = dxs_first_folio(mapping, &sw->held) ? DXS_LOOKS : 0;
+	return DAXSTACK_REASON_PINNED;
 }
 
 /*
@@ -338,15 +376,10 @@ static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 {
 	struct address_space *mapping = dxs_switch_lower(sw)->i_mapping;
 
-	/* The worker of an earlier attempt may still run. */
-	if (sw->to == DAXSTACK_DAX && dxs_drains(mapping))
-		return DAXSTACK_REASON_PINNED;
+	if (sw->to == DAXSTACK_DAX)
+		return dxs_empty_cache(sw, mapping);
 	if (mapping_empty(mapping))
 		return DAXSTACK_REASON_NONE;
-	/* The wait for the drain worker may have timed out: it may still be running. */
-	if (sw->to == DAXSTACK_DAX)
-		return dxs_drop_folios(sw, mapping) && !dxs_drains(mapping) ?
-			DAXSTACK_REASON_NONE : DAXSTACK_REASON_PINNED;
 	if (dxs_pinned(mapping))
 		return DAXSTACK_REASON_PINNED;
 	dxs_dax_drop(mapping);
@@ -734,6 +767,8 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	reason = dxs_may_switch(sw);
 	if (reason)
 		return reason;
+	if (dxs_still_held(sw))
+		return DAXSTACK_REASON_PINNED;
 	if (!sw->attempts)
 		dxs_heat_switching(sw->inode);
 	/* Do not close the gates only to find s_umount taken: see dxs_own_lower(). */

@@ -255,6 +255,7 @@ void h45_write_faults(void);
 void h46_vfs_locks(void);
 void h48_kept_processor(void);
 void h49_pollers(void);
+void h86_refill(void);
 void h55_attributes(void);
 
 #endif /* HAZARDS_H */

@@ -76,6 +76,7 @@ static const struct {
 	{ "H75", h75_kept_iocbs },
 	{ "H80", h80_nobody_else },
 	{ "H81", h81_changed_meanwhile },
+	{ "H86", h86_refill },
 };
 
 int hazard_file(const char *path, size_t len, int mode)

@@ -474,6 +474,30 @@ void h49_pollers(void)
 	close(fd);
 }
 
+/* --- H86: a switch that waits for a pinned page leaves the page cache alone. */
+
+void h86_refill(void)
+{
+	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), ends[2];
+	struct daxstack_switch sw;
+	uint8_t *map = hazard_map(fd, LEN);
+
+	dxs_pin(ends, map + PAGE);
+	dxs_errno(EBUSY, dxs_switch(fd, DAXSTACK_DAX, 2000, &sw),
+		  "H86: a switch waits for 2 s");
+	dxs_str("PINNED", dxs_reason_name(sw.reason), "H86: reason: a pinned page");
+	/* An attempt, and a look at each of the next eight ticks of 4 ms. */
+	if (!dxs_ok(sw.attempts <= 2000 / (9 * 4) + 2,
+		    "H86: most of the time it only looks at the page"))
+		dxs_diag("seen: %u attempts", sw.attempts);
+	dxs_unpin(ends);
+	dxs_errno(0, dxs_switch(fd, DAXSTACK_DAX, 30000, &sw),
+		  "H86: switched once the page is free");
+	hazard_bytes(fd, LEN, "H86");
+	MUST(munmap(map, LEN));
+	close(fd);
+}
+
 /* --- H55: attributes that are set together with the flag. */
 
 /* An immutable file cannot be changed further, the DAX flag included. */
