@@ -320,7 +320,6 @@ static int do_mount_dir(void)
 	return ERR(mount(lower_path, "stack", "daxstack", 0, ""));
 }
 
-/* The mount may have succeeded or failed: mounts again, and switches files. */
 static void mount_again(void)
 {
 	dxs_umount("stack");
@@ -328,15 +327,17 @@ static void mount_again(void)
 	dxs_mount_stack();
 }
 
+/* The mount may have succeeded or failed: switches files, or mounts again. */
 static void use_mount(void)
 {
-	if (!access(FAULT_FILE, F_OK)) {
-		/* The stack needs the lower filesystem for itself. */
-		dxs_umount("lower");
-		to(DAXSTACK_DAX);
-		to(DAXSTACK_CACHED);
+	if (access(FAULT_FILE, F_OK)) {
+		mount_again();
+		return;
 	}
-	mount_again();
+	/* The stack needs the lower filesystem for itself. */
+	dxs_umount("lower");
+	to(DAXSTACK_DAX);
+	to(DAXSTACK_CACHED);
 }
 
 static void only_lower(void)

@@ -176,6 +176,7 @@ struct hazard_switches hazard_switch(int fd, double seconds, int count,
 
 int main(int argc, char **argv)
 {
+	double start;
 	size_t i;
 
 	if (argc == 2 && !strcmp(argv[1], "--rights"))
@@ -186,11 +187,13 @@ int main(int argc, char **argv)
 		if (!dxs_wanted(hazards[i].name, argv + 1))
 			continue;
 		dxs_diag("%s", hazards[i].name);
+		start = dxs_now();
 		dxs_mkfs(NULL);
 		dxs_mount_stack();
 		hazards[i].run();
 		dxs_umount_stack();
 		dxs_fsck();
+		dxs_diag("%s: %.1f s", hazards[i].name, dxs_now() - start);
 	}
 	return dxs_done();
 }
