@@ -154,6 +154,8 @@ bool dxs_drains(const struct address_space *mapping)
 	const struct file *file;
 	bool busy;
 
+	if (!READ_ONCE(dxs_drainer.file))
+		return false;
 	/* Files like this one are freed by RCU: see dxs_lower_open_alone(). */
 	rcu_read_lock();
 	file = READ_ONCE(dxs_drainer.file);

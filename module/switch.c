@@ -34,7 +34,6 @@
 #include "pace.h"
 #include "report.h"
 #include "switch.h"
-#include "xflag.h"
 
 /*
  * Time that tasks inside a gate have to leave it before the attempt is given up. It
@@ -175,8 +174,14 @@ static enum daxstack_reason dxs_prepare(struct dxs_switch *sw)
 	return reason;
 }
 
-/* Steps 3 and 4: keep new readers out of a gate, and wait for those inside. */
-static enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate)
+/**
+ * dxs_shut_gate() - steps 3 and 4: keep new readers out of a gate
+ * @gate: one that dxs_gate_slow() made slow, a grace period ago
+ *
+ * Context: sleeps until the readers inside have left, for at most DXS_DRAIN.
+ * Return: DAXSTACK_REASON_NONE: the gate is closed. Else why it is open.
+ */
+enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate)
 {
 	switch (dxs_gate_shut(gate, DXS_DRAIN)) {
 	case 0:
@@ -209,14 +214,18 @@ static enum daxstack_reason dxs_own_lower(struct super_block *lower)
 	return reason;
 }
 
-/*
- * H42: take the lower i_rwsem, for at most the time that tasks inside a gate have.
+/**
+ * dxs_lock_lower() - take the lower i_rwsem, for writing
+ * @lower: the inode
  *
- * A data call may hold the lock for ever: a read that fills memory whose page fault is
- * never answered does not end even when its task is killed. A task that queued for the
+ * H42: a data call may hold the lock for ever: a read that fills memory whose page fault
+ * is never answered does not end even when its task is killed. A task that queued for the
  * lock would wait as long and could not be killed, and new readers queue behind a writer.
+ *
+ * Context: sleeps, for at most the time that tasks inside a gate have.
+ * Return: DAXSTACK_REASON_NONE: the lock is held. Else why not.
  */
-static enum daxstack_reason dxs_lock_lower(struct inode *lower)
+enum daxstack_reason dxs_lock_lower(struct inode *lower)
 {
 	unsigned long until = jiffies + DXS_DRAIN;
 
@@ -388,86 +397,6 @@ static enum daxstack_reason dxs_empty(struct dxs_switch *sw)
 }
 
 /*
- * Which attributes would the request change: the DAX bit, any other? Leaves the
- * attributes of the lower inode in @sw->now if @sw->knows_now.
- *
- * Context: sleeps; needs no lock of the lower inode. The answer holds while the switch
- * lock is held and no other task can reach the lower inode.
- */
-static void dxs_compare_request(struct dxs_switch *sw, bool *flag, bool *rest)
-{
-	struct file_kattr *now = &sw->now;
-
-	*rest = false;
-	*flag = true;
-	*now = (struct file_kattr){};
-	sw->knows_now = !dxs_fileattr_lower(sw->lower, now);
-	/* dxs_fileattr_store() reports the error. */
-	if (!sw->knows_now)
-		return;
-	*flag = !(now->fsx_xflags & FS_XFLAG_DAX) == (sw->to == DAXSTACK_DAX);
-	if (sw->fa)
-		*rest = dxs_fileattr_changes(sw->fa, now);
-}
-
-/*
- * The lower filesystem does not say why it refuses the flag. dxs_can_be_dax() has checked
- * all other reasons of XFS: what is left are blocks that the file shares or did share,
- * for which Linux 6.1 has no DAX.
- */
-static enum daxstack_reason dxs_lowers_reason(const struct dxs_switch *sw,
-					      int err, bool rest)
-{
-	const struct inode *lower = dxs_switch_lower(sw);
-
-	if (sw->to == DAXSTACK_DAX && err == -EINVAL && !rest &&
-	    !strcmp(lower->i_sb->s_type->name, "xfs"))
-		return DAXSTACK_REASON_REFLINK;
-	return DAXSTACK_REASON_LOWER_SAYS_NO;
-}
-
-/*
- * Step 8: store the flag, so that a later mount, with or without the stack, finds the
- * chosen mode, and store all that the same call asks for (H55). This is the last
- * operation that can fail: the flip follows a stored flag, so that no flag needs to be
- * restored (H20).
- *
- * Context: the lower i_rwsem is held for writing.
- */
-static enum daxstack_reason dxs_persist(struct dxs_switch *sw)
-{
-	bool flag, rest;
-	int err;
-
-	/* The owner may have changed while the request waited. */
-	if (sw->cause == DXS_ASKED &&
-	    !inode_owner_or_capable(sw->idmap, dxs_switch_lower(sw)))
-		return DAXSTACK_REASON_NOT_OWNER;
-	err = dxs_fileattr_store(sw->idmap, sw->lower, sw->to, sw->fa,
-				 !dxs_only_stores(sw->inode->i_sb));
-	/*
-	 * H16: when data journalling changes, ext4 sets the folio size again, and khugepaged may
-	 * have begun to work on a mapped file.
-	 */
-	if (dxs_limit_folios(dxs_switch_lower(sw)->i_mapping) &&
-	    dxs_gates(sw->inode))
-		WRITE_ONCE(DXS_I(sw->inode)->gates.fault.bypassed, true);
-	if (!err)
-		return DAXSTACK_REASON_NONE;
-	/* Only the errno tells why other attributes were refused. */
-	dxs_compare_request(sw, &flag, &rest);
-	if (rest || (sw->fa && sw->stores))
-		sw->err = err;
-	if (err == -EINVAL || err == -EOPNOTSUPP)
-		return dxs_lowers_reason(sw, err, rest);
-	sw->err = err;
-	/* ext4 refuses to change any other flag of such a file; XFS does not. */
-	if (err == -EPERM && IS_IMMUTABLE(d_inode(sw->lower)))
-		return DAXSTACK_REASON_IMMUTABLE;
-	return DAXSTACK_REASON_PERSIST;
-}
-
-/*
  * Step 8: the flip. It can fail only for a new file that is being written back: see
  * dxs_attempt_born().
  */
@@ -593,8 +522,11 @@ static enum daxstack_reason dxs_shut_and_change(struct dxs_switch *sw)
 out:
 	dxs_switching_end(sw->inode);
 	sw->attempts++;
-	sw->shut_ns = gates ? ktime_get_ns() - start : 0;
-	dxs_count_shut(sw->inode->i_sb, sw->shut_ns);
+	sw->shut_ns = 0;
+	if (gates) {
+		sw->shut_ns = ktime_get_ns() - start;
+		dxs_count_shut(sw->inode->i_sb, sw->shut_ns);
+	}
 	return reason;
 }
 
@@ -612,87 +544,6 @@ static bool dxs_keep_khugepaged_out(struct inode *inode)
 		di->write_held = !get_write_access(di->lower);
 	spin_unlock(&inode->i_lock);
 	return di->write_held;
-}
-
-/* Store attributes with the I/O gate closed: data calls hold the lower i_rwsem for long (H42). */
-static enum daxstack_reason dxs_persist_gated(struct dxs_switch *sw)
-{
-	struct inode *lower = dxs_switch_lower(sw);
-	struct dxs_gates *gates = dxs_switching_begin(sw->inode);
-	enum daxstack_reason reason = DAXSTACK_REASON_NONE;
-	u64 start;
-
-	if (gates) {
-		dxs_gate_slow(&gates->io);
-		dxs_pace_spend();
-		synchronize_rcu_expedited();
-	}
-	start = ktime_get_ns();
-	if (gates)
-		reason = dxs_shut_gate(&gates->io);
-	if (!reason) {
-		reason = dxs_lock_lower(lower);
-		if (!reason) {
-			reason = dxs_persist(sw);
-			inode_unlock(lower);
-		}
-		if (gates)
-			dxs_gate_open(&gates->io);
-	}
-	sw->shut_ns = ktime_get_ns() - start;
-	if (gates) {
-		dxs_gate_fast(&gates->io);
-		dxs_count_shut(sw->inode->i_sb, sw->shut_ns);
-	}
-	dxs_switching_end(sw->inode);
-	sw->attempts++;
-	return reason;
-}
-
-/**
- * dxs_persist_alone() - store the flag and other attributes, but do not switch
- * @sw: the request; the file may have the wanted mode or the other one
- *
- * If the flag and the mode are as wanted, no lock is waited for (H42): a call that sets
- * attributes to their current values updates ctime, as without the stack, only if that
- * needs no waiting.
- *
- * Context: sleeps, for a bounded time. The switch lock is held, with write access to the
- * lower mount.
- * Return: DAXSTACK_REASON_NONE, or why nothing was stored.
- */
-enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw)
-{
-	struct inode *lower = dxs_switch_lower(sw);
-	enum daxstack_reason reason;
-	bool flag, rest, stored;
-
-	dxs_compare_request(sw, &flag, &rest);
-	stored = !flag && !rest && dxs_mode(sw->inode) == sw->to;
-	if (stored && !sw->fa)
-		return DAXSTACK_REASON_NONE;
-	if (inode_trylock(lower)) {
-		reason = dxs_persist(sw);
-		inode_unlock(lower);
-		return reason;
-	}
-	return stored ? DAXSTACK_REASON_NONE : dxs_persist_gated(sw);
-}
-
-/* Are attributes to be stored while the mode stays? */
-static bool dxs_is_for_storing(struct dxs_switch *sw)
-{
-	bool flag, rest;
-
-	/* The answer to an earlier attempt is out of date. */
-	sw->knows_now = false;
-	if (dxs_mode(sw->inode) == sw->to)
-		return true;
-	if (!sw->fa)
-		return false;
-	/* A call that changes other attributes leaves the mode alone. */
-	dxs_compare_request(sw, &flag, &rest);
-	return rest && !flag;
 }
 
 /*

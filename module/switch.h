@@ -17,6 +17,12 @@ bool dxs_only_stores(const struct super_block *sb);
 /* switch.c */
 enum daxstack_reason dxs_attempt(struct dxs_switch *sw);
 enum daxstack_reason dxs_attempt_born(struct dxs_switch *sw);
+enum daxstack_reason dxs_shut_gate(struct dxs_gate *gate);
+enum daxstack_reason dxs_lock_lower(struct inode *lower);
+
+/* persist.c */
+bool dxs_is_for_storing(struct dxs_switch *sw);
+enum daxstack_reason dxs_persist(struct dxs_switch *sw);
 enum daxstack_reason dxs_persist_alone(struct dxs_switch *sw);
 
 #endif /* DXS_SWITCH_H */
