@@ -10,6 +10,8 @@
 #include "request.h"
 #include "switch.h"
 #include "vfs.h"
+#include "xflag.h"
+
 int dxs_fileattr_get(struct dentry *dentry, struct file_kattr *fa)
 {
 	return vfs_fileattr_get(dxs_lower_dentry(dentry), fa);
@@ -55,8 +57,7 @@ int dxs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (!S_ISREG(inode->i_mode))
 		return dxs_fileattr_forward(idmap, dentry, fa);
 
-	sw = dxs_switch_of(dentry, fa->fsx_xflags & FS_XFLAG_DAX ?
-				   DAXSTACK_DAX : DAXSTACK_CACHED);
+	sw = dxs_switch_of(dentry, dxs_fileattr_mode(fa));
 	sw.idmap = idmap;
 	sw.fa = fa;
 	inode_unlock(inode);

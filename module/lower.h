@@ -6,7 +6,14 @@
 #ifndef DXS_LOWER_H
 #define DXS_LOWER_H
 
+#include <linux/magic.h>
+
 #include "entry.h"
+
+static inline bool dxs_is_xfs(const struct super_block *lower)
+{
+	return lower->s_magic == XFS_SUPER_MAGIC;
+}
 
 /*
  * Mount options of every filesystem that say when its changes reach the device. They

@@ -29,7 +29,7 @@ static void dxs_compare_request(struct dxs_switch *sw, bool *flag, bool *rest)
 	/* dxs_fileattr_store() reports the error. */
 	if (!sw->knows_now)
 		return;
-	*flag = !(now->fsx_xflags & FS_XFLAG_DAX) == (sw->to == DAXSTACK_DAX);
+	*flag = dxs_fileattr_mode(now) != sw->to;
 	if (sw->fa)
 		*rest = dxs_fileattr_changes(sw->fa, now);
 }
@@ -45,7 +45,7 @@ static enum daxstack_reason dxs_lowers_reason(const struct dxs_switch *sw,
 	const struct inode *lower = dxs_switch_lower(sw);
 
 	if (sw->to == DAXSTACK_DAX && err == -EINVAL && !rest &&
-	    !strcmp(lower->i_sb->s_type->name, "xfs"))
+	    dxs_is_xfs(lower->i_sb))
 		return DAXSTACK_REASON_REFLINK;
 	return DAXSTACK_REASON_LOWER_SAYS_NO;
 }

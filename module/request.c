@@ -27,7 +27,8 @@
 
 /*
  * The same if attributes are stored and nothing is switched: without the stack the call
- * waits for a data call for as long as that takes.
+ * waits for a data call for as long as that takes. Also for a moved file that meets
+ * writeback: see dxs_patience().
  */
 #define DXS_STORE_PATIENCE	(5 * HZ)
 
@@ -282,13 +283,15 @@ static void dxs_locked(struct dxs_switch *sw,
 
 /*
  * Until when a request without a timeout retries for a brief reason. A moved file must get
- * its flag: no caller could try again.
+ * its flag, and should not miss its mode for a sync(2): no caller could try again.
  */
 static unsigned long dxs_patience(const struct dxs_switch *sw)
 {
-	bool stores = sw->stores && (sw->fa || sw->cause == DXS_MOVED);
+	bool waits = sw->stores && sw->fa;
 
-	return sw->since + (stores ? DXS_STORE_PATIENCE : DXS_PATIENCE);
+	if (sw->cause == DXS_MOVED)
+		waits = sw->stores || sw->reason == DAXSTACK_REASON_WRITEBACK;
+	return sw->since + (waits ? DXS_STORE_PATIENCE : DXS_PATIENCE);
 }
 
 /*

@@ -38,7 +38,7 @@ int dxs_flag(struct dentry *lower)
 
 	if (err)
 		return err;
-	return fa.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED;
+	return dxs_fileattr_mode(&fa);
 }
 
 /* The lower filesystem reports these; they cannot be set. */
@@ -172,8 +172,7 @@ int dxs_fileattr_store(struct mnt_idmap *idmap, struct dentry *lower, int mode,
 		if (err)
 			return err;
 	} else {
-		flag = now.fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX :
-						       DAXSTACK_CACHED;
+		flag = dxs_fileattr_mode(&now);
 		is = IS_DAX(inode) ? DAXSTACK_DAX : DAXSTACK_CACHED;
 		/* The lower filesystem is called even if only the mode differs from the flag. */
 		if (flag == mode && is == mode)
@@ -203,7 +202,6 @@ bool dxs_fileattr_changes(const struct file_kattr *asked,
 {
 	struct file_kattr fa = dxs_fileattr_merge(asked, now);
 
-	dxs_fileattr_put_mode(&fa, now->fsx_xflags & FS_XFLAG_DAX ?
-				   DAXSTACK_DAX : DAXSTACK_CACHED);
+	dxs_fileattr_put_mode(&fa, dxs_fileattr_mode(now));
 	return !dxs_fileattr_same(&fa, now);
 }

@@ -7,6 +7,12 @@
 
 #include "entry.h"
 
+/* The mode that attributes ask for. */
+static inline int dxs_fileattr_mode(const struct file_kattr *fa)
+{
+	return fa->fsx_xflags & FS_XFLAG_DAX ? DAXSTACK_DAX : DAXSTACK_CACHED;
+}
+
 int dxs_fileattr_lower(struct dentry *lower, struct file_kattr *fa);
 int dxs_flag(struct dentry *lower);
 bool dxs_fileattr_changes(const struct file_kattr *asked,

@@ -374,6 +374,24 @@ static void *hog_processor(void *arg)
 	return NULL;
 }
 
+/*
+ * From Linux 6.12 on a server gives other tasks a share of each processor, even of one
+ * with a real-time task that is not throttled.
+ */
+static void share_processor(bool share)
+{
+	static const char server[] =
+		"/sys/kernel/debug/sched/fair_server/cpu1/runtime";
+
+	bool limited = dxs_put("/proc/sys/kernel/sched_rt_runtime_us",
+			       share ? "950000" : "-1");
+
+	if (!access(server, F_OK))
+		limited &= dxs_put(server, share ? "50000000" : "0");
+	if (!share && !limited)
+		dxs_bail("cannot keep a processor for one task");
+}
+
 void h48_kept_processor(void)
 {
 	struct hog hog = { .fd = hazard_file("stack/file", LEN,
@@ -388,8 +406,7 @@ void h48_kept_processor(void)
 	if (!CPU_ISSET(0, &cpus) || !CPU_ISSET(1, &cpus))
 		dxs_bail("needs two processors");
 	stay_on(0);
-	if (!dxs_put("/proc/sys/kernel/sched_rt_runtime_us", "-1"))
-		dxs_bail("cannot disable real-time throttling");
+	share_processor(false);
 	if (posix_fadvise(hog.fd, 0, 0, POSIX_FADV_DONTNEED) ||
 	    posix_fadvise(hog.fd, 0, 0, POSIX_FADV_RANDOM))
 		dxs_bail("posix_fadvise: %m");
@@ -408,7 +425,7 @@ void h48_kept_processor(void)
 	pthread_join(thread, NULL);
 	while (waitpid(-1, NULL, 0) > 0)
 		;
-	dxs_put("/proc/sys/kernel/sched_rt_runtime_us", "950000");
+	share_processor(true);
 	MUST(sched_setaffinity(0, sizeof(cpus), &cpus));
 	dxs_to(hog.fd, DAXSTACK_CACHED, "H48: switch back");
 	dxs_errno(0, dxs_switch(hog.fd, DAXSTACK_DAX, 5000, NULL),

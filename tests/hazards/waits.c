@@ -241,6 +241,52 @@ static int sync_stack(int fd)
 	return ERR(syncfs(fd));
 }
 
+/* A file that is moved into a directory with the flag. */
+struct moved {
+	int fd;
+	int mode;
+	atomic_bool done;
+};
+
+static void *move_it(void *arg)
+{
+	struct moved *moved = arg;
+
+	MUST(rename("stack/moved", "stack/dir/moved"));
+	moved->mode = dxs_mode(moved->fd);
+	moved->done = true;
+	return NULL;
+}
+
+static void move_during_sync(void)
+{
+	struct moved moved = {};
+	struct hazard_held held;
+	pthread_t thread;
+	int dir;
+
+	MUST(mkdir("stack/dir", 0755));
+	dir = MUST(open("stack/dir", O_RDONLY));
+	MUST(dxs_set_xflag(dir, DAXSTACK_DAX));
+	close(dir);
+	moved.fd = hazard_file("stack/moved", PAGE, DAXSTACK_CACHED);
+	dxs_remount("inherit=move");
+	/* A file of an earlier cgroup is not throttled. */
+	MUST(unlink("stack/slow"));
+	if (!hazard_hold(&held, sync_stack))
+		dxs_bail("no throttling of writes");
+	if (pthread_create(&thread, NULL, move_it, &moved))
+		dxs_bail("cannot create a thread");
+	/* Longer than other switches without a timeout wait. */
+	dxs_sleep_ms(500);
+	dxs_is(false, moved.done, "H23: a moved file waits for sync(2)");
+	hazard_let_go(&held, "H23, moved");
+	pthread_join(thread, NULL);
+	dxs_str("dax", dxs_mode_name(moved.mode), "H23: ... and is switched then");
+	dxs_remount("inherit=create");
+	close(moved.fd);
+}
+
 void h23_slow_sync(void)
 {
 	int fd = hazard_file("stack/file", LEN, DAXSTACK_CACHED), i, busy = 0;
@@ -276,6 +322,7 @@ void h23_slow_sync(void)
 	dxs_errno(0, dxs_switch(fd, !dxs_mode(fd), 30000, NULL),
 		  "H23: switched after sync(2) completes");
 	close(fd);
+	move_during_sync();
 }
 
 /*
