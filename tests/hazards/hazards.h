@@ -59,6 +59,10 @@ struct hazard_switches {
  */
 struct hazard_switches hazard_switch(int fd, double seconds, int count,
 				     int timeout_ms);
+/* The same, but goes on after @count until another thread has made a step. */
+struct hazard_switches hazard_switch_beside(int fd, double seconds, int count,
+					    int timeout_ms,
+					    const atomic_long *steps);
 
 /* rights.c */
 

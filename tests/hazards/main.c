@@ -156,11 +156,21 @@ void hazard_stop(struct hazard_thread *thread)
 struct hazard_switches hazard_switch(int fd, double seconds, int count,
 				     int timeout_ms)
 {
+	static const atomic_long enough = 1;
+
+	return hazard_switch_beside(fd, seconds, count, timeout_ms, &enough);
+}
+
+struct hazard_switches hazard_switch_beside(int fd, double seconds, int count,
+					    int timeout_ms,
+					    const atomic_long *steps)
+{
 	struct hazard_switches all = { 0 };
 	struct daxstack_switch sw;
 	struct dxs_watch begin = dxs_watch();
 
-	while (dxs_watched(&begin) < seconds && all.done < count) {
+	while (dxs_watched(&begin) < seconds &&
+	       (all.done < count || !*steps)) {
 		int err = dxs_switch(fd, !dxs_mode(fd), timeout_ms, &sw);
 
 		all.attempts += sw.attempts;

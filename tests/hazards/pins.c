@@ -400,7 +400,7 @@ void h63_entries_that_go(void)
 	fd = hazard_file("stack/busy", HUGE, DAXSTACK_DAX);
 	map = hazard_map(fd, HUGE);
 	hazard_start(&thread, touch_all, map);
-	all = hazard_switch(fd, 20 * dxs_slow(), 30, 2000);
+	all = hazard_switch_beside(fd, 20 * dxs_slow(), 30, 2000, &thread.steps);
 	hazard_stop(&thread);
 	dxs_diag("%d switches, %ld rounds of stores", all.done, thread.steps);
 	dxs_ok(all.done > 3 && thread.steps > 0, "H63: switches beside stores");

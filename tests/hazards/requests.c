@@ -235,7 +235,7 @@ void h42_only_stores(void)
 struct toucher {
 	volatile uint8_t *map;
 	atomic_bool stop;
-	long steps;
+	atomic_long steps;
 	long faults;
 };
 
@@ -279,7 +279,7 @@ void h45_write_faults(void)
 
 	if (pthread_create(&thread, NULL, touch, &toucher))
 		dxs_bail("cannot create a thread");
-	all = hazard_switch(fd, 5, 20, 1000);
+	all = hazard_switch_beside(fd, 5 * dxs_slow(), 20, 1000, &toucher.steps);
 	toucher.stop = true;
 	pthread_join(thread, NULL);
 	dxs_diag("%d switches, %ld faults for %ld steps", all.done,
