@@ -212,7 +212,7 @@ ends 125 "by another user" setpriv --reuid 65534 --clear-groups \
 	daxstack lower $m -- true
 ends 3 "options of the command are its own" lower $m -- sh -c 'exit $#' sh -r -h -x
 
-daxstack lower $m -- bash -c 'trap "exit 9" USR1; echo $$ >/tmp/started; sleeper 1000 & wait' \
+daxstack lower $m -- bash -c 'trap "exit 9" USR1; sleeper 1000 & echo $$ >/tmp/started; wait' \
 	2>/tmp/said &
 pid=$!
 begun
