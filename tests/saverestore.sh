@@ -263,7 +263,10 @@ look()
 }
 # The stack reports the switches before as late as a second after them, or when it is
 # unmounted.
-umount $x && mount -t daxstack "$PMEM" $x || { ok 'mounted again' false; exit 1; }
+if ! { umount $x && mount -t daxstack "$PMEM" $x; }; then
+	ok 'mounted again' false
+	exit 1
+fi
 look >/tmp/before
 ok 'dry run: a tree' status 0 daxstack set -n -R dax $x/dry
 ok '... number of files' said '^would be switched 15, already dax 5$'
