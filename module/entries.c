@@ -189,28 +189,6 @@ bool dxs_pinned(struct address_space *mapping)
 }
 
 /**
- * dxs_first_folio() - find a folio of a file in cached mode
- * @mapping: of its lower inode
- * @index: out: its place in the file, in pages
- *
- * Context: does not sleep.
- * Return: false if there is none.
- */
-bool dxs_first_folio(struct address_space *mapping, pgoff_t *index)
-{
-	XA_STATE(xas, &mapping->i_pages, 0);
-	void *entry;
-
-	rcu_read_lock();
-	xas_for_each(&xas, entry, ULONG_MAX)
-		if (!xas_retry(&xas, entry) && !xa_is_value(entry))
-			break;
-	*index = xas.xa_index;
-	rcu_read_unlock();
-	return entry;
-}
-
-/**
  * dxs_folio_looks_held() - does another task seem to hold a folio?
  * @mapping: of a lower inode in cached mode
  * @index: place of the folio in the file, in pages
@@ -231,8 +209,7 @@ bool dxs_folio_looks_held(struct address_space *mapping, pgoff_t index)
 	xa_lock_irq(&mapping->i_pages);
 	folio = xa_load(&mapping->i_pages, index);
 	if (folio && !xa_is_value(folio))
-		held = folio_ref_count(folio) > folio_nr_pages(folio) +
-			folio_has_private(folio) + folio_mapcount(folio);
+		held = dxs_folio_held(folio, 0);
 	xa_unlock_irq(&mapping->i_pages);
 	return held;
 }

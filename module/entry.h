@@ -394,6 +394,8 @@ enum dxs_cause {
  * @trims: attempt: trim blocks beyond EOF once the mapping is empty
  * @held: switch.c: place in the file of a folio that prevented the last attempt
  * @looks: switch.c: how often to look at it before the next attempt
+ * @looked: the last try was such a look, and no attempt
+ * @met_writeback: request.c: a try met writeback
  * @err: attempt: an errno more specific than that of @reason
  * @restart: out: the call is to be repeated, by -ERESTARTNOINTR
  * @reason: out: why the request was refused or deferred
@@ -434,6 +436,8 @@ struct dxs_switch {
 	bool trims;
 	pgoff_t held;
 	unsigned int looks;
+	bool looked;
+	bool met_writeback;
 	int err;
 	bool restart;
 	enum daxstack_reason reason;
@@ -454,6 +458,8 @@ struct dxs_switch {
 
 /* work.c: for work that outlives the call that caused it */
 extern struct workqueue_struct *dxs_wq;
+/* ... and waits for other tasks: it must not keep the other work waiting */
+extern struct workqueue_struct *dxs_move_wq;
 int dxs_init_work(void);
 void dxs_destroy_work(void);
 

@@ -147,7 +147,7 @@ static int dxs_move_release(struct inode *inode, struct file *file)
 	 * signals.
 	 */
 	if (dxs_follow(move->moved) == -EINTR)
-		queue_work(dxs_wq, &move->work);
+		queue_work(dxs_move_wq, &move->work);
 	else
 		dxs_move_end(move);
 	return 0;
@@ -196,7 +196,7 @@ static void dxs_switch_later(struct dentry *moved)
 					  move, O_RDONLY);
 	} while (file == ERR_PTR(-ENOMEM) && --tries);
 	if (IS_ERR_OR_NULL(file))
-		queue_work(dxs_wq, &move->work);
+		queue_work(dxs_move_wq, &move->work);
 	else
 		fput(file);
 }

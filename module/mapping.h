@@ -10,6 +10,23 @@
 
 #include "entry.h"
 
+/*
+ * Are there references to a folio other than those of the page cache, its buffers, page
+ * tables, and @own ones? An LRU batch counts as such a reference.
+ */
+static inline bool dxs_folio_held(struct folio *folio, int own)
+{
+	int refs = folio_ref_count(folio);
+
+	/*
+	 * Read the references first: an unmap in between then makes it look held, not
+	 * free.
+	 */
+	smp_rmb();
+	return refs > folio_nr_pages(folio) + own + folio_has_private(folio) +
+		      folio_mapcount(folio);
+}
+
 /* entries.c */
 
 u64 dxs_dirty_pages(struct address_space *mapping);
@@ -29,7 +46,6 @@ static inline bool dxs_has_memory(const struct super_block *lower)
 }
 
 bool dxs_pinned(struct address_space *mapping);
-bool dxs_first_folio(struct address_space *mapping, pgoff_t *index);
 bool dxs_folio_looks_held(struct address_space *mapping, pgoff_t index);
 bool dxs_drop_entries(struct address_space *mapping);
 int dxs_write_entries(struct address_space *mapping);

@@ -268,6 +268,7 @@ static void dxs_locked(struct dxs_switch *sw,
 	struct dxs_inode *di = DXS_I(sw->inode);
 
 	sw->err = 0;
+	sw->looked = false;
 	sw->reason = dxs_write_begin(sw);
 	if (sw->reason)
 		return;
@@ -290,7 +291,7 @@ static unsigned long dxs_patience(const struct dxs_switch *sw)
 	bool waits = sw->stores && sw->fa;
 
 	if (sw->cause == DXS_MOVED)
-		waits = sw->stores || sw->reason == DAXSTACK_REASON_WRITEBACK;
+		waits = sw->stores || sw->met_writeback;
 	return sw->since + (waits ? DXS_STORE_PATIENCE : DXS_PATIENCE);
 }
 
@@ -321,13 +322,17 @@ static bool dxs_wait_a_little(struct dxs_switch *sw)
 		return false;
 	if (dxs_is_brief(reason) && time_before(until, patience))
 		until = patience;
+	/* A look is not the last try: the next one makes an attempt. */
 	if (!sw->forever && time_after_eq(now, until))
-		return false;
+		return sw->looked;
 	if (!dxs_is_brief(reason))
 		pause = clamp((now - sw->since) / DXS_PAUSE_PART, 1ul,
 			      (unsigned long)DXS_PAUSE_MAX);
 	else if (time_after_eq(now, sw->since + DXS_PATIENCE))
 		pause += nsecs_to_jiffies(sw->shut_ns * DXS_DUTY);
+	/* A look closed no gate. */
+	if (sw->looked)
+		pause = min(pause, (unsigned long)DXS_PAUSE_MAX);
 	if (!sw->forever)
 		pause = min(pause, until - now);
 	if (dxs_rest(pause))
@@ -401,6 +406,7 @@ static void dxs_try_again(struct dxs_switch *sw)
 	enum daxstack_reason before = sw->reason;
 
 	dxs_try(sw);
+	sw->met_writeback |= sw->reason == DAXSTACK_REASON_WRITEBACK;
 	if (before == DAXSTACK_REASON_PINNED &&
 	    (sw->reason == DAXSTACK_REASON_WRITEBACK ||
 	     sw->reason == DAXSTACK_REASON_IO))
@@ -495,6 +501,7 @@ int dxs_switch(struct dxs_switch *sw)
 		dxs_learn_personalities(sbi);
 
 	dxs_try(sw);
+	sw->met_writeback = sw->reason == DAXSTACK_REASON_WRITEBACK;
 	/* From now: a long writeback must not use the time up. */
 	sw->since = jiffies;
 	while (sw->reason && dxs_wait_a_little(sw))

@@ -77,25 +77,6 @@ static void dxs_spare_folio(struct dxs_spared *spared, struct folio *folio)
 	folio_unlock(folio);
 }
 
-/*
- * Are there references to a folio other than those of the page cache, its buffers,
- * page tables, and struct dxs_spared? An LRU batch counts as such a reference.
- *
- * Context: the folio is locked, so that no page table starts to map it.
- */
-static bool dxs_folio_held(struct folio *folio)
-{
-	int refs = folio_ref_count(folio);
-
-	/*
-	 * Read the references first: an unmap in between then makes it look held, not
-	 * free.
-	 */
-	smp_rmb();
-	return refs > folio_nr_pages(folio) + 1 + folio_has_private(folio) +
-		      folio_mapcount(folio);
-}
-
 static void dxs_let_go(struct folio *folio)
 {
 	put_bh(folio_buffers(folio));
@@ -113,7 +94,8 @@ static bool dxs_let_go_free(struct dxs_spared *spared, bool all)
 
 	xa_for_each(&spared->folios, index, folio) {
 		folio_lock(folio);
-		if (!all && folio->mapping && dxs_folio_held(folio)) {
+		/* Locked, so that no page table starts to map it. */
+		if (!all && folio->mapping && dxs_folio_held(folio, 1)) {
 			folio_unlock(folio);
 			continue;
 		}

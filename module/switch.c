@@ -39,7 +39,7 @@
  * H86: a waiting request looks so often at a folio that another task held, before it
  * makes an attempt although the folio looks held.
  */
-#define DXS_LOOKS	8
+#define DXS_LOOKS	16
 
 /* Did writeback fail, with an error that no fsync has reported yet? */
 static bool dxs_has_errors(const struct address_space *mapping)
@@ -97,7 +97,7 @@ static bool dxs_drop_folios(struct dxs_switch *sw,
  * H86: an attempt to switch to dax drops the page cache before it finds that a folio is
  * held. The tasks that use the file have to read all of it again. So another attempt waits
  * until the folio looks free. It may look held for other reasons, and other folios may be
- * held: the number of looks is limited, and the last attempt of a request is made anyway.
+ * held: the number of looks is limited, and no request ends with one (dxs_wait_a_little()).
  */
 static bool dxs_still_held(struct dxs_switch *sw)
 {
@@ -121,7 +121,9 @@ static enum daxstack_reason dxs_empty_cache(struct dxs_switch *sw,
 	/* The wait for the drain worker may have timed out: it may still be running. */
 	if (dxs_drop_folios(sw, mapping) && !dxs_drains(mapping))
 		return DAXSTACK_REASON_NONE;
-	sw->looks = dxs_first_folio(mapping, &sw->held) ? DXS_LOOKS : 0;
+	sw->held = 0;
+	sw->looks = xa_find(&mapping->i_pages, &sw->held, ULONG_MAX,
+			    XA_PRESENT) ? DXS_LOOKS : 0;
 	return DAXSTACK_REASON_PINNED;
 }
 
@@ -547,7 +549,8 @@ enum daxstack_reason dxs_attempt(struct dxs_switch *sw)
 	reason = dxs_may_switch(sw);
 	if (reason)
 		return reason;
-	if (dxs_still_held(sw))
+	sw->looked = dxs_still_held(sw);
+	if (sw->looked)
 		return DAXSTACK_REASON_PINNED;
 	if (!sw->attempts)
 		dxs_heat_switching(sw->inode);
