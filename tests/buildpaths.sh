@@ -74,11 +74,17 @@ make -i -C tests O="$dir/out $dir" clean >"$dir/log" 2>&1
 is 2 $? 'make -C tests O="A B" clean: refused'
 [ -e "$dir/daxstack" ] && [ -e "$dir/out/precious" ]
 ok $? 'make clean with a blank in O removes nothing'
-make -s -C tools O="$top/build/tools" PREFIX=/p DESTDIR="$dir/a root" install \
-	>"$dir/log" 2>&1
+# From a copy: other tests run the programs of this tree, which another PREFIX would
+# build again under them.
+cp -a "$top/build/tools" "$dir/built"
+programs_before=$(stat -c '%n %i %Y' "$top"/build/tools/daxstack{,d})
+make -s -C tools O="$dir/built" PREFIX=/p DESTDIR="$dir/a root" install >"$dir/log" 2>&1
 ok $? 'make install to a path with a blank'
-is "$dir/a root/p/bin/daxstack" "$(find "$dir" -name daxstack -type f -perm 755)" \
+is "$dir/a root/p/bin/daxstack" \
+	"$(find "$dir" -path "$dir/built" -prune -o -name daxstack -type f -perm 755 -print)" \
 	'make install: to that path only'
+is "$programs_before" "$(stat -c '%n %i %Y' "$top"/build/tools/daxstack{,d})" \
+	'make install with another PREFIX: programs of this tree stay'
 
 # --- The cache.
 

@@ -16,6 +16,7 @@ set -u
 doc=${1:-/usr/local/share/daxstack/semantics.md}
 any_lines=${1:+yes}
 work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 # Dirty data in an example must stay dirty, however slow the machine.
 echo 100000 >/proc/sys/vm/dirty_writeback_centisecs
 
