@@ -113,6 +113,33 @@ bad 'check: a test that skips itself' '1 passed, 1 failed' check '1..0 # SKIP a\
 bad 'check: a test without output' '1 passed, 1 failed' check ''
 bad 'check: not ok, and status 0' '1 passed, 1 failed' check '1..1\nnot ok 1 - a\n'
 bad 'check: ok, and another status' '2 passed, 1 failed' check '1..1\nok 1 - a\n' 99
+# Tests that do not end: one by a limit of time, one by a signal to the checks.
+executable tests/fake.sh <<END
+#!/bin/bash
+# host
+echo \$\$ >"$tmp/pid"
+exec sleep 600
+END
+cp scripts/test/check-guest "$tmp/check-guest"
+sed -i 's/^host_limit=.*/host_limit=1/' scripts/test/check-guest
+bad 'check: a test that does not end' 'ended with status 124' \
+	env CHECK_STYLE=no scripts/test/check fake
+cp "$tmp/check-guest" scripts/test/check-guest
+interrupted()
+{
+	local checks status=0
+	rm -f "$tmp/pid"
+	CHECK_STYLE=no scripts/test/check fake &
+	checks=$!
+	until [ -s "$tmp/pid" ]; do sleep 0.1; done
+	kill "$checks"
+	wait "$checks" || status=$?
+	timeout 60 tail -f --pid="$(cat "$tmp/pid")" /dev/null || echo 'the test still runs'
+	return $status
+}
+bad 'check: a signal' '^  host/host/fake$' interrupted
+! grep -q 'still runs' "$tmp/said"
+report $? 'check: ... ends the test'
 bad 'check: a missing test' 'nothing' \
 	env CHECK_STYLE=no scripts/test/check nothing
 bad 'check: no filesystem' '--fs: nothing is named' \
