@@ -196,11 +196,12 @@ demo: module tools
 demo-place: module tools
 	scripts/demo/demo-place $(firstword $(FS))
 
-check: deps tools tests
+# model: tests that run side by side must find it built.
+check: deps tools tests model
 	@scripts/package/deps bench
 	scripts/test/check --fs "$(FS)" $(TESTS)
 
-check-all: deps tools tests
+check-all: deps tools tests model
 	@scripts/package/deps bench
 	scripts/test/check --all --fs "$(FS)" $(TESTS)
 
