@@ -103,6 +103,8 @@ shows()
 		# Remove empty lines at the bottom.
 		screen | stable | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' >"$tmp/screen"
 		cmp -s "$tmp/expected" "$tmp/screen" && return
+		# Nothing draws any more.
+		[ ! -e "$tmp/status" ] || [ "$i" -lt 10 ] || break
 		sleep 0.1
 	done
 	diff "$tmp/expected" "$tmp/screen"
