@@ -105,6 +105,12 @@ static void check_switches(const json_t *worth, const struct dxs_profile *p)
 		{ "switch-clean", 0, 0 }, { "switch-dirty-50", 0, 2048 },
 		{ "switch-mapped", 1, 0 }, { "switch-mapped-dirty-50", 1, 2048 },
 	};
+	/* What a switch of an unmapped file to cached mode takes differs by load. */
+	static const char *const unmapped[] = {
+		"read-random-below", "read-zipf-below", "read-random-at", "read-zipf-at",
+		"read-random-above", "read-zipf-above", "scan-read-below",
+		"scan-read-above", "switch-clean", "switch-dirty-10", "switch-dirty-50",
+	};
 	struct demand d = { .size = 16 * MIB, .footprint = 16 * MIB };
 	double ns, there;
 	size_t i;
@@ -126,10 +132,14 @@ static void check_switches(const json_t *worth, const struct dxs_profile *p)
 	}
 	d.mapped = 0;
 	ns = (double)cost_switch_ps(p, &d, DAXSTACK_CACHED, 0, 0) / 1e3;
-	there = json_number_value(json_object_get(modelled(worth, "switch-clean",
-							   p->name),
-						  "to_cached_ns"));
-	dxs_ok(fabs(off(ns, there)) <= 25, "switch-clean: to cached within 25 %%");
+	there = 0;
+	for (i = 0; i < ARRAY_SIZE(unmapped); i++)
+		there += json_number_value(json_object_get(modelled(worth, unmapped[i],
+								    p->name),
+							   "to_cached_ns"));
+	there /= ARRAY_SIZE(unmapped);
+	dxs_ok(fabs(off(ns, there)) <= 15, "unmapped: to cached within 15 %%");
+	dxs_diag("off by %+.1f %%", off(ns, there));
 	ns = (double)cost_fill_ps(p, &d, 16 * MIB) / 1e3;
 	there = json_number_value(json_object_get(modelled(worth, "read-random-below",
 							   p->name),
