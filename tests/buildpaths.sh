@@ -15,27 +15,10 @@ here=$top/scripts
 temporary places
 dir=$tmp
 trap 'chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
-count=0 failed=0
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 
-# ok STATUS NAME
-ok()
-{
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		failed=$((failed + 1))
-	fi
-}
 
-# is EXPECTED SEEN NAME
-is()
-{
-	[ "$1" = "$2" ]
-	ok $? "$3" || :
-	[ "$1" = "$2" ] || printf '# expected: %s\n# seen: %s\n' "$1" "$2"
-}
 
 # --- make in a path with a blank.
 
@@ -296,5 +279,4 @@ is 'one two' "$(cat "$dir/first") $(cat "$dir/second")" \
 grep -q '^alone "\$dir"' "$top/scripts/test/check"
 ok $? 'scripts/test/check uses this lock'
 
-echo "1..$count"
-[ $failed = 0 ]
+done_testing

@@ -11,24 +11,9 @@ top=${DAXSTACK_TOP:-$PWD}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/daxstack-checkers.XXXXXX") || exit 1
 trap 'rm -rf "$tmp"' EXIT
 
-n=0 failed=0
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
-
-# report STATUS NAME: shows the output on failure.
-report()
-{
-	ok "$1" "$2"
-	[ "$1" = 0 ] || tail -n 15 "$tmp/said" | sed 's/^/# /'
-}
+# shellcheck source=tests/lib/tap.sh
+. "$top/tests/lib/tap.sh"
+said=$tmp/said
 
 # good NAME COMMAND...
 good()
@@ -36,7 +21,7 @@ good()
 	local name=$1 status=0
 	shift
 	"$@" >"$tmp/said" 2>&1 </dev/null || status=$?
-	report $status "passes: $name"
+	ok $status "passes: $name"
 }
 
 # bad NAME PATTERN COMMAND...: asserts that it fails with PATTERN. A missing command,
@@ -48,13 +33,14 @@ bad()
 	"$@" >"$tmp/said" 2>&1 </dev/null || status=$?
 	[ $status != 0 ] && [ $status != 126 ] && [ $status != 127 ] &&
 		grep -qE -e "$pattern" "$tmp/said"
-	report $? "fails: $name"
+	ok $? "fails: $name"
 }
 
 # A separate tree, with the checkers of this one.
 tree=$tmp/tree
 mkdir -p "$tree"/{build/tools,build/tests,tests/mutants,module,include,docs}
 cp -R "$top/scripts" "$tree/"
+cp -R "$top/tests/lib" "$tree/tests/"
 : >"$tree/build/tools/daxstack"
 cd "$tree" || exit 1
 
@@ -90,6 +76,35 @@ bad 'tap: two plans' 'second plan' tap '1..1\nok 1 - a\n1..1\n'
 bad 'tap: checks after the plan at the end' 'neither first nor last' \
 	tap 'ok 1 - a\n1..2\nok 2 - b\n'
 bad 'tap: no file' 'cannot read' scripts/test/tap "$tmp/nothing"
+
+# --- TAP of tests that are shell scripts
+
+# script LINES: judges a test with these lines
+script()
+{
+	printf '%b\n' '. tests/lib/tap.sh' "said=$tmp/script.said" "$1" >"$tmp/script"
+	judged bash -u "$tmp/script"
+}
+# judged COMMAND...: judged by its TAP output
+judged()
+{
+	local status=0
+	"$@" >"$tmp/printed" 2>&1 || status=$?
+	cat "$tmp/printed"
+	scripts/test/tap "$tmp/printed" $status
+}
+good 'script: checks that pass' script "ok 0 a\nsucceeds b true\nis c c d\n\
+succeeds f not false\nends 1 e false\ndone_testing"
+bad 'script: a status' 'not ok 2 - b' script 'ok 0 a\nok 7 b\ndone_testing'
+bad 'script: a command' 'not ok 1 - a' script 'succeeds a false\ndone_testing'
+bad 'script: ... and its output is shown' '^# said$' \
+	script 'say() { echo said; return 1; }\nsucceeds a say\ndone_testing'
+bad 'script: a command that should fail' 'not ok 1 - a' script 'succeeds a not true\ndone_testing'
+bad 'script: text' '^# expected: a$' script 'is a b c\ndone_testing'
+bad 'script: another exit status' '^# status 1, not 2$' script 'ends 2 a false\ndone_testing'
+bad 'script: the exit status is 1' 'status 1' script 'ok 1 a\nok 0 b\ndone_testing'
+bad 'script: no end' 'no plan' script 'ok 0 a'
+bad 'script: bail out' 'Bail out! mount' script 'ok 0 a\nbail mount'
 
 # --- scripts/test/check, with tests that need no guest
 
@@ -517,15 +532,6 @@ cp "$tmp/guest" scripts/vm/guest
 
 # --- Tests that only run other scripts
 
-# judged COMMAND...: judged by its TAP output
-judged()
-{
-	local status=0
-	"$@" >"$tmp/printed" 2>&1 || status=$?
-	cat "$tmp/printed"
-	scripts/test/tap "$tmp/printed" $status
-}
-
 # host_test NAME: runs it in this tree
 host_test()
 {
@@ -619,11 +625,11 @@ small_script '$1'
 printf '\tgone.c\n' >>module/layers
 bad 'style: checkpatch' 'tools/small.c:.*SPACING' style
 # One run covers all of them.
-for said in 'sparse=module/small.c:.*shared.* not declared' \
+for complaint in 'sparse=module/small.c:.*shared.* not declared' \
 	'the compiler=module/small.c:.*no previous prototype' \
 	'layers=layers: module/layers has gone.c' 'shellcheck=scripts/small:.*SC2086'; do
-	grep -qE -e "${said#*=}" "$tmp/said"
-	report $? "fails: style: ${said%%=*}"
+	grep -qE -e "${complaint#*=}" "$tmp/said"
+	ok $? "fails: style: ${complaint%%=*}"
 done
 clean
 for name in shellcheck sparse; do
@@ -658,5 +664,4 @@ mkdir "$tmp/empty"
 bad 'style: nothing' 'are here' "$top/scripts/test/style" "$tmp/empty"
 
 cd / || exit 1
-echo "1..$n"
-exit $failed
+done_testing

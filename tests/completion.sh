@@ -15,21 +15,10 @@ temporary completion
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/files" "$tmp/files/a dir"
 touch "$tmp/files/log" "$tmp/files/other"
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 cd "$tmp/files" || exit 1
-count=0 failed=0
 
-# is EXPECTED SEEN NAME
-is()
-{
-	count=$((count + 1))
-	if [ "$1" = "$2" ]; then
-		echo "ok $count - $3"
-	else
-		echo "not ok $count - $3"
-		printf '# expected: %s\n# seen: %s\n' "$1" "$2"
-		failed=$((failed + 1))
-	fi
-}
 
 # --- bash.
 
@@ -116,9 +105,9 @@ done
 # --- zsh, with simulated typing.
 
 if ! command -v zsh >/dev/null; then
-	echo "ok $((count + 1)) - zsh # SKIP no zsh"
-	echo "1..$((count + 1))"
-	exit $((failed > 0))
+	echo "ok $((n + 1)) - zsh # SKIP no zsh"
+	echo "1..$((n + 1))"
+	exit "$failed"
 fi
 # The line after a tab goes to a file.
 cat >"$tmp/typed" <<'END'
@@ -139,5 +128,4 @@ expected='daxstack status |daxstack set --recursive |daxstack set -v dax |daxsta
 timeout 120 zsh -f "$tmp/typed" "$top/tools/completion" "$tmp/lines" "${typed[@]}"
 is "$expected" "$(paste -sd'|' "$tmp/lines")" "zsh: lines after a tab"
 
-echo "1..$count"
-[ $failed = 0 ]
+done_testing

@@ -12,29 +12,10 @@
 # shellcheck disable=SC2317
 set -u
 
-n=0 failed=0
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		tail -n 20 /tmp/log | sed 's/^/# /'
-		failed=1
-	fi
-}
-is()
-{
-	[ "$1" = "$2" ] || printf 'expected: %s\nseen: %s\n' "$1" "$2" >>/tmp/log
-	[ "$1" = "$2" ]
-	ok $? "$3"
-}
-bail()
-{
-	echo "Bail out! $*"
-	exit 1
-}
+# shellcheck source=tests/lib/tap.sh
+. /usr/local/share/daxstack/tap.sh
+# Shown after failed checks.
+said=/tmp/log
 
 # within SECONDS COMMAND...: repeats it until it succeeds
 within()
@@ -350,5 +331,4 @@ kill $reader
 wait $reader 2>/dev/null
 within 30 gone
 ok $? 'nothing keeps the mount busy'
-echo "1..$n"
-exit $failed
+done_testing

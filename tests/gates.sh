@@ -10,7 +10,10 @@ cd "${DAXSTACK_TOP:-.}" || exit 1
 model=$PWD/tests/gates.pml
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/daxstack-gates.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 cd "$tmp" || exit 1
+said=log
 
 # run FLAW: checks all interleavings, with a flaw unless empty; output is in "log".
 # Return: 0 no error, 1 an error was found, 2 the check failed.
@@ -25,43 +28,24 @@ run()
 	return 2
 }
 
-n=0 failed=0
 # expect STATUS FLAW NAME
 expect()
 {
 	local status=0
 	run "$2" || status=$?
-	n=$((n + 1))
-	if [ "$status" = "$1" ]; then
-		echo "ok $n - $3"
-		sed -n 's/^ *\([0-9]*\) states, stored.*/# \1 states/p
-			s/^pan:1: /# /p' log
-	else
-		failed=1
-		echo "not ok $n - $3"
-		sed 's/^/# /' log
-	fi
+	[ "$status" = "$1" ]
+	ok $? "$3"
+	sed -n 's/^ *\([0-9]*\) states, stored.*/# \1 states/p
+		s/^pan:1: /# /p' log
 }
 
 expect 0 '' 'every interleaving is safe and ends with open gates'
-# Every statement of the model was reached.
-n=$((n + 1))
-if grep -A1 '^unreached' log | grep -q 'gates.pml:'; then
-	failed=1
-	echo "not ok $n - every statement of the model is reached"
-	grep -A9 '^unreached' log | sed 's/^/# /'
-else
-	echo "ok $n - every statement of the model is reached"
-fi
+grep -A9 '^unreached' log >unreached
+! grep -A1 '^unreached' unreached | grep -q 'gates.pml:'
+ok $? 'every statement of the model is reached'
 while read -r flaw; do
 	expect 1 "$flaw" "$flaw is detected"
 done < <(sed -n 's/^ \*  -D\([A-Z_]*\) .*/\1/p' "$model")
-n=$((n + 1))
-if [ "$n" = 12 ]; then
-	echo "ok $n - there are nine flaws"
-else
-	failed=1
-	echo "not ok $n - there are nine flaws"
-fi
-echo "1..$n"
-exit "$failed"
+[ "$n" = 11 ]
+ok $? 'there are nine flaws'
+done_testing

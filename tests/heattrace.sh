@@ -16,19 +16,10 @@ temporary heattrace
 trap 'rm -rf "$tmp"' EXIT
 load=$PWD/build/tests/traceload
 
-n=0 failed=0
-# ok STATUS NAME: with the command's output on failure
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		tail -n 30 "$tmp/said" | sed 's/^/# /'
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
+# Shown after failed checks.
+said=$tmp/said
 
 # all_of NAME COMMAND...: one assertion for all assertions of COMMAND
 all_of()
@@ -91,5 +82,4 @@ ok $? 'a file that is none'
 refused 'Is a directory' "$load" read "$tmp"
 ok $? 'a directory'
 
-echo "1..$n"
-exit $failed
+done_testing

@@ -6,7 +6,7 @@
 # for which kernels dkms builds.
 # host
 #
-# Functions are called by way of ok, and text is for other shells.
+# Functions are called by way of succeeds, and text is for other shells.
 # shellcheck disable=SC2016,SC2086,SC2317
 set -u
 cd "${DAXSTACK_TOP:-.}" || exit 1
@@ -15,21 +15,10 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/daxstack-install.XXXXXX") || exit 1
 trap 'rm -rf "$tmp"' EXIT
 unset MAKEFLAGS MFLAGS MAKELEVEL KERNEL DAXSTACK_KERNEL
 
-n=0 failed=0
-# ok NAME COMMAND...
-ok()
-{
-	local name=$1
-	n=$((n + 1))
-	shift
-	if "$@" >"$tmp/said" 2>&1 </dev/null; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		tail -n 15 "$tmp/said" | sed 's/^/# /'
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
+# Shown after failed checks.
+said=$tmp/said
 # says STATUS PATTERN COMMAND...: an empty pattern means no output
 says()
 {
@@ -45,7 +34,6 @@ says()
 	fi
 }
 
-not() { ! "$@"; }
 
 # --- Install and uninstall
 
@@ -64,7 +52,7 @@ mkdir -p "$root/usr/local/bin" "$root/usr/local/share/man" "$root/usr/sbin"
 echo x >"$root/usr/local/bin/other"
 everything() { (cd "$root" && find . | sort); }
 everything >"$tmp/before"
-ok 'make install' make -C tools O="$tmp/build" DESTDIR="$root" install
+succeeds 'make install' make -C tools O="$tmp/build" DESTDIR="$root" install
 everything >"$tmp/after"
 diff "$tmp/before" "$tmp/after" | sed -n 's/^> //p' | while read -r name; do
 	[ -d "$root/$name" ] || echo "$name"
@@ -93,14 +81,14 @@ for name in $(make -s -C tools print-sbin); do
 	echo "./usr/sbin/${name##*/}" >>"$tmp/expected"
 done
 sort -o "$tmp/expected" "$tmp/expected"
-ok '... installs these files' diff "$tmp/expected" <(grep -v daxstack "$tmp/installed" |
+succeeds '... installs these files' diff "$tmp/expected" <(grep -v daxstack "$tmp/installed" |
 	cat - <(grep -E '/bin/daxstack$|/sbin/|/daxstack\.h$|/profiles/|/rules\.conf$|\.service$' "$tmp/installed") | sort)
-ok '... and a manual page for the command' test -s "$root/usr/local/share/man/man1/daxstack.1"
-ok 'the unit starts the installed daemon' grep -qx 'ExecStart=/usr/local/sbin/daxstackd' \
+succeeds '... and a manual page for the command' test -s "$root/usr/local/share/man/man1/daxstack.1"
+succeeds 'the unit starts the installed daemon' grep -qx 'ExecStart=/usr/local/sbin/daxstackd' \
 	"$root/usr/local/lib/systemd/system/daxstackd.service"
-ok 'make uninstall' make -C tools O="$tmp/build" DESTDIR="$root" uninstall
+succeeds 'make uninstall' make -C tools O="$tmp/build" DESTDIR="$root" uninstall
 everything >"$tmp/after"
-ok '... removes exactly these files' diff "$tmp/before" "$tmp/after"
+succeeds '... removes exactly these files' diff "$tmp/before" "$tmp/after"
 # A global function with a library's name would be called by the library's users.
 taken()
 {
@@ -113,35 +101,35 @@ taken()
 	grep -qx main "$tmp/own" && [ ! -s "$tmp/taken" ]
 }
 for program in daxstack daxstackd mount.daxstack fsck.daxstack; do
-	ok "$program has no function with the name of a library's" taken "$tmp/build/$program"
+	succeeds "$program has no function with the name of a library's" taken "$tmp/build/$program"
 done
-ok 'the version of the command' says 0 "^daxstack $(cat VERSION)\$" "$tmp/build/daxstack" --version
+succeeds 'the version of the command' says 0 "^daxstack $(cat VERSION)\$" "$tmp/build/daxstack" --version
 
 # --- make and its dependencies
 
-ok 'plain make never calls scripts/package/deps' sh -c '! make -n "$@" | grep -w deps' sh \
+succeeds 'plain make never calls scripts/package/deps' sh -c '! make -n "$@" | grep -w deps' sh \
 	all module tools install modules_install uninstall deb KDIR=/nowhere
-ok 'make demo calls scripts/package/deps' says 0 'scripts/package/deps build guest' sh -c 'make -n demo KDIR=/nowhere; :'
-ok 'no compiler: message' says 1 \
+succeeds 'make demo calls scripts/package/deps' says 0 'scripts/package/deps build guest' sh -c 'make -n demo KDIR=/nowhere; :'
+succeeds 'no compiler: message' says 1 \
 	'^module: missing: a compiler \(no-such-cc\); on Debian: apt install gcc$' \
 	scripts/package/needs module no-such-cc "$top"
-ok 'no headers: message' says 1 \
+succeeds 'no headers: message' says 1 \
 	"^module: missing: the headers of .*/nowhere; on Debian: apt install linux-headers-$(uname -r)" \
 	scripts/package/needs module cc /nowhere
-ok 'no library: message' says 1 \
+succeeds 'no library: message' says 1 \
 	'^tools: missing: libno-such; on Debian: apt install libno-such-dev$' \
 	scripts/package/needs tools cc pkg-config mount no-such
-ok 'no pkg-config: message' says 1 'on Debian: apt install pkg-config libmount-dev$' \
+succeeds 'no pkg-config: message' says 1 'on Debian: apt install pkg-config libmount-dev$' \
 	scripts/package/needs tools cc no-such-pkg-config mount
-ok 'make names what is missing for the tools' says 2 '^tools: missing: pkg-config' \
+succeeds 'make names what is missing for the tools' says 2 '^tools: missing: pkg-config' \
 	make KDIR=/nowhere PKG_CONFIG=no-such-pkg-config
-ok '... and for the module' grep '^module: missing: the headers' "$tmp/says"
-ok 'nothing missing: no output' test -z "$(scripts/package/needs tools cc pkg-config mount 2>&1)"
+succeeds '... and for the module' grep '^module: missing: the headers' "$tmp/says"
+succeeds 'nothing missing: no output' test -z "$(scripts/package/needs tools cc pkg-config mount 2>&1)"
 
 # --- Versions
 
 cd "$top" || exit 1
-ok 'versions and maintainers are the same everywhere' scripts/package/check-version
+succeeds 'versions and maintainers are the same everywhere' scripts/package/check-version
 mkdir "$tmp/versions"
 sources='VERSION AUTHORS CHANGELOG.md debian dkms module tools'
 cp -R $sources scripts "$tmp/versions/"
@@ -152,7 +140,7 @@ for other in debian/changelog='0\.1\|>' debian/control='>' debian/copyright='>' 
 	file=${other%%=*}
 	cp -R $sources "$tmp/versions/"
 	sed -i "s/${other#*=}/x&/" "$tmp/versions/$file"
-	ok "another one in $file: noticed" says 1 "$file: |is not|, not " \
+	succeeds "another one in $file: noticed" says 1 "$file: |is not|, not " \
 		"$tmp/versions/scripts/package/check-version"
 done
 
@@ -168,25 +156,25 @@ printf '%%:\n\t@echo "a.h:1: error: no such thing" >&2; exit 1\n' >"$tmp/bad/Mak
 kernel() { says "$1" "$2" dkms/kernel "$3" "$4"; }
 read -ra known < <(sed -n "s/^kernels_known='\(.*\)'/\1/p" scripts/lib.sh)
 for series in "${known[@]}"; do
-	ok "dkms: $series built without a trial build" kernel 0 '' "$series.5-1-amd64" "$tmp/bad"
+	succeeds "dkms: $series built without a trial build" kernel 0 '' "$series.5-1-amd64" "$tmp/bad"
 done
 cp -R "$tmp/bad" "$tmp/other"
 echo CONFIG_ARM64=y >"$tmp/other/.config"
-ok 'dkms: 6.12 of another architecture: a trial build decides' kernel 1 'it does not build for it' \
+succeeds 'dkms: 6.12 of another architecture: a trial build decides' kernel 1 'it does not build for it' \
 	6.12.1 "$tmp/other"
-ok 'dkms: a kernel before the first supported one: skipped' kernel 1 \
+succeeds 'dkms: a kernel before the first supported one: skipped' kernel 1 \
 	'^daxstack: not built for Linux 5.10.0-33-amd64: it needs Linux 6.1 or a later one$' \
 	5.10.0-33-amd64 "$tmp/good"
-ok 'dkms: 6.0: skipped' kernel 1 'it needs Linux 6.1' 6.0.12 "$tmp/good"
-ok 'dkms: no headers: skipped' kernel 1 \
+succeeds 'dkms: 6.0: skipped' kernel 1 'it needs Linux 6.1' 6.0.12 "$tmp/good"
+succeeds 'dkms: no headers: skipped' kernel 1 \
 	'its headers are missing \(apt install linux-headers-6.12.1-amd64\)$' \
 	6.12.1-amd64 /nowhere
-ok 'dkms: an untested kernel for which it builds: built' kernel 0 '' 6.10.1-amd64 "$tmp/good"
-ok 'dkms: a later kernel for which it builds: built' kernel 0 '' 99.1.1-amd64 "$tmp/good"
-ok 'dkms: an untested kernel for which it does not build: skipped, with the reason' kernel 1 \
+succeeds 'dkms: an untested kernel for which it builds: built' kernel 0 '' 6.10.1-amd64 "$tmp/good"
+succeeds 'dkms: a later kernel for which it builds: built' kernel 0 '' 99.1.1-amd64 "$tmp/good"
+succeeds 'dkms: an untested kernel for which it does not build: skipped, with the reason' kernel 1 \
 	'it does not build for it \(a.h:1: error: no such thing\); it was tested with 6.1 6.12 7.3$' \
 	7.4.1-amd64 "$tmp/bad"
-ok 'dkms: not a kernel version: skipped' kernel 1 'no version of Linux' nonsense "$tmp/good"
+succeeds 'dkms: not a kernel version: skipped' kernel 1 'no version of Linux' nonsense "$tmp/good"
 
 # read_as ACTION KERNEL OTHER: result of dkms reading dkms.conf for the kernel OTHER
 # when it does ACTION for KERNEL, as dkms 3.0.10 does
@@ -196,16 +184,15 @@ read_as()
 		module_status() { conf "$@"; }
 		action=$1 kernelver[0]=$2; ${4-conf} "$3"' bash "$@"
 }
-ok 'dkms.conf: an unsupported new kernel, read as another' says 0 '^\[\^\$\]$' \
+succeeds 'dkms.conf: an unsupported new kernel, read as another' says 0 '^\[\^\$\]$' \
 	read_as autoinstall 5.10.1 6.12.1
 cp "$tmp/said" "$tmp/read"
-ok '... with one line that has the reason' says 0 '^1$' grep -c 'not built for Linux 5.10.1' "$tmp/read"
-ok 'dkms.conf: an unsupported kernel' says 0 '^\[\^\$\]$' read_as build 6.12.1 5.10.1
-ok 'dkms.conf: status only' says 0 '^\[yes\]$' read_as status 5.10.1 5.10.1
-ok 'dkms.conf: while dkms lists its modules' says 0 '^\[yes\]$' \
+succeeds '... with one line that has the reason' says 0 '^1$' grep -c 'not built for Linux 5.10.1' "$tmp/read"
+succeeds 'dkms.conf: an unsupported kernel' says 0 '^\[\^\$\]$' read_as build 6.12.1 5.10.1
+succeeds 'dkms.conf: status only' says 0 '^\[yes\]$' read_as status 5.10.1 5.10.1
+succeeds 'dkms.conf: while dkms lists its modules' says 0 '^\[yes\]$' \
 	read_as autoinstall 5.10.1 5.10.1 module_status
 cp "$tmp/said" "$tmp/read"
-ok '... without output' not grep -q 'not built' "$tmp/read"
+succeeds '... without output' not grep -q 'not built' "$tmp/read"
 
-echo "1..$n"
-exit $failed
+done_testing

@@ -9,20 +9,9 @@ layers=$PWD/scripts/test/layers
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/daxstack-layers.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
-n=0 failed=0
-
-# report STATUS NAME
-report()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		failed=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/said"
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
+said=$tmp/said
 
 # complains NAME PATTERN [OBJECTS]
 complains()
@@ -30,11 +19,11 @@ complains()
 	local status=0
 	"$layers" ${3+"$3"} >"$tmp/said" 2>&1 || status=$?
 	[ "$status" = 1 ] && grep -q -e "$2" "$tmp/said"
-	report $? "$1"
+	ok $? "$1"
 }
 
 "$layers" >"$tmp/said" 2>&1
-report $? 'headers: each source includes its own layer and those below'
+ok $? 'headers: each source includes its own layer and those below'
 
 mkdir -p "$tmp/tree/module"
 touch "$tmp/tree/Kbuild"
@@ -56,7 +45,7 @@ objects()
 tree
 objects
 "$layers" module >"$tmp/said" 2>&1
-report $? 'a call that goes down is none of its business'
+ok $? 'a call that goes down is none of its business'
 printf 'void upper(void);\nvoid lower(void);\nvoid lower(void)\n{\n\tupper();\n}\n' >module/lower.c
 objects
 complains 'a call that goes up is found' 'lower.c uses upper of upper.c' module
@@ -78,5 +67,4 @@ complains 'a missing object is found' 'there is no object' module
 rm module/layers
 complains 'a missing list is found' 'no module/layers'
 
-echo "1..$n"
-exit "$failed"
+done_testing

@@ -75,32 +75,22 @@ complaints()
 	done < <(find . -name '*.md' ! -path './build/*' ! -path './.git/*' | sort)
 }
 
-n=0 failed=0
-# is NAME EXPECTED SEEN
-is()
-{
-	n=$((n + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		printf '%s\n' "expected: $2" "seen: $3" | sed 's/^/# /'
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
+said=$tmp/said
 
-is 'all links, anchors and paths of the documents resolve' '' "$(complaints)"
-is 'the documents have links' yes \
+succeeds 'all links, anchors and paths of the documents resolve' equal '' "$(complaints)"
+succeeds 'the documents have links' equal yes \
 	"$(scan README.md | grep -qP '\tlink\t' && echo yes)"
 # The README's choice of loads, as the document about them has it.
 loads()
 {
 	awk '/^\| load \|/ { inside = 1; next } !/^\|/ { inside = 0 } inside && !/^\|-/' "$1"
 }
-is 'README.md has the figures of docs/performance.md' '' \
+succeeds 'README.md has the figures of docs/performance.md' equal '' \
 	"$(loads README.md | grep -vxFf <(loads docs/performance.md))"
-is '... of eight loads' 8 "$(loads README.md | wc -l)"
-is 'the figures are drawn from their present sources' '' "$(scripts/package/figures --check 2>&1)"
+succeeds '... of eight loads' equal 8 "$(loads README.md | wc -l)"
+succeeds 'the figures are drawn from their present sources' equal '' "$(scripts/package/figures --check 2>&1)"
 
 # The check itself, on a tree with errors.
 mkdir -p "$tmp/tree/docs" || exit 1
@@ -118,12 +108,11 @@ cat >"$tmp/tree/README.md" <<'END'
 `docs/d.md`
 END
 echo '## It is' >"$tmp/tree/docs/b.md"
-is 'errors are found, and nothing else' \
+succeeds 'errors are found, and nothing else' equal \
 	'./README.md:5: docs/build: no such file in the tree
 ./README.md:9: docs/c.md: no such file
 ./README.md:10: docs/b.md#it-was: no such heading
 ./README.md:10: #twice-2: no such heading
 ./README.md:11: docs/d.md: no such file in the tree' "$(cd "$tmp/tree" && complaints)"
 
-echo "1..$n"
-exit $failed
+done_testing

@@ -14,36 +14,11 @@
 # shellcheck disable=SC2016,SC2317
 set -u
 
-n=0
-failed=0
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		sed 's/^/# /' /tmp/said
-		failed=1
-	fi
-}
-is()
-{
-	[ "$1" = "$2" ] || printf 'expected: %s\nseen: %s\n' "$1" "$2" >>/tmp/said
-	[ "$1" = "$2" ]
-	ok $? "$3"
-}
+# shellcheck source=tests/lib/tap.sh
+. /usr/local/share/daxstack/tap.sh
+# Shown after failed checks.
+said=/tmp/said
 
-# ends STATUS NAME COMMAND...: asserts the exit status; output is in /tmp/said
-ends()
-{
-	local expected=$1 name=$2 status=0
-	shift 2
-	"$@" >/tmp/said 2>&1 || status=$?
-	[ $status = "$expected" ] || echo "status $status, not $expected" >>/tmp/said
-	[ $status = "$expected" ]
-	ok $? "$name"
-}
 # says TEXT NAME: asserts that the last output has TEXT
 says()
 {
@@ -54,11 +29,6 @@ has_not()
 {
 	! grep -qF -- "$1" /tmp/said
 	ok $? "$2"
-}
-bail()
-{
-	echo "Bail out! $*"
-	exit 1
 }
 # begun: waits for the command, which reports its pid
 begun()
@@ -379,5 +349,4 @@ switches "lvextend -r"
 unstack
 fsck_of $dev
 ends 0 "vgchange" vgchange -an vg
-echo "1..$n"
-exit $failed
+done_testing

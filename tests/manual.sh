@@ -13,20 +13,12 @@
 # Run at the top of the tree, with the tools built.
 set -euo pipefail
 
-cmd=build/tools/daxstack man=tools/man n=0 failed=0
+cmd=build/tools/daxstack man=tools/man
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
 
 # reasons: prints the section from the lists used by the module and the command.
 reasons()
@@ -133,5 +125,4 @@ while read -r option; do
 done < <(build/tools/daxstackd --help | grep -oE -- '--[a-z][a-z-]+' | sort -u)
 ok $status 'daxstackd: its page has all options'
 
-echo "1..$n"
-exit $failed
+done_testing

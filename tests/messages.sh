@@ -7,18 +7,8 @@
 # guest: --timeout 600
 set -u
 
-n=0
-failed=0
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. /usr/local/share/daxstack/tap.sh
 
 dir=/mnt/dmesg
 mkdir -p $dir
@@ -26,7 +16,7 @@ case $FS in
 ext4) mkfs.ext4 -q -F -b 4096 "$PMEM" ;;
 xfs) mkfs.xfs -q -f "$PMEM" ;;
 esac
-mount -t daxstack "$PMEM" $dir || { ok 1 "mount"; echo "1..$n"; exit 1; }
+mount -t daxstack "$PMEM" $dir || bail mount
 
 # mark: marks the log; said: prints the module's lines on switches since the mark.
 mark()
@@ -150,5 +140,4 @@ ok $? "umount after a burst"
 ok $? "... reports the rest of it"
 rmmod daxstack
 ok $? "rmmod"
-echo "1..$n"
-exit $failed
+done_testing

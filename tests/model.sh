@@ -4,7 +4,7 @@
 # (modelload.c) in a guest are counted right, and get the times of each profile.
 # host
 #
-# Functions are called by way of ok.
+# Functions are called by way of succeeds.
 # shellcheck disable=SC2317
 set -u
 cd "${DAXSTACK_TOP:-.}" || exit 1
@@ -13,22 +13,10 @@ trap 'rm -rf "$tmp"' EXIT
 log=${0%.t}.log
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-n=0 failed=0
-# ok NAME COMMAND...
-ok()
-{
-	local name=$1
-	n=$((n + 1))
-	shift
-	if "$@" >"$tmp/said" 2>&1 </dev/null; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		tail -n 15 "$tmp/said" | sed 's/^/# /'
-		failed=1
-	fi
-}
-not() { ! "$@"; }
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
+# Shown after failed checks.
+said=$tmp/said
 # says PATTERN COMMAND...: asserts that it fails with a message
 says()
 {
@@ -82,17 +70,17 @@ guest()
 	return "$status"
 }
 
-ok 'a guest runs all loads' guest first \
+succeeds 'a guest runs all loads' guest first \
 	"$main,out=$tmp/first" "$tmp/large.so,$caches,l3=4M:16,pmem=auto,out=$tmp/large"
 # An address range without memory, instead of the NVDIMM.
-ok 'a second guest runs all loads' guest second \
+succeeds 'a second guest runs all loads' guest second \
 	"$main,out=$tmp/second" \
 	"$tmp/wrong.so,$caches,l3=1M:16,pmem=0x200000000:0x220000000,out=$tmp/wrong"
-ok 'both runs have identical counts' diff "$tmp/first" "$tmp/second"
-ok 'persistent memory is found where the kernel has it' \
+succeeds 'both runs have identical counts' diff "$tmp/first" "$tmp/second"
+succeeds 'persistent memory is found where the kernel has it' \
 	grep -q "^$(sed -n 's/^pmem .*/& found/p' "$tmp/first.tap" | head -n 1)\$" "$tmp/first"
-ok 'the plugin reads the right registers' grep -qx 'registers right' "$tmp/first"
-ok 'the address of each flush is known' \
+succeeds 'the plugin reads the right registers' grep -qx 'registers right' "$tmp/first"
+succeeds 'the address of each flush is known' \
 	not grep -E 'flushes_unseen [1-9]' "$tmp/first"
 
 # --- The counts
@@ -123,25 +111,25 @@ most()
 		between 0 "$(reads first "$1" "$3")" $((lines / 100))
 }
 
-ok 'anonymous memory is DRAM' most RANDOM_DRAM dram pmem
-ok 'a mapping in dax mode is persistent memory' most RANDOM_PMEM pmem dram
-ok 'a mapping in cached mode is DRAM' most RANDOM_CACHED dram pmem
-ok 'a set that fits into the second cache causes no reads' \
+succeeds 'anonymous memory is DRAM' most RANDOM_DRAM dram pmem
+succeeds 'a mapping in dax mode is persistent memory' most RANDOM_PMEM pmem dram
+succeeds 'a mapping in cached mode is DRAM' most RANDOM_CACHED dram pmem
+succeeds 'a set that fits into the second cache causes no reads' \
 	between 0 "$(reads first SMALL_SET dram)" 20
 middle=${is[MODEL_MIDDLE]}
-ok '2 MiB do not fit into 1 MiB' \
+succeeds '2 MiB do not fit into 1 MiB' \
 	between $((middle * 95 / 100)) "$(reads first MIDDLE_SET dram)" $((middle * 101 / 100))
-ok '... but into 4 MiB' between 0 "$(reads large MIDDLE_SET dram)" $((middle / 100))
+succeeds '... but into 4 MiB' between 0 "$(reads large MIDDLE_SET dram)" $((middle / 100))
 synced=$((is[MODEL_SYNC] / 64))
-ok 'fsync of a mapping flushes dirty lines' between $((synced * 99 / 100)) \
+succeeds 'fsync of a mapping flushes dirty lines' between $((synced * 99 / 100)) \
 	"$(count large SYNC_MAPPING pmem.flushed)" $((synced * 101 / 100))
-ok 'pwrite in dax mode bypasses the caches' between "$synced" \
+succeeds 'pwrite in dax mode bypasses the caches' between "$synced" \
 	"$(count first WRITE_SYNC pmem.uncached)" $((synced * 105 / 100))
-ok 'no access is persistent memory if the range is wrong' \
+succeeds 'no access is persistent memory if the range is wrong' \
 	test "$(reads wrong RANDOM_PMEM pmem)" = 0
-ok '... which is refused with a hint' says 'give the range of the NVDIMM' \
+succeeds '... which is refused with a hint' says 'give the range of the NVDIMM' \
 	timed "$tmp/wrong" dram
-ok '... and recorded in the counts' grep -qx 'elsewhere yes' "$tmp/wrong"
+succeeds '... and recorded in the counts' grep -qx 'elsewhere yes' "$tmp/wrong"
 
 # --- Time, by each profile
 
@@ -179,26 +167,26 @@ for profile in $(basename -s .conf profiles/*.conf); do
 		next=$(value "$profile" "$section" sequential_read_ns)
 		read=$(value "$profile" "$section" read_mb_s)
 		write=$(value "$profile" "$section" write_mb_s)
-		ok "$profile, $section: random loads" latency "RANDOM_$memory" "$random"
-		ok "$profile, $section: loads of neighbours" latency "NEXT_$memory" "$next"
-		ok "$profile, $section: a stream of loads" \
+		succeeds "$profile, $section: random loads" latency "RANDOM_$memory" "$random"
+		succeeds "$profile, $section: loads of neighbours" latency "NEXT_$memory" "$next"
+		succeeds "$profile, $section: a stream of loads" \
 			bandwidth "READ_$memory" .stall_ps "$read"
-		ok "$profile, $section: a stream of stores reads" \
+		succeeds "$profile, $section: a stream of stores reads" \
 			bandwidth "WRITE_$memory" ".${section}_read_ps" "$read"
-		ok "... and writes" bandwidth "WRITE_$memory" ".${section}_write_ps" "$write"
-		ok "$profile, $section: a stream of non-temporal stores" \
+		succeeds "... and writes" bandwidth "WRITE_$memory" ".${section}_write_ps" "$write"
+		succeeds "$profile, $section: a stream of non-temporal stores" \
 			bandwidth "UNCACHED_$memory" .stall_ps "$write"
 	done
 	pieces=$(awk -v access="$(value "$profile" pmem access_bytes)" -v write="$write" \
 		'BEGIN { print access * 1000 / write / 4 }')
-	ok "$profile, pmem: a write smaller than its access size costs as much" \
+	succeeds "$profile, pmem: a write smaller than its access size costs as much" \
 		near "$pieces" "$(per_line PIECES_PMEM .pmem_write_ps)"
 done
 profile=optane-dc
-ok 'a wrong latency is detected' not latency RANDOM_PMEM "$(value dram pmem random_read_ns)"
-ok 'a wrong bandwidth is detected' not bandwidth READ_PMEM .stall_ps \
+succeeds 'a wrong latency is detected' not latency RANDOM_PMEM "$(value dram pmem random_read_ns)"
+succeeds 'a wrong bandwidth is detected' not bandwidth READ_PMEM .stall_ps \
 	"$(value dram pmem read_mb_s)"
-ok 'times are identical' diff "$tmp/optane-dc.json" \
+succeeds 'times are identical' diff "$tmp/optane-dc.json" \
 	<(timed "$tmp/second" --json profiles/optane-dc.conf)
 
 # --- Errors
@@ -211,22 +199,22 @@ bad()
 		says "^[a-z-]*: $tmp/bad.conf:?$2" \
 			timed "$tmp/first" "$tmp/bad.conf"
 }
-ok 'an unknown key' bad 's/^instruction_ns/&_/' \
+succeeds 'an unknown key' bad 's/^instruction_ns/&_/' \
 	'[0-9]+: unknown key instruction_ns_ in \[cpu\]: remove it'
-ok 'an unknown section' bad 's/^\[cpu\]/[processor]/' '[0-9]+: unknown section \[processor\]'
-ok 'a missing key' bad '/^instruction_ns/d' \
+succeeds 'an unknown section' bad 's/^\[cpu\]/[processor]/' '[0-9]+: unknown section \[processor\]'
+succeeds 'a missing key' bad '/^instruction_ns/d' \
 	' instruction_ns is missing: write instruction_ns=NUMBER below \[cpu\]'
-ok 'a duplicate key' bad 's/^instruction_ns.*/&\n&/' '[0-9]+: instruction_ns in .*remove one'
-ok 'not a number' bad 's/^(instruction_ns=).*/\1fast/' '[0-9]+: instruction_ns=fast: write a number'
-ok 'a negative number' bad 's/^(instruction_ns=).*/\1-1/' '[0-9]+: .*write a number'
-ok 'a time of 0' bad 's/^(instruction_ns=).*/\10/' ' .*write a time above 0'
-ok 'a sequential read slower than a random one' bad 's/^(sequential_read_ns=)169/\1306/' \
+succeeds 'a duplicate key' bad 's/^instruction_ns.*/&\n&/' '[0-9]+: instruction_ns in .*remove one'
+succeeds 'not a number' bad 's/^(instruction_ns=).*/\1fast/' '[0-9]+: instruction_ns=fast: write a number'
+succeeds 'a negative number' bad 's/^(instruction_ns=).*/\1-1/' '[0-9]+: .*write a number'
+succeeds 'a time of 0' bad 's/^(instruction_ns=).*/\10/' ' .*write a time above 0'
+succeeds 'a sequential read slower than a random one' bad 's/^(sequential_read_ns=)169/\1306/' \
 	' \[pmem\] sequential_read_ns is above'
-ok 'an invalid internal line size' bad 's/^(line_bytes=)256/\1300/' \
+succeeds 'an invalid internal line size' bad 's/^(line_bytes=)256/\1300/' \
 	' \[pmem\] line_bytes: write a power of two'
-ok 'an invalid line' bad 's/^\[cpu\]/words\n&/' '[0-9]+: neither'
-ok 'a missing profile' says 'none.conf: No such file' timed "$tmp/first" none
-ok 'no counts' says 'no counts of memory-model.so' scripts/measure/modelled-time dram
+succeeds 'an invalid line' bad 's/^\[cpu\]/words\n&/' '[0-9]+: neither'
+succeeds 'a missing profile' says 'none.conf: No such file' timed "$tmp/first" none
+succeeds 'no counts' says 'no counts of memory-model.so' scripts/measure/modelled-time dram
 
 # refused ARGUMENTS PATTERN: asserts an error of the plugin
 refused()
@@ -234,9 +222,8 @@ refused()
 	says "$2" timeout 60 qemu-system-x86_64 -machine none -display none -nodefaults \
 		-plugin "$plugin,$1"
 }
-ok 'an impossible cache geometry' refused "out=$tmp/none,l1=33K:8" 'l1=33K:8: write SIZE:WAYS'
-ok 'an invalid range' refused "out=$tmp/none,pmem=7:3" 'pmem=7:3: not an argument'
-ok 'no file for the counts' refused 'l1=32K:8' 'out=FILE'
+succeeds 'an impossible cache geometry' refused "out=$tmp/none,l1=33K:8" 'l1=33K:8: write SIZE:WAYS'
+succeeds 'an invalid range' refused "out=$tmp/none,pmem=7:3" 'pmem=7:3: not an argument'
+succeeds 'no file for the counts' refused 'l1=32K:8' 'out=FILE'
 
-echo "1..$n"
-exit $failed
+done_testing

@@ -9,18 +9,8 @@
 # guest: --add build/tools/fsck.daxstack:/usr/sbin/ --add /usr/sbin/fsck:/usr/sbin/
 set -u
 
-n=0
-failed=0
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. /usr/local/share/daxstack/tap.sh
 
 dir=/mnt/helper
 other=/mnt/other
@@ -325,5 +315,4 @@ quiet
 umount $dir
 rm -f /tmp/plain /tmp/mount.daxstack
 
-echo "1..$n"
-exit $failed
+done_testing

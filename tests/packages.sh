@@ -28,17 +28,8 @@ child=
 trap '[ -z "$child" ] || kill "$child"; wait; rm -rf --one-file-system "$tmp"' EXIT
 trap 'exit 1' INT TERM HUP
 
-n=0 failed=0
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 
 # inside ROOT COMMAND...
 inside()
@@ -92,5 +83,4 @@ for release; do
 	echo "# $release: $((SECONDS - start)) s"
 	rm -rf --one-file-system "$root"
 done
-echo "1..$n"
-exit $failed
+done_testing

@@ -7,18 +7,8 @@
 cd "${DAXSTACK_TOP:-.}" || exit 1
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-n=0 failed=0
-# ok STATUS NAME
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 
 # same EXPECTED SEEN NAME: compares non-empty files
 same()
@@ -92,5 +82,4 @@ same docs/plots/place.json "$dir/docs/place.json" \
 between docs/placement.md place >"$dir/seen"
 same "$dir/docs/place.md" "$dir/seen" 'docs/placement.md: the tables'
 
-echo "1..$n"
-exit $failed
+done_testing

@@ -10,39 +10,15 @@
 # guest: --add /usr/sbin/quotaoff --add /usr/bin/quota --add /usr/sbin/quotacheck --add /usr/sbin/xfs_quota
 set -u
 
-n=0
-failed=0
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		sed 's/^/# /' /tmp/said
-		failed=1
-	fi
-}
-# ends STATUS NAME COMMAND...: asserts the exit status; output is in /tmp/said
-ends()
-{
-	local expected=$1 name=$2 status=0
-	shift 2
-	"$@" >/tmp/said 2>&1 || status=$?
-	[ $status = "$expected" ] || echo "status $status, not $expected" >>/tmp/said
-	[ $status = "$expected" ]
-	ok $? "$name"
-}
+# shellcheck source=tests/lib/tap.sh
+. /usr/local/share/daxstack/tap.sh
+# Shown after failed checks.
+said=/tmp/said
 # says PATTERN NAME: asserts that the last output matches
 says()
 {
 	grep -qE -- "$1" /tmp/said
 	ok $? "$2"
-}
-bail()
-{
-	echo "Bail out! $*"
-	exit 1
 }
 
 manual=$(sed "s/\\\\-/-/g; s/\\\\\[aq]/'/g; s/ *# .*//" /usr/local/bin/daxstack-lower.1)
@@ -210,5 +186,4 @@ if [ "$FS" = ext4 ]; then
 	ends 0 "umount" umount $m
 	ends 0 "fsck" e2fsck -fn "$PMEM"
 fi
-echo "1..$n"
-exit $failed
+done_testing

@@ -5,7 +5,7 @@
 # with the sanitizers for addresses and undefined behaviour.
 # host
 #
-# Functions are called by way of ok, and text is for other shells.
+# Functions are called by way of succeeds, and text is for other shells.
 # shellcheck disable=SC2016,SC2317
 set -u
 cd "${DAXSTACK_TOP:-.}" || exit 1
@@ -15,32 +15,10 @@ temporary rules
 # shellcheck disable=SC2154 # temporary() sets it
 trap 'rm -rf "$tmp"' EXIT
 
-n=0 failed=0
-ok()
-{
-	local name=$1
-	n=$((n + 1))
-	shift
-	if "$@" >"$tmp/said" 2>&1 </dev/null; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		tail -n 15 "$tmp/said" | sed 's/^/# /'
-		failed=1
-	fi
-}
-# is NAME EXPECTED SEEN
-is()
-{
-	n=$((n + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		printf '# expected: %s\n# seen: %s\n' "$2" "$3"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
+# Shown after failed checks.
+said=$tmp/said
 
 # --- A program that reads rules, with the sanitizers.
 
@@ -164,37 +142,33 @@ int main(int argc, char **argv)
 	return 0;
 }
 END
-ok 'it builds' "${CC:-cc}" -g -O1 -D_GNU_SOURCE -Wall -Wextra -Werror \
+succeeds 'it builds' "${CC:-cc}" -g -O1 -D_GNU_SOURCE -Wall -Wextra -Werror \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -Itools \
 	-o "$tmp/read" "$tmp/read.c" tools/rules.c tools/rulematch.c -linih
 # reads NAME EXPECTED: asserts the meaning of rules on standard input
 reads()
 {
 	cat >"$tmp/rules"
-	is "$1" "$2" "$("$tmp/read" "$tmp/rules" 2>&1)"
+	succeeds "$1" equal "$2" "$("$tmp/read" "$tmp/rules" 2>&1)"
 }
 # refuses LINE PATTERN: asserts the error in rules on standard input; 0: whole file
 refuses()
 {
-	local said status=0 start="$tmp/rules:"
+	local seen status=0 start="$tmp/rules:"
 	[ "$1" = 0 ] || start+="$1:"
 	cat >"$tmp/rules"
-	said=$("$tmp/read" "$tmp/rules" 2>&1) || status=$?
-	n=$((n + 1))
-	if [ $status = 1 ] && [[ $said == "$start "* ]] && [[ ${said#"$start "} =~ $2 ]]; then
-		echo "ok $n - refused: $2"
-	else
-		echo "not ok $n - refused: $2"
-		printf '# line: %s\n# seen: %s\n' "$1" "$said"
-		failed=1
-	fi
+	seen=$("$tmp/read" "$tmp/rules" 2>&1) || status=$?
+	[ $status = 1 ] && [[ $seen == "$start "* ]] && [[ ${seen#"$start "} =~ $2 ]]
+	status=$?
+	ok $status "refused: $2"
+	[ $status = 0 ] || printf '# line: %s\n# seen: %s\n' "$1" "$seen"
 }
 
 # --- Valid rules.
 
 sed 's/^#\([a-z[]\)/\1/' tools/rules.conf >"$tmp/example"
-is 'the installed example has no mounts' '' "$("$tmp/read" tools/rules.conf)"
-is '... and with its comments removed means this' \
+succeeds 'the installed example has no mounts' equal '' "$("$tmp/read" tools/rules.conf)"
+succeeds '... and with its comments removed means this' equal \
 "mount /srv/db budget=268435450 interval_ms=10000 switches=60 flush=268435456 profile=optane-dc
 rule log dax min=0 pg_wal/**
 rule backup leave min=0 backup/**
@@ -235,7 +209,7 @@ budget = 50%
 interval = 2 min
 END
 printf '\xef\xbb\xbf[mount /]\r\nbudget = 1T\r\n' >"$tmp/rules"
-is 'byte order mark and CRLF' \
+succeeds 'byte order mark and CRLF' equal \
 	'mount / budget=1099511627776 interval_ms=10000 switches=60 flush=268435456 profile=-' \
 	"$("$tmp/read" "$tmp/rules")"
 
@@ -305,8 +279,8 @@ in_rule 5 'blank before the section' '  [rule b]'
 in_rule 5 'too long: write at most [0-9]+ characters' "path = $(printf '%0300d' 0)"
 refuses 2 'NUL in the line' < <(printf '[mount /x]\nbudget = 5\0\n')
 refuses 2 'budget = \?\[2J: write bytes' < <(printf '[mount /x]\nbudget = \033[2J\n')
-ok 'a missing file: message' sh -c '! "$1/read" "$1/none" | grep -v "none: No such file: write one"' sh "$tmp"
-ok 'a directory: message' sh -c '"$1/read" "$1" | grep -q "directory"' sh "$tmp"
+succeeds 'a missing file: message' sh -c '! "$1/read" "$1/none" | grep -v "none: No such file: write one"' sh "$tmp"
+succeeds 'a directory: message' sh -c '"$1/read" "$1" | grep -q "directory"' sh "$tmp"
 
 # --- Matching.
 
@@ -345,7 +319,7 @@ END
 # counts EXPECTED PATH [UID [SIZE [MINUTE]]]: asserts the rule and mode of a file
 counts()
 {
-	is "${2:-no name}, owner ${3-0}: $1" "$1" \
+	succeeds "${2:-no name}, owner ${3-0}: $1" equal "$1" \
 		"$("$tmp/read" "$tmp/rules" /m "$2" "${3-0}" "${4-9999}" "${5-0}" 2>&1)"
 }
 counts 'shallow dax' base/x
@@ -376,12 +350,12 @@ counts 'nameless cached' '' 7
 counts '- leave' '' 8
 # A two-byte character counts as two bytes in all locales.
 for locale in C C.UTF-8; do
-	is "a ? is a byte, in $locale" '- leave' \
+	succeeds "a ? is a byte, in $locale" equal '- leave' \
 		"$(LC_ALL=$locale "$tmp/read" "$tmp/rules" /m $'caf\xc3\xa9' 0 9 0)"
-	is "... of any value, in $locale" 'bytes leave' \
+	succeeds "... of any value, in $locale" equal 'bytes leave' \
 		"$(LC_ALL=$locale "$tmp/read" "$tmp/rules" /m $'caf\xe9' 0 9 0)"
 done
-is 'another mount has no rules' '- leave' "$("$tmp/read" "$tmp/rules" /mm base/x 0 9 0)"
+succeeds 'another mount has no rules' equal '- leave' "$("$tmp/read" "$tmp/rules" /mm base/x 0 9 0)"
 
 # A pattern with very many possible matches must not take long.
 {
@@ -389,13 +363,12 @@ is 'another mount has no rules' '- leave' "$("$tmp/read" "$tmp/rules" /mm base/x
 	printf '**/a*a*a*/%.0s' {1..12}
 	echo b
 } >"$tmp/rules"
-is 'a hostile path' '- leave' "$(timeout 60 "$tmp/read" "$tmp/rules" /m \
+succeeds 'a hostile path' equal '- leave' "$(timeout 60 "$tmp/read" "$tmp/rules" /m \
 	"$(for _ in {1..16}; do printf '%0200d/' 0 | tr 0 a; done)c" 0 9 0 2>&1)"
 
 # --- Damaged files.
 
-is 'twenty thousand damaged files: some are read, no memory errors' \
+succeeds 'twenty thousand damaged files: some are read, no memory errors' equal \
 	'read some, refused some' "$("$tmp/read" --fuzz "$tmp/example" 20000 2>&1 | tail -n 3)"
 
-echo "1..$n"
-exit $failed
+done_testing

@@ -4,35 +4,14 @@
 # restored, with any names and with hostile links in place of files. Also dry runs,
 # names from files and JSON output of 'daxstack set'.
 # guest: --timeout 1200 --add /usr/bin/jq --add /usr/lib/locale/C.utf8:/usr/lib/locale/C.utf8
-# shellcheck disable=SC2317 # called by ok
+# shellcheck disable=SC2317 # called by succeeds
 set -u
 shopt -s nullglob
 
-n=0
-failed=0
-# ok NAME COMMAND...: shows the output on failure
-ok()
-{
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@" >/tmp/said 2>&1; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		sed 's/^/# /' /tmp/said | cat -v
-		failed=1
-	fi
-}
-not() { ! "$@"; }
-# is EXPECTED SEEN
-is()
-{
-	[ "$1" = "$2" ] || {
-		printf 'expected: %s\nseen: %s\n' "$1" "$2"
-		return 1
-	}
-}
+# shellcheck source=tests/lib/tap.sh
+. /usr/local/share/daxstack/tap.sh
+# Shown after failed checks.
+said=/tmp/said
 # status EXPECTED COMMAND...: asserts the exit status; output is in /tmp/out and
 # /tmp/err
 status()
@@ -68,7 +47,7 @@ mkfs_new()
 	esac
 }
 mkfs_new
-mount -t daxstack "$PMEM" $x || { ok mount false; echo "1..$n"; exit 1; }
+mount -t daxstack "$PMEM" $x || bail mount
 
 # --- A tree with names of all kinds.
 
@@ -90,19 +69,19 @@ mkfifo fifo
 ln flagged/dax other-name
 cd / || exit 1
 
-ok 'save: a tree' status 0 daxstack save -C $x/a -R tree
+succeeds 'save: a tree' status 0 daxstack save -C $x/a -R tree
 cp /tmp/out /tmp/list
-ok '... without other output' is '' "$(cat /tmp/err)"
+succeeds '... without other output' equal '' "$(cat /tmp/err)"
 files=$(find $x/a/tree -type f -printf . | wc -c)
 dirs=$(find $x/a/tree -type d -printf . | wc -c)
-ok '... lists all files and directories' is $((files + dirs)) "$(grep -c '^[dc]' /tmp/list)"
-ok '... one per line, without control characters' not env LC_ALL=C grep -q $'[\001-\037\177]' /tmp/list
-ok '... in UTF-8' not env LC_ALL=C.UTF-8 grep -axv '.*' /tmp/list
-ok '... with a header' is '# daxstack modes 1' "$(head -n 1 /tmp/list)"
-ok '... files in dax mode' is $((${#hostile[@]} + 2)) \
+succeeds '... lists all files and directories' equal $((files + dirs)) "$(grep -c '^[dc]' /tmp/list)"
+succeeds '... one per line, without control characters' not env LC_ALL=C grep -q $'[\001-\037\177]' /tmp/list
+succeeds '... in UTF-8' not env LC_ALL=C.UTF-8 grep -axv '.*' /tmp/list
+succeeds '... with a header' equal '# daxstack modes 1' "$(head -n 1 /tmp/list)"
+succeeds '... files in dax mode' equal $((${#hostile[@]} + 2)) \
 	"$(grep -c '^dax file ' /tmp/list)"
-ok '... and directories with the flag' is 'dax directory tree/flagged' "$(grep '^dax dir' /tmp/list)"
-ok 'save: the lower filesystem alone gives the same list' sh -c "
+succeeds '... and directories with the flag' equal 'dax directory tree/flagged' "$(grep '^dax dir' /tmp/list)"
+succeeds 'save: the lower filesystem alone gives the same list' sh -c "
 	umount $x && mount -t $FS $PMEM /mnt/lower &&
 	daxstack save -C /mnt/lower/a -R tree >/tmp/lower
 	umount /mnt/lower && mount -t daxstack $PMEM $x &&
@@ -117,33 +96,33 @@ same_as_list()
 	cmp /tmp/1 /tmp/2
 }
 cp -a $x/a/tree $x/b/
-ok 'cp -a loses modes' is 0 \
+succeeds 'cp -a loses modes' equal 0 \
 	"$(daxstack save -C $x/b -R tree | grep -c ^dax)"
-ok 'restore: from a pipe' status 0 daxstack restore -C $x/b </tmp/list
-ok '... gives the same list' same_as_list $x/b
-ok '... files switch at once' is dax "$(mode_json "$x/b/tree/back\\slash")"
-ok '... prints the numbers' said '^switched [1-9][0-9]*, already as listed [1-9]'
-ok 'restore: again, from a file' status 0 daxstack restore -C $x/b /tmp/list
-ok '... changes nothing' said '^switched 0, already as listed '
+succeeds 'restore: from a pipe' status 0 daxstack restore -C $x/b </tmp/list
+succeeds '... gives the same list' same_as_list $x/b
+succeeds '... files switch at once' equal dax "$(mode_json "$x/b/tree/back\\slash")"
+succeeds '... prints the numbers' said '^switched [1-9][0-9]*, already as listed [1-9]'
+succeeds 'restore: again, from a file' status 0 daxstack restore -C $x/b /tmp/list
+succeeds '... changes nothing' said '^switched 0, already as listed '
 rm -rf $x/b/tree
 tar -C $x/a -cf - tree 2>/dev/null | tar -C $x/b -xf -
-ok 'tar loses modes' is 0 "$(daxstack save -C $x/b -R tree | grep -c ^dax)"
+succeeds 'tar loses modes' equal 0 "$(daxstack save -C $x/b -R tree | grep -c ^dax)"
 rm "$x/b/tree/*" $x/b/tree/sub/-R
 cd $x/b || exit 1
-ok 'restore: in the working directory, missing files are reported' status 2 daxstack restore -v /tmp/list
-ok '... by name' said '^daxstack: tree/\*: No such file'
-ok '... and counted' said ' 2  No such file'
-ok '... and the others are restored' sh -c "
+succeeds 'restore: in the working directory, missing files are reported' status 2 daxstack restore -v /tmp/list
+succeeds '... by name' said '^daxstack: tree/\*: No such file'
+succeeds '... and counted' said ' 2  No such file'
+succeeds '... and the others are restored' sh -c "
 	daxstack save -R tree | sort >/tmp/1
 	grep -v -e 'tree/\*$' -e 'sub/-R$' /tmp/list | sort >/tmp/2
 	cmp /tmp/1 /tmp/2"
 cd / || exit 1
-ok 'save and restore: absolute names' sh -c "
+succeeds 'save and restore: absolute names' sh -c "
 	daxstack save -R $x/a/tree/flagged >/tmp/abs 2>/tmp/said &&
 	grep -q 'restore with -C /' /tmp/said &&
 	daxstack set -q -R cached $x/a/tree/flagged &&
 	daxstack restore -q -C / /tmp/abs"
-ok '... reach the files' is '[true,false,true]' \
+succeeds '... reach the files' equal '[true,false,true]' \
 	"$(flags $x/a/tree/flagged{,/cached,/dax})"
 
 # Deeper than PATH_MAX.
@@ -159,34 +138,34 @@ ok '... reach the files' is '[true,false,true]' \
 	echo 1 >other
 	daxstack set dax file
 )
-ok 'save: a deep tree' sh -c "daxstack save -C $x -R deep >/tmp/deep"
+succeeds 'save: a deep tree' sh -c "daxstack save -C $x -R deep >/tmp/deep"
 daxstack set -q -R cached $x/deep
-ok 'restore: a deep tree' status 0 daxstack restore -C $x /tmp/deep
-ok '... the file in dax mode' said '^switched 1, already as listed 1$'
+succeeds 'restore: a deep tree' status 0 daxstack restore -C $x /tmp/deep
+succeeds '... the file in dax mode' said '^switched 1, already as listed 1$'
 daxstack save -C $x -R deep >/tmp/1
-ok '... gives the same list' cmp /tmp/1 /tmp/deep
+succeeds '... gives the same list' cmp /tmp/1 /tmp/deep
 
 # --- Invalid lists.
 
 head -n -1 /tmp/list >/tmp/cut
-ok 'restore: a truncated list' status 2 daxstack restore -C $x/a /tmp/cut
-ok '... message' said "ends without '# end'"
+succeeds 'restore: a truncated list' status 2 daxstack restore -C $x/a /tmp/cut
+succeeds '... message' said "ends without '# end'"
 sed '1s/1$/2/' /tmp/list >/tmp/wrong
-ok 'restore: of another version' status 2 daxstack restore -C $x/a /tmp/wrong
-ok '... message' said 'another version'
+succeeds 'restore: of another version' status 2 daxstack restore -C $x/a /tmp/wrong
+succeeds '... message' said 'another version'
 echo 'dax file tree/sub/#' >/tmp/wrong
-ok 'restore: a file that is not a list' status 2 daxstack restore -C $x/a /tmp/wrong
-ok '... changes nothing' is cached "$(mode_json "$x/a/tree/sub/#")"
+succeeds 'restore: a file that is not a list' status 2 daxstack restore -C $x/a /tmp/wrong
+succeeds '... changes nothing' equal cached "$(mode_json "$x/a/tree/sub/#")"
 printf '# daxstack modes 1\ndax file tree/sub/#\\9\ndax file tree/sub/#\0x\n%s\n# end\n' \
 	'dax file tree/sub/#\000' >/tmp/wrong
-ok 'restore: invalid lines' status 2 daxstack restore -C $x/a /tmp/wrong
-ok '... messages' is 3 "$(grep -c ': line [234]: ' /tmp/err)"
-ok '... change nothing' is cached "$(mode_json "$x/a/tree/sub/#")"
-ok 'restore: an empty file' status 2 daxstack restore /dev/null
-ok 'restore: no such file' status 2 daxstack restore /tmp/none
-ok 'save: no such file' status 2 daxstack save /tmp/none
-ok 'save: a filesystem without modes' status 2 daxstack save /proc
-ok "save: '..'" status 2 daxstack save -C $x/a ../b
+succeeds 'restore: invalid lines' status 2 daxstack restore -C $x/a /tmp/wrong
+succeeds '... messages' equal 3 "$(grep -c ': line [234]: ' /tmp/err)"
+succeeds '... change nothing' equal cached "$(mode_json "$x/a/tree/sub/#")"
+succeeds 'restore: an empty file' status 2 daxstack restore /dev/null
+succeeds 'restore: no such file' status 2 daxstack restore /tmp/none
+succeeds 'save: no such file' status 2 daxstack save /tmp/none
+succeeds 'save: a filesystem without modes' status 2 daxstack save /proc
+succeeds "save: '..'" status 2 daxstack save -C $x/a ../b
 
 # --- Hostile links.
 
@@ -206,47 +185,47 @@ ln -s $x/victim $x/h/tree/dir
 ln -s ../outside $x/h/tree/file
 chown nobody $x/h/tree
 ln $x/victim/file $x/h/tree/hard
-ok 'restore: links in the way' status 2 daxstack restore -C $x/h <<<"$list"
-ok '... of a directory' said 'tree/dir: a component is a symbolic link'
-ok '... in the name' said 'tree/dir/file: a component is a symbolic link'
-ok '... of a file' said 'tree/file: a component is a symbolic link'
-ok '... a hard link' said 'tree/hard: it has other names'
-ok "... '..'" said "^daxstack: ../h/outside: a name with '..'"
-ok "... '..' within" said "^daxstack: tree/../outside: a name with '..'"
-ok '... an absolute name' said "^daxstack: $x/h/outside: an absolute name"
-ok '... their targets are unchanged' is '[false,false,false]' \
+succeeds 'restore: links in the way' status 2 daxstack restore -C $x/h <<<"$list"
+succeeds '... of a directory' said 'tree/dir: a component is a symbolic link'
+succeeds '... in the name' said 'tree/dir/file: a component is a symbolic link'
+succeeds '... of a file' said 'tree/file: a component is a symbolic link'
+succeeds '... a hard link' said 'tree/hard: it has other names'
+succeeds "... '..'" said "^daxstack: ../h/outside: a name with '..'"
+succeeds "... '..' within" said "^daxstack: tree/../outside: a name with '..'"
+succeeds '... an absolute name' said "^daxstack: $x/h/outside: an absolute name"
+succeeds '... their targets are unchanged' equal '[false,false,false]' \
 	"$(flags $x/victim{,/file} $x/h/outside)"
-ok 'restore: --absolute-names' status 2 daxstack restore -P -C $x/h/tree \
+succeeds 'restore: --absolute-names' status 2 daxstack restore -P -C $x/h/tree \
 	<<<"# daxstack modes 1
 dax file ../outside
 dax file ../tree/dir/file
 dax directory $x/h
 # end"
-ok '... reach the files' is '[true,true]' "$(flags $x/h $x/h/outside)"
-ok '... not through symbolic links' is '[false,false]' "$(flags $x/victim{,/file})"
-ok 'restore: --hard-links' status 0 daxstack restore -H -C $x/h \
+succeeds '... reach the files' equal '[true,true]' "$(flags $x/h $x/h/outside)"
+succeeds '... not through symbolic links' equal '[false,false]' "$(flags $x/victim{,/file})"
+succeeds 'restore: --hard-links' status 0 daxstack restore -H -C $x/h \
 	<<<"# daxstack modes 1
 dax file tree/hard
 # end"
-ok '... switches the file' is dax "$(mode_json $x/victim/file)"
+succeeds '... switches the file' equal dax "$(mode_json $x/victim/file)"
 rm -r $x/h/tree
 mkdir -p $x/h/tree/mounted $x/other
 touch $x/other/file
 mkfifo $x/h/tree/file
 mount --bind $x/other $x/h/tree/mounted
-ok 'restore: a mount inside, and a fifo' status 2 timeout 60 daxstack restore -C $x/h <<<"# daxstack modes 1
+succeeds 'restore: a mount inside, and a fifo' status 2 timeout 60 daxstack restore -C $x/h <<<"# daxstack modes 1
 dax file tree/mounted/file
 dax directory tree/mounted
 dax file tree/file
 # end"
-ok '... are unchanged' is '[false,false]' "$(flags $x/other $x/other/file)"
-ok '... and reported' is 3 "$(grep -c '^daxstack: tree/' /tmp/err)"
+succeeds '... are unchanged' equal '[false,false]' "$(flags $x/other $x/other/file)"
+succeeds '... and reported' equal 3 "$(grep -c '^daxstack: tree/' /tmp/err)"
 umount $x/h/tree/mounted
-ok 'restore: a directory in place of a file' status 2 daxstack restore -C $x/h \
+succeeds 'restore: a directory in place of a file' status 2 daxstack restore -C $x/h \
 	<<<"# daxstack modes 1
 dax file tree
 # end"
-ok '... is reported' said 'it was a file, and is a directory'
+succeeds '... is reported' said 'it was a file, and is a directory'
 
 # --- A dry run.
 
@@ -264,35 +243,35 @@ look()
 # The stack reports the switches before as late as a second after them, or when it is
 # unmounted.
 if ! { umount $x && mount -t daxstack "$PMEM" $x; }; then
-	ok 'mounted again' false
+	succeeds 'mounted again' false
 	exit 1
 fi
 look >/tmp/before
-ok 'dry run: a tree' status 0 daxstack set -n -R dax $x/dry
-ok '... number of files' said '^would be switched 15, already dax 5$'
-ok '... and their names' is 15 "$(grep -c '^/mnt/x/dry/[0-9]*: would be switched: cached -> dax' /tmp/out)"
-ok 'dry run: by another user' status 2 setpriv --reuid nobody --clear-groups \
+succeeds 'dry run: a tree' status 0 daxstack set -n -R dax $x/dry
+succeeds '... number of files' said '^would be switched 15, already dax 5$'
+succeeds '... and their names' equal 15 "$(grep -c '^/mnt/x/dry/[0-9]*: would be switched: cached -> dax' /tmp/out)"
+succeeds 'dry run: by another user' status 2 setpriv --reuid nobody --clear-groups \
 	daxstack set -n -R cached $x/dry
-ok '... refused with the reason' is 10 "$(grep -c \
+succeeds '... refused with the reason' equal 10 "$(grep -c \
 	'would not be switched to cached: caller does not own the file (Operation not permitted)$' /tmp/err)"
-ok '... the directory' said 'flag of the directory would not be cleared: Operation not permitted'
-ok 'dry run: a list' status 0 daxstack restore -n -C $x <<<"# daxstack modes 1
+succeeds '... the directory' said 'flag of the directory would not be cleared: Operation not permitted'
+succeeds 'dry run: a list' status 0 daxstack restore -n -C $x <<<"# daxstack modes 1
 dax file dry/20
 cached file dry/01
 # end"
 look >/tmp/after
-ok '... nothing has changed, and the log has no new line' cmp /tmp/before /tmp/after
+succeeds '... nothing has changed, and the log has no new line' cmp /tmp/before /tmp/after
 daxstack set -n -q -R --json dax $x/dry |
 	jq -c '[.files[] | [.file, (.outcome | ltrimstr("would be "))]]' >/tmp/1
 daxstack set -R --json dax $x/dry |
 	jq -c '[.files[] | [.file, .outcome]]' >/tmp/2
-ok '... and the real run has the predicted results' cmp /tmp/1 /tmp/2
+succeeds '... and the real run has the predicted results' cmp /tmp/1 /tmp/2
 mount -o remount,switch=empty $x
-ok 'dry run: switch=empty' status 2 daxstack set -n cached $x/dry/01
-ok '... reason' said 'file has blocks allocated'
+succeeds 'dry run: switch=empty' status 2 daxstack set -n cached $x/dry/01
+succeeds '... reason' said 'file has blocks allocated'
 mount -o remount,switch=never $x
-ok 'dry run: switch=never' status 0 daxstack set -n cached $x/dry/01
-ok '... would be deferred' said 'flag would be set for cached, effective when'
+succeeds 'dry run: switch=never' status 0 daxstack set -n cached $x/dry/01
+succeeds '... would be deferred' said 'flag would be set for cached, effective when'
 mount -o remount,switch=live $x
 
 # --- Names from other programs.
@@ -300,54 +279,54 @@ mount -o remount,switch=live $x
 set0() { find "$1" -type f -print0 | daxstack set "${@:2}"; }
 cp -a $x/a/tree $x/names
 files=$(find $x/names -type f -printf . | wc -c)
-ok '--null: from find' set0 $x/names -0 dax
-ok '... all files' is "$files" \
+succeeds '--null: from find' set0 $x/names -0 dax
+succeeds '... all files' equal "$files" \
 	"$(daxstack save -C $x -R names | grep -c '^dax file')"
-ok '--files-from -: the same' set0 $x/names --null --files-from - cached
-ok '... all files' is 0 "$(daxstack save -C $x -R names | grep -c '^dax file')"
+succeeds '--files-from -: the same' set0 $x/names --null --files-from - cached
+succeeds '... all files' equal 0 "$(daxstack save -C $x -R names | grep -c '^dax file')"
 printf '%s\n' $x/names/\# $x/none '' "$x/names/blank " >/tmp/names
-ok '--files-from: a file with one name per line' status 2 daxstack set --files-from /tmp/names dax $x/names/..a
-ok '... missing files are reported' is 2 "$(grep -c 'No such file' /tmp/err)"
-ok '... the others are switched' is '[true,true,true]' \
+succeeds '--files-from: a file with one name per line' status 2 daxstack set --files-from /tmp/names dax $x/names/..a
+succeeds '... missing files are reported' equal 2 "$(grep -c 'No such file' /tmp/err)"
+succeeds '... the others are switched' equal '[true,true,true]' \
 	"$(flags "$x/names/#" "$x/names/blank " $x/names/..a)"
-ok '--files-from: trees' status 0 daxstack set -R --files-from /dev/stdin cached \
+succeeds '--files-from: trees' status 0 daxstack set -R --files-from /dev/stdin cached \
 	<<<"$x/names/sub
 $x/names"
-ok '... all files' is 0 "$(daxstack save -C $x -R names | grep -c '^dax')"
-ok '--files-from: NUL without --null' not set0 $x/names --files-from - dax
-ok '... nothing is switched' is 0 "$(daxstack save -C $x -R names | grep -c '^dax')"
-ok '--files-from: no such file' status 2 daxstack set --files-from /tmp/none dax
+succeeds '... all files' equal 0 "$(daxstack save -C $x -R names | grep -c '^dax')"
+succeeds '--files-from: NUL without --null' not set0 $x/names --files-from - dax
+succeeds '... nothing is switched' equal 0 "$(daxstack save -C $x -R names | grep -c '^dax')"
+succeeds '--files-from: no such file' status 2 daxstack set --files-from /tmp/none dax
 
 # --- JSON.
 
 # jq_is EXPECTED FILTER: asserts the result of FILTER on the last output
-jq_is() { is "$1" "$(jq -c "$2" /tmp/out 2>&1)"; }
+jq_is() { equal "$1" "$(jq -c "$2" /tmp/out 2>&1)"; }
 evil=$x/names/$'\xff\xfe'
-ok '--json' status 2 daxstack set --json dax "$evil" $x/names/sub $x/none \
+succeeds '--json' status 2 daxstack set --json dax "$evil" $x/names/sub $x/none \
 	/proc/version "$x/names/line
 end"
-ok '... an object for each' jq_is 5 '.files | length'
-ok '... outcomes' jq_is '["switched","directory","refused","refused","switched"]' \
+succeeds '... an object for each' jq_is 5 '.files | length'
+succeeds '... outcomes' jq_is '["switched","directory","refused","refused","switched"]' \
 	'[.files[].outcome]'
-ok '... modes' jq_is '["dax",null,null,null,"dax"]' '[.files[].mode]'
-ok '... switched or not' jq_is '[true,true,false,false,true]' \
+succeeds '... modes' jq_is '["dax",null,null,null,"dax"]' '[.files[].mode]'
+succeeds '... switched or not' jq_is '[true,true,false,false,true]' \
 	'[.files[].switched]'
-ok '... numbers' jq_is '[true,"number",true]' \
+succeeds '... numbers' jq_is '[true,"number",true]' \
 	'.files[0] | [.attempts > 0, (.pages | type), .shut_ns > 0]'
-ok '... errno' jq_is '[2,"ENOENT","No such file or directory"]' \
+succeeds '... errno' jq_is '[2,"ENOENT","No such file or directory"]' \
 	'.files[2] | [.errno, .error, .reason]'
-ok '... a name that is not UTF-8' jq_is '["2F6D6E742F782F6E616D65732FFFFE",null]' \
+succeeds '... a name that is not UTF-8' jq_is '["2F6D6E742F782F6E616D65732FFFFE",null]' \
 	'[.files[0].file_hex, .files[1].file_hex]'
-ok '... a name with a newline' jq_is '"/mnt/x/names/line\nend"' '.files[4].file'
-ok '--json: no files' status 0 daxstack set --json --files-from /dev/null dax
-ok '... is valid JSON' jq_is '[[],false]' '[.files, .interrupted]'
-ok '--json: a tree' status 0 daxstack set --json -R cached $x/names
-ok '... an object for each' jq_is \
+succeeds '... a name with a newline' jq_is '"/mnt/x/names/line\nend"' '.files[4].file'
+succeeds '--json: no files' status 0 daxstack set --json --files-from /dev/null dax
+succeeds '... is valid JSON' jq_is '[[],false]' '[.files, .interrupted]'
+succeeds '--json: a tree' status 0 daxstack set --json -R cached $x/names
+succeeds '... an object for each' jq_is \
 	"$(find $x/names -printf '%y\n' | grep -c .)" '.files | length'
-ok '--json: restore' sh -c "
+succeeds '--json: restore' sh -c "
 	daxstack save -C $x/a -R tree/flagged |
 	daxstack restore -C $x/a --json >/tmp/out"
-ok '... requested modes' jq_is '["cached","dax","dax"]' \
+succeeds '... requested modes' jq_is '["cached","dax","dax"]' \
 	'[.files[].wanted] | sort'
 
 echo 1 >$x/busy
@@ -356,11 +335,11 @@ daxstack set dax $x/busy
 until [ "$(daxstack status -J $x/busy | jq -r '.files[0].mapped')" = sync ]; do
 	sleep 0.1
 done
-ok '--json: refused' status 1 daxstack set --json -q cached $x/busy
-ok '... with the reason' jq_is '["dax",false,16,"EBUSY","a MAP_SYNC mapping exists"]' \
+succeeds '--json: refused' status 1 daxstack set --json -q cached $x/busy
+succeeds '... with the reason' jq_is '["dax",false,16,"EBUSY","a MAP_SYNC mapping exists"]' \
 	'.files[0] | [.mode, .switched, .errno, .error, .reason]'
-ok 'dry run: refused' status 1 daxstack set -n cached $x/busy
-ok '... with the reason' said 'would not be switched to cached: a MAP_SYNC mapping exists \(Device'
+succeeds 'dry run: refused' status 1 daxstack set -n cached $x/busy
+succeeds '... with the reason' said 'would not be switched to cached: a MAP_SYNC mapping exists \(Device'
 daxstack set dax $x/names/\#
 env --default-signal=INT daxstack set --json -t inf cached $x/names/\# $x/busy \
 	$x/names/..a >/tmp/out 2>/tmp/err &
@@ -370,8 +349,8 @@ until grep -q names /tmp/out; do
 done
 kill -INT $pid
 wait $pid
-ok '--json: interrupted: by the signal' is 130 $?
-ok '... is still valid JSON' jq_is '[true,["switched","refused"],"EINTR"]' \
+succeeds '--json: interrupted: by the signal' equal 130 $?
+succeeds '... is still valid JSON' jq_is '[true,["switched","refused"],"EINTR"]' \
 	'[.interrupted, [.files[].outcome], .files[1].error]'
 kill "$(pgrep -f 'sleep 1000')"
 wait
@@ -382,25 +361,25 @@ for wrong in 'set -0 dax x' 'set --unshare cached x' 'set --json -v dax x' \
 	'set --files-from dax' 'set -n dax' 'set --nul dax x --nonsense' 'set -q -v dax x' \
 	'save' 'save -C' 'save -x' 'restore a b' 'restore -t x' 'restore -q -v' 'restore -J -v'; do
 	# shellcheck disable=SC2086	# it is words
-	ok "wrong usage: $wrong" status 64 daxstack $wrong </dev/null
+	succeeds "wrong usage: $wrong" status 64 daxstack $wrong </dev/null
 done
 for command in set save restore; do
-	ok "$command --help" status 0 daxstack $command --help
-	ok "... has an example" said '^Examples?:'
+	succeeds "$command --help" status 0 daxstack $command --help
+	succeeds "... has an example" said '^Examples?:'
 done
-ok 'save: stdout is full' is 74 "$(daxstack save -R $x/a >/dev/full 2>/dev/null; echo $?)"
+succeeds 'save: stdout is full' equal 74 "$(daxstack save -R $x/a >/dev/full 2>/dev/null; echo $?)"
 
 # --- Files that share blocks.
 
 unshare_file()
 {
-	ok "unshare: $1: refused without --unshare" refused_without "$2"
-	ok "unshare: $1: a dry run" status 0 daxstack set --unshare -n dax "$2"
-	ok "unshare: $1: changes nothing" is cached "$(mode_json "$2")"
-	ok "unshare: $1: switched" status 0 daxstack set --unshare -v dax "$2"
-	ok "unshare: $1: is in dax mode" is dax "$(mode_json "$2")"
-	ok "unshare: $1: shares no blocks" is '' "$(shared "$2")"
-	ok "unshare: $1: contents" cmp "$2" "$3"
+	succeeds "unshare: $1: refused without --unshare" refused_without "$2"
+	succeeds "unshare: $1: a dry run" status 0 daxstack set --unshare -n dax "$2"
+	succeeds "unshare: $1: changes nothing" equal cached "$(mode_json "$2")"
+	succeeds "unshare: $1: switched" status 0 daxstack set --unshare -v dax "$2"
+	succeeds "unshare: $1: is in dax mode" equal dax "$(mode_json "$2")"
+	succeeds "unshare: $1: shares no blocks" equal '' "$(shared "$2")"
+	succeeds "unshare: $1: contents" cmp "$2" "$3"
 }
 # Only on Linux 6.1.
 refused_without()
@@ -437,28 +416,27 @@ if [ "$FS" = xfs ]; then
 	rm /mnt/lower/gone
 	umount /mnt/lower
 	mount -t daxstack "$PMEM" $x
-	ok 'the files share blocks' not is '' "$(shared $x/copy)"
-	ok 'unshare: no space' sh -c "
+	succeeds 'the files share blocks' not equal '' "$(shared $x/copy)"
+	succeeds 'unshare: no space' sh -c "
 		xfs_io -f -c 'falloc 0 '\$((\$(stat -f -c '%a * %S' $x) - (8 << 20))) $x/full"
-	ok '... is reported' status 2 daxstack set --unshare dax $x/copy
-	ok '... with the sizes' said \
+	succeeds '... is reported' status 2 daxstack set --unshare dax $x/copy
+	succeeds '... with the sizes' said \
 		'not switched to dax: no space for blocks of its own: 40960 KiB are shared .* KiB are free \(No space left on device\)'
-	ok '... also in a dry run' status 2 daxstack set --unshare -n dax $x/copy
-	ok '... nothing has changed' is cached "$(mode_json $x/copy)"
-	ok '... contents' cmp $x/copy /tmp/data
+	succeeds '... also in a dry run' status 2 daxstack set --unshare -n dax $x/copy
+	succeeds '... nothing has changed' equal cached "$(mode_json $x/copy)"
+	succeeds '... contents' cmp $x/copy /tmp/data
 	rm $x/full
 	unshare_file 'a file of 40 MiB' $x/copy /tmp/data
 	unshare_file 'a file of less than two blocks' $x/small /tmp/small
 	unshare_file 'a sparse file' $x/sparse /tmp/sparse
-	ok '... keeps its holes' [ "$(stat -c %b $x/sparse)" -lt 8000 ]
+	succeeds '... keeps its holes' [ "$(stat -c %b $x/sparse)" -lt 8000 ]
 	unshare_file 'a file that no longer shares blocks' $x/alone /tmp/alone
-	ok '... the other file is unchanged' cmp $x/original /tmp/data
+	succeeds '... the other file is unchanged' cmp $x/original /tmp/data
 	echo 1 >>$x/copy
-	ok '... and stays so when this file changes' cmp $x/original /tmp/data
-	ok 'unshare: a tree' status 0 daxstack set --unshare -R --json dax $x
-	ok '... all files' jq_is true '[.files[] | select(.mode) | .mode == "dax"] | all'
+	succeeds '... and stays so when this file changes' cmp $x/original /tmp/data
+	succeeds 'unshare: a tree' status 0 daxstack set --unshare -R --json dax $x
+	succeeds '... all files' jq_is true '[.files[] | select(.mode) | .mode == "dax"] | all'
 	umount $x
-	ok 'xfs_repair finds no errors' xfs_repair -n "$PMEM"
+	succeeds 'xfs_repair finds no errors' xfs_repair -n "$PMEM"
 fi
-echo "1..$n"
-exit $failed
+done_testing

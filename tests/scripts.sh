@@ -6,42 +6,38 @@
 set -uo pipefail
 cd "${DAXSTACK_TOP:-.}" || exit 1
 
-count=0 failed=0
-# ok STATUS NAME [OUTPUT]
-ok()
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
+
+# report STATUS NAME OUTPUT: shows the output on failure
+report()
 {
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-		return
-	fi
-	echo "not ok $count - $2"
-	printf '%s\n' "${3-}" | sed 's/^/# /'
-	failed=1
+	ok "$1" "$2"
+	[ "$1" = 0 ] || printf '%s\n' "$3" | sed 's/^/# /'
 }
 
 # help PROGRAM: prints a manual on standard output, and nothing on standard error.
 help()
 {
-	local status=0 said
-	said=$(timeout 60 "$1" --help 2>&1 >/dev/null </dev/null) || status=$?
-	if [ "$status" != 0 ] || [ -n "$said" ]; then
-		ok 1 "$1 --help" "status $status: $said"
+	local status=0 seen
+	seen=$(timeout 60 "$1" --help 2>&1 >/dev/null </dev/null) || status=$?
+	if [ "$status" != 0 ] || [ -n "$seen" ]; then
+		report 1 "$1 --help" "status $status: $seen"
 		return
 	fi
-	said=$("$1" --help </dev/null)
-	grep -qE "^Usage: ([^ ]*/)?${1##*/}( |$)" <<<"$said"
-	ok $? "$1 --help" "$said"
+	seen=$("$1" --help </dev/null)
+	grep -qE "^Usage: ([^ ]*/)?${1##*/}( |$)" <<<"$seen"
+	report $? "$1 --help" "$seen"
 }
 
 # unknown_option PROGRAM: one line on standard error, which names --help.
 unknown_option()
 {
-	local status=0 said
-	said=$(timeout 60 "$1" --no-such-option 2>&1 >/dev/null </dev/null) || status=$?
-	[ "$status" = 2 ] && [ "$(wc -l <<<"$said")" = 1 ] &&
-		[[ $said == *--no-such-option*--help* ]]
-	ok $? "$1: an unknown option" "status $status: $said"
+	local status=0 seen
+	seen=$(timeout 60 "$1" --no-such-option 2>&1 >/dev/null </dev/null) || status=$?
+	[ "$status" = 2 ] && [ "$(wc -l <<<"$seen")" = 1 ] &&
+		[[ $seen == *--no-such-option*--help* ]]
+	report $? "$1: an unknown option" "status $status: $seen"
 }
 
 mapfile -t programs < <(find scripts -type f -perm -u+x | LC_ALL=C sort)
@@ -56,12 +52,11 @@ done
 # shellcheck disable=SC2016 # a pattern
 listed=$(sed -n 's/^| `\([^` ]*\)` |.*/scripts\/\1/p' scripts/README.md | LC_ALL=C sort)
 differ=$(diff <(printf '%s\n' "${programs[@]}") - <<<"$listed")
-ok $? 'scripts/README.md lists exactly the programs' "$differ"
+report $? 'scripts/README.md lists exactly the programs' "$differ"
 
 # Only files that others run or source may have no program's head.
 differ=$(grep -rLE '^# Usage: ' "${programs[@]}")
 [ -z "$differ" ]
-ok $? 'every program has its manual as head comment' "$differ"
+report $? 'every program has its manual as head comment' "$differ"
 
-echo "1..$count"
-exit $failed
+done_testing

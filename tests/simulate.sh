@@ -7,18 +7,8 @@
 # shellcheck disable=SC2016 # filters for jq
 cd "${DAXSTACK_TOP:-.}" || exit 1
 
-n=0 failed=0
-# ok STATUS NAME
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
@@ -236,5 +226,4 @@ holds "$tmp/cut.json" '.complete == false and .intervals > 50 and .intervals < 4
 grep -q 'truncated; replayed up to its end' "$tmp/said"
 ok $? '... and a message says so'
 
-echo "1..$n"
-exit $failed
+done_testing

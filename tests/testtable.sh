@@ -5,21 +5,17 @@
 # host
 set -u
 cd "${DAXSTACK_TOP:-.}/tests" || exit 1
+# shellcheck source=tests/lib/tap.sh
+. lib/tap.sh
 
-n=0 failed=0
 # none NAME: passes if standard input is empty; else shows it.
 none()
 {
 	local lines
 	lines=$(cat)
-	n=$((n + 1))
-	if [ -z "$lines" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		echo "# ${lines//$'\n'/$'\n'# }"
-		failed=1
-	fi
+	[ -z "$lines" ]
+	ok $? "$1"
+	[ -z "$lines" ] || echo "# ${lines//$'\n'/$'\n'# }"
 }
 
 # What has a row: every program and script here but packages.sh, which the plan cannot run.
@@ -79,5 +75,4 @@ FNR == NR {
 		print FILENAME ": " word[2] ", " hazard
 }' <(echo "$table") mutants/*.patch)
 
-echo "1..$n"
-exit $failed
+done_testing

@@ -5,7 +5,7 @@
 # mounts, in a guest.
 # host
 #
-# Functions are called by way of ok, and text is for other shells.
+# Functions are called by way of succeeds, and text is for other shells.
 # shellcheck disable=SC2016,SC2317
 set -u -o pipefail
 cd "${DAXSTACK_TOP:-.}" || exit 1
@@ -24,28 +24,10 @@ server=0
 mux() { tmux -S "$tmp/tmux.$server" -f /dev/null "$@"; }
 trap 'mux kill-server 2>/dev/null; rm -rf "$tmp"' EXIT
 
-n=0 failed=0
-# ok NAME COMMAND...: shows the output on failure
-ok()
-{
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$tmp/said" 2>&1; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		sed 's/^/# /' "$tmp/said" | tail -n 60
-		failed=1
-	fi
-}
-is()
-{
-	[ "$1" = "$2" ] || {
-		printf 'expected: %s\nseen: %s\n' "$1" "$2"
-		return 1
-	}
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
+# Shown after failed checks.
+said=$tmp/said
 # says STATUS PATTERN COMMAND...
 says()
 {
@@ -117,9 +99,9 @@ ended()
 		[ ! -e "$tmp/after" ] || break
 		sleep 0.1
 	done
-	is "$1" "$(cat "$tmp/status")" &&
+	equal "$1" "$(cat "$tmp/status")" &&
 		diff "$tmp/before" "$tmp/after" &&
-		is '0 1' "$(mux display-message -p -t s '#{alternate_on} #{cursor_flag}')" &&
+		equal '0 1' "$(mux display-message -p -t s '#{alternate_on} #{cursor_flag}')" &&
 		screen | grep -qx 'what was there before'
 }
 
@@ -129,7 +111,7 @@ Files: 7 total, 6 used, 3 dax, 4 cached, 1 mapped
 DRAM:  83M page cache of files in cached mode
 Per s: 17001 reads 133M, 310 writes 2.4M, 250 faults, 300 fsyncs
 Model: optane-dc'
-ok '80 x 24' shows <<END
+succeeds '80 x 24' shows <<END
 $first
 
 MODE    LOAD  GAIN  RD/s  WR/s FLT/s RDB/s WRB/s  DRAM WHY      FILE
@@ -142,7 +124,7 @@ cached  LOAD  GAIN     0   0.5     0     0    0B  4.0K LOWER_SH (inode 106)
 cached  LOAD  GAIN     0     0     0     0     0  3.0M          idle
 END
 keys c
-ok 'c: by DRAM' shows <<END
+succeeds 'c: by DRAM' shows <<END
 $first
 
 MODE    LOAD  GAIN  RD/s  WR/s FLT/s RDB/s WRB/s  DRAM WHY      FILE
@@ -160,7 +142,7 @@ Files: 7 total, 5 used, 3 dax, 4 cached, 1 mapped
 DRAM:  83M page cache of files in cached mode
 Per s: 5001 reads 39M, 300 writes 2.3M, 250 faults, 300 fsyncs
 Model: optane-dc'
-ok 'R, i, two readings further: reversed, without idle files' shows <<END
+succeeds 'R, i, two readings further: reversed, without idle files' shows <<END
 $second
 
 MODE    LOAD  GAIN  RD/s  WR/s FLT/s RDB/s WRB/s  DRAM WHY      FILE
@@ -171,7 +153,7 @@ cached  LOAD  GAIN     0   300     0     0  2.3M   16M PINNED   +000000000000001
 cached  LOAD  GAIN  5000     0     0   39M     0   64M          base/16384/2619
 END
 keys '>' '>' '>' R
-ok '> three times, R: by name' shows <<END
+succeeds '> three times, R: by name' shows <<END
 $second
 
 MODE    LOAD  GAIN  RD/s  WR/s FLT/s RDB/s WRB/s  DRAM WHY      FILE
@@ -182,7 +164,7 @@ dax     LOAD  GAIN     0     0   250     0     0     - MAP_SYNC +f them/data.mdb
 cached  LOAD  GAIN     0   300     0     0  2.3M   16M PINNED   +000000000000001
 END
 size 20 5
-ok '20 x 5, resized: the end of names' shows <<'END'
+succeeds '20 x 5, resized: the end of names' shows <<'END'
 daxstack top - 2023-
 Files: 7 total, 5 us
 MODE   FILE
@@ -190,7 +172,7 @@ cached (inode 106)
 cached +e/16384/2619
 END
 keys Down
-ok 'Down: next file' shows <<'END'
+succeeds 'Down: next file' shows <<'END'
 daxstack top - 2023-
 Files: 7 total, 5 us
 MODE   FILE
@@ -198,7 +180,7 @@ cached +e/16384/2619
 dax    +\xe2\x80\xae
 END
 keys End
-ok 'End: last files' shows <<'END'
+succeeds 'End: last files' shows <<'END'
 daxstack top - 2023-
 Files: 7 total, 5 us
 MODE   FILE
@@ -207,10 +189,10 @@ cached +000000000001
 END
 size 1 1
 # ncurses does not write to the only cell.
-ok '1 x 1: empty' shows </dev/null
+succeeds '1 x 1: empty' shows </dev/null
 keys h h c x PageDown Home R R
 size 40 2
-ok '40 x 2: first line and first file' shows <<'END'
+succeeds '40 x 2: first line and first file' shows <<'END'
 daxstack top - 2023-11-14 22:13:51, 10.0
 cached  LOAD  GAIN base/16384/2619
 END
@@ -222,7 +204,7 @@ for width in 2 3 7 13 31 64 127; do
 done
 keys l
 size 300 80
-ok '300 x 80, after many sizes: all columns, names and reasons' shows <<END
+succeeds '300 x 80, after many sizes: all columns, names and reasons' shows <<END
 $second
 
 MODE    LOAD  GAIN GAIN%  RD/s  WR/s FLT/s FSY/s RDB/s WRB/s  DRAM  SIZE WHY                                      FILE
@@ -234,7 +216,7 @@ cached  LOAD  GAIN      0   0.5     0     0     0    0B  4.0K  1.0K lower filesy
 END
 size 80 24
 keys h
-ok 'h: the keys' shows <<'END'
+succeeds 'h: the keys' shows <<'END'
 Keys of daxstack top                                 press any key to return
 
   q      quit               Space Enter   read now; in a trace, the next one
@@ -272,33 +254,33 @@ has()
 	cat "$tmp/screen"
 	return 1
 }
-ok 'd: asks for seconds' has '^Seconds between readings \[3600.0\]: 0.2$'
+succeeds 'd: asks for seconds' has '^Seconds between readings \[3600.0\]: 0.2$'
 keys Enter
-ok '... after which it reads to the end' has '^End of the readings\.$'
-ok '... and shows that' has '^daxstack top - 2023-11-14 22:14:11, '
+succeeds '... after which it reads to the end' has '^End of the readings\.$'
+succeeds '... and shows that' has '^daxstack top - 2023-11-14 22:14:11, '
 keys x
-ok 'a key that is none' has '^Unknown key: press h'
+succeeds 'a key that is none' has '^Unknown key: press h'
 keys d 0 Enter
-ok 'no number of seconds' has "^'0' is not a time from 0.1 s to 1 day$"
+succeeds 'no number of seconds' has "^'0' is not a time from 0.1 s to 1 day$"
 keys q
-ok 'q: ends and restores the terminal' ended 0
+succeeds 'q: ends and restores the terminal' ended 0
 
 for signal in INT TERM HUP; do
 	open 80 24 -d 3600
-	ok "before SIG$signal" has 'hot table'
+	succeeds "before SIG$signal" has 'hot table'
 	pkill -"$signal" -f "^$top top --replay $tmp/trace"
-	ok '... ends by the signal and restores the terminal' ended \
+	succeeds '... ends by the signal and restores the terminal' ended \
 		$((128 + $(kill -l "$signal")))
 done
 open 80 24 -d 0.1 -n 2
-ok '-n: ends by itself and restores the terminal' ended 0
+succeeds '-n: ends by itself and restores the terminal' ended 0
 open 80 24 -n 1 -p /nowhere/none.conf
-ok 'no profile: the terminal is not touched' ended 2
-ok '... message' has '^daxstack: profile /nowhere/none.conf: '
+succeeds 'no profile: the terminal is not touched' ended 2
+succeeds '... message' has '^daxstack: profile /nowhere/none.conf: '
 
 # The terminal is closed.
 open 80 24 -d 3600
-ok 'before the terminal is closed' has 'hot table'
+succeeds 'before the terminal is closed' has 'hot table'
 pid=$(pgrep -f "^$top top --replay $tmp/trace")
 mux kill-server
 gone()
@@ -311,62 +293,61 @@ gone()
 	ps -o pid,stat,wchan:20,args -p "$pid"
 	return 1
 }
-ok '... ends' gone
+succeeds '... ends' gone
 
 # --- Without a terminal.
 
-ok 'no terminal' says 2 'not a terminal: use --batch or --json' "$top" top --replay "$tmp/trace"
+succeeds 'no terminal' says 2 'not a terminal: use --batch or --json' "$top" top --replay "$tmp/trace"
 unknown() { TERM=no-such-terminal script -qec "'$top' top --replay '$tmp/trace'" /dev/null; }
-ok 'an unknown terminal' says 2 "unknown terminal 'no-such-terminal'" unknown
-ok 'text' says 0 '^cached .* pg_wal/000000010000000000000001$' "$top" top -b --replay "$tmp/trace"
-ok '... all readings' is 5 "$(grep -c '^daxstack top - ' "$tmp/out")"
-ok '... of which each has all files' is 35 "$(grep -cE '^(dax|cached) ' "$tmp/out")"
-ok '... as many as -n says' is 2 "$("$top" top -b -n 2 --replay "$tmp/trace" | grep -c '^daxstack top')"
+succeeds 'an unknown terminal' says 2 "unknown terminal 'no-such-terminal'" unknown
+succeeds 'text' says 0 '^cached .* pg_wal/000000010000000000000001$' "$top" top -b --replay "$tmp/trace"
+succeeds '... all readings' equal 5 "$(grep -c '^daxstack top - ' "$tmp/out")"
+succeeds '... of which each has all files' equal 35 "$(grep -cE '^(dax|cached) ' "$tmp/out")"
+succeeds '... as many as -n says' equal 2 "$("$top" top -b -n 2 --replay "$tmp/trace" | grep -c '^daxstack top')"
 names() { "$top" top -b -n 1 --replay "$tmp/trace" -p "$profile" "$@" | sed -n 's/^\(dax\|cached\) .* //p' | paste -sd' '; }
-ok 'sorted by size' is 'them/data.mdb base/16384/2619 pg_wal/000000010000000000000001 table idle \xe2\x80\xae 106)' \
+succeeds 'sorted by size' equal 'them/data.mdb base/16384/2619 pg_wal/000000010000000000000001 table idle \xe2\x80\xae 106)' \
 	"$(names --sort size)"
-ok 'sorted by the heading of a column' is "$(names -s reads)" \
+succeeds 'sorted by the heading of a column' equal "$(names -s reads)" \
 	"$("$top" top -b -n 1 --replay "$tmp/trace" -s RD/s | sed -n 's/^\(dax\|cached\) .* //p' | paste -sd' ')"
 for column in $("$top" top --help | sed -n '/^Columns/,/^$/s/^  [A-Za-z] \([a-z-]*\) .*/\1/p'); do
-	ok "by $column: reversed" is "$(names -s "$column" | wc -w)" "$(names -r -s "$column" | wc -w)"
+	succeeds "by $column: reversed" equal "$(names -s "$column" | wc -w)" "$(names -r -s "$column" | wc -w)"
 done
-ok 'in the locale C: no bytes that are not ASCII' is 0 \
+succeeds 'in the locale C: no bytes that are not ASCII' equal 0 \
 	"$(LC_ALL=C "$top" top -b --replay "$tmp/trace" | LC_ALL=C grep -c '[^ -~]')"
 
 json() { "$top" top -J --replay "$tmp/trace" -p "$profile" "$@" >"$tmp/json"; }
-ok 'JSON' json
-query() { is "$1" "$(jq -c "$2" "$tmp/json" | paste -sd' ')"; }
-ok '... an object for each reading' query '1 1 1 1 1' '.mounts | length'
+succeeds 'JSON' json
+query() { equal "$1" "$(jq -c "$2" "$tmp/json" | paste -sd' ')"; }
+succeeds '... an object for each reading' query '1 1 1 1 1' '.mounts | length'
 json -n 1
-ok '... the mount' query '["/mnt/db","ext4",10,"optane-dc",7,3,4]' \
+succeeds '... the mount' query '["/mnt/db","ext4",10,"optane-dc",7,3,4]' \
 	'.mounts[0] | [.mount, .lower, .interval_s, .profile, .files_total, .files_dax, .files_cached]'
-ok '... its page cache' query $(((16384 + 4096 + 768 + 1) * 4096)) '.mounts[0].bytes_cached'
-ok '... the time' query '"2023-11-14T22:13:31.000Z"' '.mounts[0].time'
-ok '... a file' query '["dax",12000,98304000,10,81920,0]' \
+succeeds '... its page cache' query $(((16384 + 4096 + 768 + 1) * 4096)) '.mounts[0].bytes_cached'
+succeeds '... the time' query '"2023-11-14T22:13:31.000Z"' '.mounts[0].time'
+succeeds '... a file' query '["dax",12000,98304000,10,81920,0]' \
 	'.mounts[0].files[] | select(.file == "base/16384/hot table") |
 	[.mode, .reads_per_s, .read_bytes_per_s, .writes_per_s, .write_bytes_per_s, .bytes_cached]'
-ok '... its gain in the other mode is at most its load' query true \
+succeeds '... its gain in the other mode is at most its load' query true \
 	'.mounts[0].files[] | select(.file == "base/16384/hot table") |
 	.gain_ms_per_s > 0 and .gain_ms_per_s < .load_ms_per_s and .reason == null'
-ok '... a file that cannot be switched' query '["MAP_SYNC",true,250]' \
+succeeds '... a file that cannot be switched' query '["MAP_SYNC",true,250]' \
 	'.mounts[0].files[] | select(.file // "" | test("data.mdb")) |
 	[.reason_name, .mapped, .read_faults_per_s]'
-ok '... a name that is not UTF-8' query \
+succeeds '... a name that is not UTF-8' query \
 	'"6C696E650A656E64201B5B33316D72656420C3BC20FF20E280AE"' '.mounts[0].files[].file_hex | select(.)'
-ok '... a file without a name' query 106 '.mounts[0].files[] | select(.file == null) | .inode'
+succeeds '... a file without a name' query 106 '.mounts[0].files[] | select(.file == null) | .inode'
 
-ok 'a full disk' says 74 'write error' sh -c '"$@" >/dev/full' sh "$top" top -b --replay "$tmp/trace"
+succeeds 'a full disk' says 74 'write error' sh -c '"$@" >/dev/full' sh "$top" top -b --replay "$tmp/trace"
 head -c 450 "$tmp/trace" >"$tmp/cut"
-ok 'a trace that was cut off' says 0 'cut.cut: the trace is truncated' \
+succeeds 'a trace that was cut off' says 0 'cut.cut: the trace is truncated' \
 	sh -c 'mkdir "$1.d"; cp "$1" "$1.d/cut.cut"; "$2" top -b --replay "$1.d/cut.cut"' sh "$tmp/cut" "$top"
 { head -c 300 "$tmp/trace"; printf X; tail -c +302 "$tmp/trace"; } >"$tmp/damaged"
-ok 'one that is damaged' says 2 'damaged at byte [0-9]+: use another copy' "$top" top -b --replay "$tmp/damaged"
-ok 'one that is none' says 2 'not a heat trace' "$top" top -b --replay "$0"
-ok 'one that is not there' says 2 'No such file' "$top" top -b --replay "$tmp/nowhere"
-ok 'a mount and a trace' says 64 'MOUNTPOINT and --replay exclude each other' "$top" top --replay "$tmp/trace" /mnt
-ok 'no such column' says 64 "'colour' is not a column" "$top" top -s colour
-ok 'no readings' says 64 "'0' is not a number of readings" "$top" top -n 0
-ok 'no time' says 64 "'0.01' is not a time" "$top" top -d 0.01
+succeeds 'one that is damaged' says 2 'damaged at byte [0-9]+: use another copy' "$top" top -b --replay "$tmp/damaged"
+succeeds 'one that is none' says 2 'not a heat trace' "$top" top -b --replay "$0"
+succeeds 'one that is not there' says 2 'No such file' "$top" top -b --replay "$tmp/nowhere"
+succeeds 'a mount and a trace' says 64 'MOUNTPOINT and --replay exclude each other' "$top" top --replay "$tmp/trace" /mnt
+succeeds 'no such column' says 64 "'colour' is not a column" "$top" top -s colour
+succeeds 'no readings' says 64 "'0' is not a number of readings" "$top" top -n 0
+succeeds 'no time' says 64 "'0.01' is not a time" "$top" top -d 0.01
 
-echo "1..$n"
-exit $failed
+done_testing

@@ -5,18 +5,8 @@
 # number.
 set -u
 
-n=0
-failed=0
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. /usr/local/share/daxstack/tap.sh
 
 tracing=/sys/kernel/tracing
 [ -e $tracing/trace ] || mount -t tracefs tracefs $tracing
@@ -26,7 +16,7 @@ case $FS in
 ext4) mkfs.ext4 -q -F -b 4096 "$PMEM" ;;
 xfs) mkfs.xfs -q -f "$PMEM" ;;
 esac
-mount -t daxstack "$PMEM" $dir || { ok 1 "mount"; echo "1..$n"; exit 1; }
+mount -t daxstack "$PMEM" $dir || bail mount
 
 # seen PATTERN NAME: the trace since the last call has it.
 seen()
@@ -145,5 +135,4 @@ seen "daxstack_gate_wait: $dev gate io wait_ns [1-9][0-9]* errno 0 ok name /g\$"
 echo 0 >$tracing/events/daxstack/enable
 umount $dir
 ok $? "umount"
-echo "1..$n"
-exit $failed
+done_testing

@@ -6,18 +6,8 @@
 cd "${DAXSTACK_TOP:-.}" || exit 1
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-n=0 failed=0
-# ok STATUS NAME
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 
 # holds FILE FILTER NAME: asserts FILTER on worth.json; prints the loads on failure.
 holds()
@@ -136,5 +126,4 @@ done <<-END
 	docs/performance.md rules
 END
 
-echo "1..$n"
-exit $failed
+done_testing
