@@ -295,6 +295,52 @@ bool dxs_wanted(const char *name, char *const names[])
 	return false;
 }
 
+static void begin_fs(void)
+{
+	dxs_mkfs(NULL);
+	dxs_mount_stack();
+}
+
+static void end_fs(void)
+{
+	dxs_umount_stack();
+	dxs_fsck();
+}
+
+static void run_part(const struct dxs_part *part, bool fresh)
+{
+	double start = dxs_now();
+
+	dxs_diag("%s", part->name);
+	if (fresh)
+		begin_fs();
+	part->run();
+	if (fresh)
+		end_fs();
+	dxs_diag("%s: %.1f s", part->name, dxs_now() - start);
+}
+
+void dxs_run_parts(const struct dxs_part *parts, size_t nr, char *const names[],
+		   bool fresh)
+{
+	char *const *name;
+	size_t i;
+
+	for (name = names; *name; name++) {
+		for (i = 0; i < nr && strcmp(parts[i].name, *name); i++)
+			;
+		if (i == nr)
+			dxs_bail("%s: no such part of the test", *name);
+	}
+	if (!fresh)
+		begin_fs();
+	for (i = 0; i < nr; i++)
+		if (dxs_wanted(parts[i].name, names))
+			run_part(&parts[i], fresh);
+	if (!fresh)
+		end_fs();
+}
+
 /* --- Files of /proc, /sys and the like. */
 
 bool dxs_put(const char *path, const char *value)
@@ -506,6 +552,16 @@ int dxs_switch(int fd, int mode, int timeout_ms, struct daxstack_switch *sw)
 	if (sw)
 		*sw = arg;
 	return err;
+}
+
+void dxs_set_mode(const char *path, int mode)
+{
+	int fd = MUST(open(path, O_RDONLY | O_CLOEXEC));
+	int error = dxs_switch(fd, mode, 0, NULL);
+
+	if (error)
+		dxs_bail("%s: not switched: %s", path, strerror(error));
+	close(fd);
 }
 
 int dxs_set_xflag(int fd, int mode)

@@ -80,6 +80,19 @@ int dxs_run_read(char *out, size_t size, const char *const argv[]);
  */
 bool dxs_wanted(const char *name, char *const names[]);
 
+struct dxs_part {
+	const char *name;
+	void (*run)(void);
+};
+
+/*
+ * Runs the parts of the test that are to run, each on a new filesystem with the
+ * stack, or all on one (@fresh: false); fsck follows. Tells how long each part took.
+ * Bails out if a name is unknown.
+ */
+void dxs_run_parts(const struct dxs_part *parts, size_t nr, char *const names[],
+		   bool fresh);
+
 /* --- Files of /proc, /sys and the like. */
 
 /* Writes @value to a file. Return: whether that worked. */
@@ -141,6 +154,8 @@ bool dxs_xflag_of(const char *path);
 void dxs_count_modes(const char *path, int mode, int *modes, int *flags);
 /* Switches the file; fills in @sw unless it is NULL. */
 int dxs_switch(int fd, int mode, int timeout_ms, struct daxstack_switch *sw);
+/* Switches the file, or bails out. */
+void dxs_set_mode(const char *path, int mode);
 /* Switches the file with FS_IOC_FSSETXATTR. */
 int dxs_set_xflag(int fd, int mode);
 /* Returns FS_XFLAG_DAX, from FS_IOC_FSGETXATTR. Bails out. */

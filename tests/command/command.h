@@ -56,8 +56,6 @@ int traced(char *out, size_t size, const char *const argv[],
 	   void (*hook)(const struct call *call, void *data), void *data);
 
 void make_file(const char *path);
-int mode_of(const char *path);
-void set_mode(const char *path, int mode);
 int occurrences(const char *text, const char *part);
 /* Returns whether the text is only printable ASCII and newlines. */
 bool is_plain(const char *text);

@@ -120,7 +120,7 @@ void test_frozen(void)
 	thaw(fd);
 	dxs_is(0, proc_end(&proc, out, sizeof(out)), "thawed: exit status");
 	dxs_str("switched 1\ndirectories: 1\n", out, "thawed: summary");
-	dxs_ok(flag_of(TREE) && mode_of(TREE "/file") == DAXSTACK_DAX,
+	dxs_ok(flag_of(TREE) && dxs_mode_of(TREE "/file") == DAXSTACK_DAX,
 	       "thawed: flag and mode");
 	close(fd);
 }

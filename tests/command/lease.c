@@ -49,7 +49,7 @@ void test_lease(void)
 
 	MUST(sigaction(SIGIO, &act, NULL));
 	make_file(FILE_);
-	set_mode(FILE_, DAXSTACK_DAX);
+	dxs_set_mode(FILE_, DAXSTACK_DAX);
 	fd = take_lease();
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), "daxstack", "status", "-n",
 			       FILE_), "status: exit status");

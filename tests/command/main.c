@@ -15,10 +15,7 @@
 
 #include "command.h"
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} parts[] = {
+static const struct dxs_part parts[] = {
 	{ "special", test_special },
 	{ "lease", test_lease },
 	{ "names", test_names },
@@ -34,25 +31,6 @@ void make_file(const char *path)
 	int fd = MUST(open(path, O_RDWR | O_CREAT | O_EXCL, 0644));
 
 	dxs_pwrite(fd, "data", 4, 0);
-	close(fd);
-}
-
-int mode_of(const char *path)
-{
-	int fd = MUST(open(path, O_RDONLY));
-	int mode = dxs_mode(fd);
-
-	close(fd);
-	return mode;
-}
-
-void set_mode(const char *path, int mode)
-{
-	int fd = MUST(open(path, O_RDONLY));
-	int error = dxs_switch(fd, mode, 0, NULL);
-
-	if (error)
-		dxs_bail("%s: not switched: %s", path, strerror(error));
 	close(fd);
 }
 
@@ -77,22 +55,9 @@ bool is_plain(const char *text)
 
 int main(int argc, char **argv)
 {
-	double start;
-	size_t i;
-
 	(void)argc;
 	dxs_begin();
 	dxs_watch_begin();
-	dxs_mkfs(NULL);
-	dxs_mount_stack();
-	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (!dxs_wanted(parts[i].name, argv + 1))
-			continue;
-		start = dxs_now();
-		parts[i].run();
-		dxs_diag("%s: %.1f s", parts[i].name, dxs_now() - start);
-	}
-	dxs_umount_stack();
-	dxs_fsck();
+	dxs_run_parts(parts, ARRAY_SIZE(parts), argv + 1, false);
 	return dxs_done();
 }

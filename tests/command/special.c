@@ -101,7 +101,7 @@ static void test_types(void)
 	dxs_is(4, occurrences(out, ": not switched to dax: not a regular file"
 			      " (Invalid argument)\n"),
 	       "set: each is reported as not regular");
-	dxs_is(DAXSTACK_DAX, mode_of("stack/special/file"),
+	dxs_is(DAXSTACK_DAX, dxs_mode_of("stack/special/file"),
 	       "set: a regular file among them is switched");
 	with_writer(0, ARGV("daxstack", "set", "-R", "cached", "stack/special",
 			    ALL), "set -R");

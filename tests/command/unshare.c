@@ -117,13 +117,13 @@ void test_unshare(void)
 	dxs_ok(shared("stack/" COPY) > 0 && shared("stack/" COPY) < LEN / MIB,
 	       "unshare: interrupted: partly done: %ld MiB shared",
 	       shared("stack/" COPY));
-	dxs_is(DAXSTACK_CACHED, mode_of("stack/" COPY),
+	dxs_is(DAXSTACK_CACHED, dxs_mode_of("stack/" COPY),
 	       "unshare: interrupted: mode");
 	dxs_ok(is_as_written("stack/" COPY), "unshare: interrupted: contents");
 	dxs_is(0, DXS_RUN("daxstack", "set", "--unshare", "dax",
 			  "stack/" COPY), "unshare: second run");
 	dxs_is(0, shared("stack/" COPY), "unshare: second run: MiB shared");
-	dxs_is(DAXSTACK_DAX, mode_of("stack/" COPY),
+	dxs_is(DAXSTACK_DAX, dxs_mode_of("stack/" COPY),
 	       "unshare: second run: mode");
 	dxs_ok(is_as_written("stack/" COPY), "unshare: second run: contents");
 	dxs_ok(is_as_written("stack/" ORIGINAL),

@@ -62,7 +62,7 @@ static int others_in(int mode)
 
 	for (nr = 0; nr < OTHERS; nr++) {
 		other_file(path, sizeof(path), nr);
-		found += mode_of(path) == mode;
+		found += dxs_mode_of(path) == mode;
 	}
 	return found;
 }
@@ -221,7 +221,7 @@ static void test_cut(void)
 	       "no way back: and counted");
 	for (i = 0; i < 8; i++) {
 		snprintf(end, sizeof(end), "%s/u%d", path, i);
-		found += mode_of(end) == DAXSTACK_DAX;
+		found += dxs_mode_of(end) == DAXSTACK_DAX;
 	}
 	dxs_is(8, found, "no way back: files beside it are switched");
 }
@@ -307,7 +307,7 @@ static void test_mounts(void)
 	       "bind mounts in the tree: exit status");
 	dxs_str("switched 1\ndirectories: 1\nskipped, mount points in the tree: 2\n",
 		out, "bind mounts in the tree: left out");
-	dxs_is(DAXSTACK_CACHED, mode_of("stack/outside/file"),
+	dxs_is(DAXSTACK_CACHED, dxs_mode_of("stack/outside/file"),
 	       "bind mounts in the tree: files outside are unchanged");
 	dxs_is(0, DXS_RUN_READ(out, sizeof(out), SET_R, "dax",
 			       "stack/mnt/bind"), "a bind mount: exit status");

@@ -17,10 +17,7 @@
 
 #include "hazards.h"
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} hazards[] = {
+static const struct dxs_part hazards[] = {
 	{ "H2", h2_write_faults },
 	{ "H3", h3_waiting_faults },
 	{ "H4", h4_lost_vma },
@@ -186,24 +183,10 @@ struct hazard_switches hazard_switch_beside(int fd, double seconds, int count,
 
 int main(int argc, char **argv)
 {
-	double start;
-	size_t i;
-
 	if (argc == 2 && !strcmp(argv[1], "--rights"))
 		return rights_main();
 	dxs_begin();
 	dxs_watch_begin();
-	for (i = 0; i < ARRAY_SIZE(hazards); i++) {
-		if (!dxs_wanted(hazards[i].name, argv + 1))
-			continue;
-		dxs_diag("%s", hazards[i].name);
-		start = dxs_now();
-		dxs_mkfs(NULL);
-		dxs_mount_stack();
-		hazards[i].run();
-		dxs_umount_stack();
-		dxs_fsck();
-		dxs_diag("%s: %.1f s", hazards[i].name, dxs_now() - start);
-	}
+	dxs_run_parts(hazards, ARRAY_SIZE(hazards), argv + 1, true);
 	return dxs_done();
 }

@@ -24,23 +24,11 @@
 /* Offset of ->flags in struct vm_fault, and FAULT_FLAG_VMA_LOCK. */
 #define PROBE	"p:dxs/fault dxs_vm_fault flags=+40(%di):x32"
 
-static bool put(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_APPEND);
-	bool done;
-
-	if (fd < 0)
-		return false;
-	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return done;
-}
-
 static bool count_begin(void)
 {
-	return put(TRACING "kprobe_events", PROBE) &&
-		put(TRACING "events/dxs/fault/filter", "flags & 0x1000") &&
-		put(TRACING "events/dxs/fault/enable", "1");
+	return dxs_put(TRACING "kprobe_events", PROBE) &&
+		dxs_put(TRACING "events/dxs/fault/filter", "flags & 0x1000") &&
+		dxs_put(TRACING "events/dxs/fault/enable", "1");
 }
 
 /* Return: whether the trace has such a fault. */
@@ -50,13 +38,13 @@ static bool count_end(void)
 	char line[512];
 	bool found = false;
 
-	put(TRACING "events/dxs/fault/enable", "0");
+	dxs_put(TRACING "events/dxs/fault/enable", "0");
 	file = fopen(TRACING "trace", "r");
 	while (file && !found && fgets(line, sizeof(line), file))
 		found = strstr(line, " fault: ");
 	if (file)
 		fclose(file);
-	put(TRACING "kprobe_events", "-:dxs/fault");
+	dxs_put(TRACING "kprobe_events", "-:dxs/fault");
 	return found;
 }
 

@@ -13,10 +13,7 @@
 
 #include "heat.h"
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} parts[] = {
+static const struct dxs_part parts[] = {
 	{ "counts", test_counts },
 	{ "refaults", test_refaults },
 	{ "sketch", test_sketch },
@@ -112,21 +109,8 @@ void *map(int fd, size_t len)
 
 int main(int argc, char **argv)
 {
-	int known = 0;
-	size_t i;
-
+	(void)argc;
 	dxs_begin();
-	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (!dxs_wanted(parts[i].name, argv + 1))
-			continue;
-		known++;
-		dxs_mkfs(NULL);
-		dxs_mount_stack();
-		parts[i].run();
-		dxs_umount_stack();
-		dxs_fsck();
-	}
-	if (argc > 1 && known != argc - 1)
-		dxs_bail("usage: heat [PART...]");
+	dxs_run_parts(parts, ARRAY_SIZE(parts), argv + 1, true);
 	return dxs_done();
 }

@@ -19,10 +19,7 @@
 
 #include "interactions.h"
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct dxs_part checks[] = {
 	{ "remount", check_remount },
 	{ "paths", check_paths },
 	{ "visit", check_visit },
@@ -301,9 +298,6 @@ void ia_use_report(struct ia_user *u, long least, const char *name)
 
 int main(int argc, char **argv)
 {
-	double begin;
-	size_t i;
-
 	/* The program that check_exec() runs from the stack. */
 	if (argc > 1 && !strcmp(argv[1], "--program"))
 		return program_main(argc, argv);
@@ -312,16 +306,6 @@ int main(int argc, char **argv)
 	dxs_watch_begin();
 	began = dxs_watch();
 	srandom(1);
-	dxs_mkfs(NULL);
-	dxs_mount_stack();
-	for (i = 0; i < ARRAY_SIZE(checks); i++) {
-		if (!dxs_wanted(checks[i].name, argv + 1))
-			continue;
-		begin = dxs_now();
-		checks[i].run();
-		dxs_diag("%s: %.1f s", checks[i].name, dxs_now() - begin);
-	}
-	dxs_umount_stack();
-	dxs_fsck();
+	dxs_run_parts(checks, ARRAY_SIZE(checks), argv + 1, false);
 	return dxs_done();
 }

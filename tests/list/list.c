@@ -80,10 +80,10 @@ static void make_some(void)
 	make_file("stack/a", PAGE);
 	make_file("stack/b", PAGE);
 	make_file("stack/c", 40 * KIB);
-	set_mode("stack/a", DAXSTACK_DAX);
-	set_mode("stack/b", DAXSTACK_DAX);
-	set_mode("stack/c", DAXSTACK_DAX);
-	set_mode("stack/c", DAXSTACK_CACHED);
+	dxs_set_mode("stack/a", DAXSTACK_DAX);
+	dxs_set_mode("stack/b", DAXSTACK_DAX);
+	dxs_set_mode("stack/c", DAXSTACK_DAX);
+	dxs_set_mode("stack/c", DAXSTACK_CACHED);
 	fd = MUST(open("stack/c", O_RDONLY));
 	dxs_pread(fd, out, 40 * KIB, 0);
 	MUST(seteuid(65534));

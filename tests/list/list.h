@@ -10,7 +10,6 @@
 
 /* Creates a file of @len bytes. */
 void make_file(const char *path, size_t len);
-void set_mode(const char *path, int mode);
 
 /* Output of the last command. */
 extern char out[64 * KIB];

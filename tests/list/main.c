@@ -14,10 +14,7 @@
 
 #include "list.h"
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} parts[] = {
+static const struct dxs_part parts[] = {
 	{ "sysfs", test_sysfs },
 	{ "umount", test_umount },
 	{ "list", test_list },
@@ -71,32 +68,10 @@ void make_file(const char *path, size_t len)
 	close(fd);
 }
 
-void set_mode(const char *path, int mode)
-{
-	int fd = MUST(open(path, O_RDONLY));
-	int error = dxs_switch(fd, mode, 0, NULL);
-
-	if (error)
-		dxs_bail("%s: not switched: %s", path, strerror(error));
-	close(fd);
-}
-
 int main(int argc, char **argv)
 {
-	int known = 0;
-	size_t i;
-
+	(void)argc;
 	dxs_begin();
-	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (!dxs_wanted(parts[i].name, argv + 1))
-			continue;
-		known++;
-		dxs_mkfs(NULL);
-		dxs_mount_stack();
-		parts[i].run();
-		dxs_umount_stack();
-	}
-	if (argc > 1 && known != argc - 1)
-		dxs_bail("usage: list [PART...]");
+	dxs_run_parts(parts, ARRAY_SIZE(parts), argv + 1, true);
 	return dxs_done();
 }

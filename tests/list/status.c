@@ -28,8 +28,8 @@ static void make_tree(void)
 	make_file(TREE "/a b/line\nend", PAGE);
 	make_file(TREE "/a b/c/4", PAGE);
 	make_file(TREE "/a b/c/5", PAGE);
-	set_mode(TREE "/1", DAXSTACK_DAX);
-	set_mode(TREE "/a b/c/4", DAXSTACK_DAX);
+	dxs_set_mode(TREE "/1", DAXSTACK_DAX);
+	dxs_set_mode(TREE "/a b/c/4", DAXSTACK_DAX);
 	MUST(symlink("../..", TREE "/a b/up"));
 	MUST(mkfifo(TREE "/fifo", 0600));
 	dxs_is(0, RUN("daxstack", "set", "dax", TREE "/a b"), "set the flag");

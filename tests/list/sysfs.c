@@ -156,7 +156,7 @@ static void test_files(void)
 		snprintf(path, sizeof(path), "stack/many/%d", i);
 		make_file(path, PAGE + 1);
 		if (i % 3 == 0)
-			set_mode(path, DAXSTACK_DAX);
+			dxs_set_mode(path, DAXSTACK_DAX);
 	}
 	is_number(FILES / 3, "files_dax", "files created");
 	is_number(FILES - FILES / 3, "files_cached", "files created");
@@ -167,7 +167,7 @@ static void test_files(void)
 	is_number(2 * (FILES / 3), "pages_written", "files created");
 	dxs_ok(sysfs_number("gates_shut_max_ns") > 0,
 	       "files created: time with closed gates");
-	set_mode("stack/many/0", DAXSTACK_CACHED);
+	dxs_set_mode("stack/many/0", DAXSTACK_CACHED);
 	is_number(FILES / 3 - 1, "files_dax", "switched back");
 	is_number(FILES / 3, "switches_to_dax", "switched back");
 	is_number(1, "switches_to_cached", "switched back");
@@ -182,7 +182,7 @@ static void test_refusals(void)
 	int fd;
 
 	make_file("stack/sync", PAGE);
-	set_mode("stack/sync", DAXSTACK_DAX);
+	dxs_set_mode("stack/sync", DAXSTACK_DAX);
 	fd = MUST(open("stack/sync", O_RDWR));
 	map = dxs_map_sync(fd, PAGE);
 	if (map == MAP_FAILED)
@@ -373,7 +373,7 @@ void test_umount(void)
 	int fd;
 
 	make_file("stack/file", PAGE);
-	set_mode("stack/file", DAXSTACK_DAX);
+	dxs_set_mode("stack/file", DAXSTACK_DAX);
 	is_number(1, "switches_to_dax", "before");
 	path_of("switches_to_dax", path, sizeof(path));
 	fd = MUST(open(path, O_RDONLY));

@@ -35,11 +35,11 @@ static void is_refused(int status, const char *path, const char *reason,
 
 static void test_nothing(void)
 {
-	set_mode(FILE_, DAXSTACK_CACHED);
+	dxs_set_mode(FILE_, DAXSTACK_CACHED);
 	dxs_is(0, RUN(WHY, FILE_), "cached: exit status");
 	dxs_str(FILE_ ": cached, to dax: a switch would be attempted\n", out,
 		"cached: nothing");
-	set_mode(FILE_, DAXSTACK_DAX);
+	dxs_set_mode(FILE_, DAXSTACK_DAX);
 	dxs_is(0, RUN(WHY, FILE_), "dax: exit status");
 	dxs_str(FILE_ ": dax, to cached: a switch would be attempted\n", out,
 		"dax: nothing");
