@@ -58,6 +58,16 @@ int file_identify(int fd, struct file_id *id)
 	return 0;
 }
 
+static int identified(int look, struct file_id *id)
+{
+	int err = file_identify(look, id);
+
+	if (!err)
+		return look;
+	close(look);
+	return err;
+}
+
 /**
  * file_look - look up a name without opening the file
  * @dir: directory to look it up in, or AT_FDCWD
@@ -72,15 +82,8 @@ int file_identify(int fd, struct file_id *id)
 int file_look(int dir, const char *name, int flags, struct file_id *id)
 {
 	int look = openat(dir, name, O_PATH | O_CLOEXEC | flags);
-	int err;
 
-	if (look < 0)
-		return -errno;
-	err = file_identify(look, id);
-	if (!err)
-		return look;
-	close(look);
-	return err;
+	return look < 0 ? -errno : identified(look, id);
 }
 
 /**
@@ -100,15 +103,8 @@ int file_look_beneath(int dir, const char *path, struct file_id *id)
 			RESOLVE_NO_XDEV,
 	};
 	int look = syscall(SYS_openat2, dir, path, &how, sizeof(how));
-	int err;
 
-	if (look < 0)
-		return -errno;
-	err = file_identify(look, id);
-	if (!err)
-		return look;
-	close(look);
-	return err;
+	return look < 0 ? -errno : identified(look, id);
 }
 
 /**

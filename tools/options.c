@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* daxstack set, restore: their common options. */
+#include <getopt.h>
 #include <limits.h>
 #include <string.h>
 
@@ -39,15 +40,7 @@ static bool parse_seconds(const char *s, int *ms)
 	return true;
 }
 
-/**
- * set_timeout - parse the value of --timeout
- * @opt: filled in
- * @title: name of the command
- * @value: from the command line
- *
- * Return: false if it is invalid; the error was printed.
- */
-bool set_timeout(struct set_options *opt, const char *title, const char *value)
+static bool set_timeout(struct set_options *opt, const char *title, const char *value)
 {
 	if (!strcmp(value, "inf")) {
 		opt->timeout_ms = -1;
@@ -59,6 +52,37 @@ bool set_timeout(struct set_options *opt, const char *title, const char *value)
 			 "'%s' is not a timeout: use seconds from 0 to 2147483.647, or inf",
 			 name_shown(value));
 	return false;
+}
+
+/**
+ * set_option - handle an option that set and restore share
+ * @opt: filled in
+ * @c: the option: t, n, J, q or v
+ * @argv: of the command; the value of -t is in optarg
+ *
+ * Return: TOOL_OK, or TOOL_USAGE after printing the error.
+ */
+int set_option(struct set_options *opt, int c, char **argv)
+{
+	switch (c) {
+	case 't':
+		return set_timeout(opt, argv[0], optarg) ? TOOL_OK : TOOL_USAGE;
+	case 'n':
+		opt->dry_run = true;
+		break;
+	case 'J':
+		opt->json = true;
+		break;
+	case 'q':
+		opt->quiet = true;
+		break;
+	case 'v':
+		opt->verbose = true;
+		break;
+	default:
+		return tool_bad_option(argv[0], argv);
+	}
+	return TOOL_OK;
 }
 
 /**

@@ -290,7 +290,7 @@ static int restore_run(int argc, char **argv)
 	};
 	struct set_options *opt = &restore.opt;
 	const char *root = ".";
-	int c;
+	int status, c;
 
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "C:PHt:nJqvh", options,
@@ -305,26 +305,12 @@ static int restore_run(int argc, char **argv)
 		case 'H':
 			restore.hard_links = true;
 			break;
-		case 't':
-			if (!set_timeout(opt, argv[0], optarg))
-				return TOOL_USAGE;
-			break;
-		case 'n':
-			opt->dry_run = true;
-			break;
-		case 'J':
-			opt->json = true;
-			break;
-		case 'q':
-			opt->quiet = true;
-			break;
-		case 'v':
-			opt->verbose = true;
-			break;
 		case 'h':
 			return tool_help(&restore_command);
 		default:
-			return tool_bad_option(argv[0], argv);
+			status = set_option(opt, c, argv);
+			if (status)
+				return status;
 		}
 	}
 	if (argc - optind > 1)

@@ -163,13 +163,6 @@ static int parse_option(int c, char **argv, struct command_line *line)
 	case 'R':
 		opt->recursive = true;
 		break;
-	case 't':
-		if (!set_timeout(opt, argv[0], optarg))
-			return TOOL_USAGE;
-		break;
-	case 'n':
-		opt->dry_run = true;
-		break;
 	case 'U':
 		opt->unshare = true;
 		break;
@@ -179,19 +172,10 @@ static int parse_option(int c, char **argv, struct command_line *line)
 	case '0':
 		line->null = true;
 		break;
-	case 'J':
-		opt->json = true;
-		break;
-	case 'q':
-		opt->quiet = true;
-		break;
-	case 'v':
-		opt->verbose = true;
-		break;
 	case 'h':
 		return tool_help(&set_command);
 	default:
-		return tool_bad_option(argv[0], argv);
+		return set_option(opt, c, argv) ?: -1;
 	}
 	return -1;
 }

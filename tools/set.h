@@ -72,7 +72,7 @@ struct set_result {
 	unsigned long long unshared;
 };
 
-bool set_timeout(struct set_options *opt, const char *title, const char *value);
+int set_option(struct set_options *opt, int c, char **argv);
 int set_check(const struct set_options *opt, const char *title);
 
 struct set_result apply(const struct set_options *opt, const char *path,
