@@ -104,6 +104,8 @@ bad 'script: text' '^# expected: a$' script 'is a b c\ndone_testing'
 bad 'script: another exit status' '^# status 1, not 2$' script 'ends 2 a false\ndone_testing'
 bad 'script: the exit status is 1' 'status 1' script 'ok 1 a\nok 0 b\ndone_testing'
 bad 'script: no end' 'no plan' script 'ok 0 a'
+bad 'script: a function that there is not' 'Bail out! missing: not found' \
+	script 'ok 0 a\nmissing 1 b\ndone_testing'
 bad 'script: bail out' 'Bail out! mount' script 'ok 0 a\nbail mount'
 
 # --- scripts/test/check, with tests that need no guest
@@ -123,7 +125,7 @@ echo 'fake once - own never' >tests/plan
 good 'check: a test' check '1..1\nok 1 - a\n'
 good 'check: a skipped check' check '1..2\nok 1 - a\nok 2 - b # SKIP c\n'
 grep -q '^2 passed, 0 failed$' "$tmp/said"
-report $? 'check: ... does not count as passed'
+ok $? 'check: ... does not count as passed'
 bad 'check: a test that skips itself' '1 passed, 1 failed' check '1..0 # SKIP a\n'
 bad 'check: a test without output' '1 passed, 1 failed' check ''
 bad 'check: not ok, and status 0' '1 passed, 1 failed' check '1..1\nnot ok 1 - a\n'
@@ -154,7 +156,7 @@ interrupted()
 }
 bad 'check: a signal' '^  host/host/fake$' interrupted
 ! grep -q 'still runs' "$tmp/said"
-report $? 'check: ... ends the test'
+ok $? 'check: ... ends the test'
 bad 'check: a missing test' 'nothing' \
 	env CHECK_STYLE=no scripts/test/check nothing
 bad 'check: no filesystem' '--fs: nothing is named' \
@@ -404,7 +406,7 @@ marks+='[ 3.0] guest-tests: three.t\n'
 good 'shared: three tests' shared "$three\n" "$marks" 0
 grep -qx 'ok 1 - two' "$tmp/shared/ext4/two.tap" &&
 	! grep -q one "$tmp/shared/ext4/two.tap"
-report $? 'shared: each test has its own output'
+ok $? 'shared: each test has its own output'
 bad 'shared: one fails' '^0 3 0 ' shared \
 	"$(part one 0 && part two 3 && part three 0)\n" "$marks" 0
 bad 'shared: a complaint' '^0 99 0 ' shared "$three\n" \

@@ -214,7 +214,7 @@ succeeds 'an invalid internal line size' bad 's/^(line_bytes=)256/\1300/' \
 	' \[pmem\] line_bytes: write a power of two'
 succeeds 'an invalid line' bad 's/^\[cpu\]/words\n&/' '[0-9]+: neither'
 succeeds 'a missing profile' says 'none.conf: No such file' timed "$tmp/first" none
-succeeds 'no counts' says 'no counts of memory-model.so' scripts/measure/modelled-time dram
+succeeds 'no counts' says 'no counts of memory-model.so' scripts/measure/modelled-time dram </dev/null
 
 # refused ARGUMENTS PATTERN: asserts an error of the plugin
 refused()

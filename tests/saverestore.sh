@@ -388,7 +388,7 @@ refused_without()
 	6.1.*)
 		status 2 daxstack set dax "$1" &&
 			said 'file shares blocks with another file \(daxstack set --unshare\) \(Operation not supported\)' &&
-			is cached "$(mode_json "$1")"
+			equal cached "$(mode_json "$1")"
 		;;
 	esac
 }

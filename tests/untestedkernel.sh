@@ -26,42 +26,32 @@ sed -i 's/^\tKERNEL_VERSION(\([0-9]*\), [0-9]*, 0),$/\tKERNEL_VERSION(\1, 255, 0
 cat >"$tmp/in-guest" <<'END'
 #!/bin/bash
 set -u
-n=0
-ok()
-{
-	n=$((n + 1))
-	if "$@" >/tmp/said 2>&1; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		sed 's/^/# /' /tmp/said
-	fi
-}
-not() { ! "$@"; }
+. /usr/local/share/daxstack/tap.sh
+said=/tmp/said
 said() { dmesg | grep -q "$1"; }
 release=$(uname -r)
 mkfs.ext4 -q -F -b 4096 "$PMEM"
 mkdir -p /mnt/s
 modprobe daxstack
-name='mount succeeds' ok mount -t daxstack "$PMEM" /mnt/s
+succeeds 'mount succeeds' mount -t daxstack "$PMEM" /mnt/s
 echo data >/mnt/s/f
-name='files can be written and read' ok grep -q data /mnt/s/f
-name='the log says that switching is off and names the kernel' \
-	ok said "switching is off: daxstack was not tested on Linux $release"
-name='a switch is refused' ok not daxstack set dax /mnt/s/f
+succeeds 'files can be written and read' grep -q data /mnt/s/f
+succeeds 'the log says that switching is off and names the kernel' \
+	said "switching is off: daxstack was not tested on Linux $release"
+succeeds 'a switch is refused' not daxstack set dax /mnt/s/f
 cp /tmp/said /tmp/why
-name='... with the reason' ok grep -q 'kernel was not tested' /tmp/why
-name='the mode is unchanged' ok sh -c 'daxstack status /mnt/s/f | grep -q cached'
+succeeds '... with the reason' grep -q 'kernel was not tested' /tmp/why
+succeeds 'the mode is unchanged' sh -c 'daxstack status /mnt/s/f | grep -q cached'
 umount /mnt/s
 rmmod daxstack
 modprobe daxstack allow_untested_kernel=1
 mount -t daxstack "$PMEM" /mnt/s
-name='allow_untested_kernel=1: a file switches' ok daxstack set dax /mnt/s/f
-name='... and is in dax mode' ok sh -c 'daxstack status /mnt/s/f | grep -q dax'
+succeeds 'allow_untested_kernel=1: a file switches' daxstack set dax /mnt/s/f
+succeeds '... and is in dax mode' sh -c 'daxstack status /mnt/s/f | grep -q dax'
 umount /mnt/s
 rmmod daxstack
-name='the module loads without the parameter again' ok modprobe daxstack
-echo "1..$n"
+succeeds 'the module loads without the parameter again' modprobe daxstack
+done_testing
 END
 chmod +x "$tmp/in-guest"
 
@@ -74,4 +64,5 @@ if ! scripts/kernel/kbuild "$(scripts/kernel/guest-kernel --kdir "$kernel")" "$t
 fi
 scripts/vm/guest --kernel "$kernel" --fs ext4 --timeout 900 --log "${0%.t}.log" \
 	--module "$tmp/build/daxstack.ko" --add build/tools/daxstack \
+	--add tests/lib/tap.sh:/usr/local/share/daxstack/ \
 	--add "$tmp/in-guest" -- in-guest 2> >(sed 's/^/# /' >&2)

@@ -15,7 +15,7 @@
 #include "cost.h"
 #include "decay.h"
 
-enum { LINE = 64, BULK = 16384, CROWDED = 65536 };
+enum { LINE = 64, BULK = 16384, CROWDED = 49152 };
 
 /* Instructions; *_LOOKS: random reads of DRAM for data structures of the kernel. */
 enum {
@@ -28,9 +28,9 @@ enum {
 	CACHED_READ_LOOKS = 25,
 	CACHED_READ_PAGE_LOOKS = 3,
 	/*
-	 * More of them per page that is in DRAM, for calls of 64 KiB and more: the caller's
-	 * buffer and the pages no longer fit in an L2 of 128 KiB together, and displace
-	 * each other. By how much depends on the physical addresses of the pages: the loads
+	 * More of them per page that is in DRAM, for calls of about 64 KiB and more: the
+	 * caller's buffer and the pages no longer fit in an L2 of 128 KiB together, and
+	 * displace each other. By how much depends on the physical addresses of the pages: the loads
 	 * that scan a cached file (scan-read-below, switch-*) differ by up to 8 %.
 	 */
 	CACHED_READ_CROWDED_LOOKS = 12,

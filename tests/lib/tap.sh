@@ -17,9 +17,15 @@ ok()
 		echo "ok $n - $2"
 	else
 		echo "not ok $n - $2"
-		[ ! -s "${said-}" ] || tail -n 30 "$said" | cat -v | sed 's/^/# /'
+		show_said
 		failed=1
 	fi
+}
+
+# A summary of failed checks shows some twenty lines of each.
+show_said()
+{
+	[ ! -s "${said-}" ] || tail -n 18 "$said" | cat -v | sed 's/^/# /'
 }
 
 # succeeds NAME COMMAND...: asserts exit status 0; the output goes to $said
@@ -54,10 +60,13 @@ equal()
 # is EXPECTED SEEN NAME
 is()
 {
-	local status=0
-	equal "$1" "$2" >/dev/null || status=1
-	ok $status "$3"
-	[ $status = 0 ] || equal "$1" "$2" | cat -v | sed 's/^/# /'
+	if [ "$1" = "$2" ]; then
+		ok 0 "$3"
+	else
+		said='' ok 1 "$3"
+		equal "$1" "$2" | cat -v | sed 's/^/# /'
+		show_said
+	fi
 }
 
 # not COMMAND...: for succeeds()
@@ -71,6 +80,14 @@ bail()
 {
 	echo "Bail out! $*"
 	exit 1
+}
+
+# The shell calls this for a command that there is not: a check by a misspelt function
+# would be missing without a trace.
+command_not_found_handle()
+{
+	echo "Bail out! $1: not found"
+	return 127
 }
 
 # done_testing: the end of a test
