@@ -30,8 +30,9 @@ enum {
 	/*
 	 * More of them per page that is in DRAM, for calls of about 64 KiB and more: the
 	 * caller's buffer and the pages no longer fit in an L2 of 128 KiB together, and
-	 * displace each other. By how much depends on the physical addresses of the pages: the loads
-	 * that scan a cached file (scan-read-below, switch-*) differ by up to 8 %.
+	 * displace each other. By how much depends on the physical addresses of the
+	 * pages: the loads that scan a cached file (scan-read-below, switch-*) differ by
+	 * up to 8 %, also from build to build.
 	 */
 	CACHED_READ_CROWDED_LOOKS = 12,
 
@@ -84,7 +85,7 @@ enum {
 
 	/*
 	 * Switches: switch-clean, switch-dirty-50, switch-mapped, -mapped-dirty-50. Those
-	 * of unmapped files to cached mode take 29 to 44 us; these are for their mean.
+	 * of unmapped files to cached mode take 25 to 44 us; these are for their mean.
 	 */
 	SWITCH = 40000,
 	SWITCH_LOOKS = 2100,
