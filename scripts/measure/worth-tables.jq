@@ -65,7 +65,7 @@ def cell($kind):
 
 def decision:
 	[.profiles[].name] as $kinds |
-	"| load | set and DRAM | \($kinds | join(" | ")) |",
+	"| load | working set and DRAM | \($kinds | join(" | ")) |",
 	"|---|---|\($kinds | map("---|") | join(""))",
 	(.loads[] | select(.group != "switch") | . as $load |
 	 "| \($load.what) | \(if $load.set == 0 or $load.dram == 0 then "fits" else {below: "fits", at: "just too large", above: "twice as large"}[$load.where] end) | \([$kinds[] as $kind | [$load] | cell($kind)[0]] | join(" | ")) |");

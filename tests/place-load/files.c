@@ -144,7 +144,7 @@ static void scan(long file)
 	}
 }
 
-/* Three files are read all the time; half way, each other file is read once. */
+/* Three files are read all the time; halfway through, each other file is read once. */
 static void run_scan(void)
 {
 	uint64_t seed = 1;
