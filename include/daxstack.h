@@ -79,8 +79,8 @@ enum daxstack_reason {
  * struct daxstack_switch - argument of DAXSTACK_IOC_SWITCH
  * @mode: in: the new mode, DAXSTACK_DAX or DAXSTACK_CACHED
  * @timeout_ms: in: how long to wait while the file is busy (mapped, pages pinned,
- *	...), in milliseconds; 0: do not wait, -1: no limit. May be smaller on return
- *	if the kernel restarted the call.
+ *	...), in milliseconds; 0: at most 100 ms, for causes that usually pass soon;
+ *	-1: no limit. May be smaller on return if the kernel restarted the call.
  * @flags: in: must be 0
  * @reason: out: enum daxstack_reason, DAXSTACK_REASON_NONE if the file is in
  *	@mode now
