@@ -18,6 +18,7 @@
 #include "hazards.h"
 
 static const struct dxs_part hazards[] = {
+	{ "H1", h1_fault_of_read },
 	{ "H2", h2_write_faults },
 	{ "H3", h3_waiting_faults },
 	{ "H4", h4_lost_vma },

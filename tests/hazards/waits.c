@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,6 +116,123 @@ void h21_untouched(void)
 	dxs_pwrite(fd, "x", 1, 0);
 	dxs_is(true, has_gates(fd), "H21: written: has gates");
 	close(fd);
+}
+
+static void until_fault(int uffd)
+{
+	struct uffd_msg msg;
+
+	if (read(uffd, &msg, sizeof(msg)) != sizeof(msg))
+		dxs_bail("userfaultfd: %m");
+}
+
+/*
+ * --- H1: during a switch, a read faults on a mapping of the file that it reads.
+ *
+ * The read waits for the first page of its buffer, inside the I/O gate, until the
+ * switch has closed the gate. Then it faults on its second page, in a mapping of the
+ * file. The switch must succeed in its first attempt: it does not if the fault waits
+ * for it, however long the attempt lasts.
+ */
+
+struct crossing {
+	int fd;
+	int to;
+	struct iovec into[2];
+	ssize_t got;
+	int err;
+	struct daxstack_switch sw;
+	atomic_bool switched;
+};
+
+static void *read_across(void *arg)
+{
+	struct crossing *c = arg;
+
+	c->got = preadv(c->fd, c->into, 2, 0);
+	return NULL;
+}
+
+static void *switch_across(void *arg)
+{
+	struct crossing *c = arg;
+
+	c->err = dxs_switch(c->fd, c->to, 60000, &c->sw);
+	c->switched = true;
+	return NULL;
+}
+
+/* An open gate lets the read pass, a closed one does not. */
+static bool gate_is_closed(int fd)
+{
+	uint8_t byte;
+	struct iovec iov = { &byte, 1 };
+
+	return preadv2(fd, &iov, 1, 0, RWF_NOWAIT) < 0 && errno == EAGAIN;
+}
+
+/*
+ * Returns whether the switch needed one attempt. On a busy host the first attempt may
+ * end before this process goes on.
+ */
+static bool cross(struct crossing *c, int uffd, uint8_t *late)
+{
+	pthread_t reader, switcher;
+	bool closed;
+
+	c->switched = false;
+	c->into[0] = (struct iovec){ late, PAGE };
+	c->into[1] = (struct iovec){ hazard_map(c->fd, LEN) + LEN / 2, PAGE };
+	if (pthread_create(&reader, NULL, read_across, c))
+		dxs_bail("cannot create a thread");
+	until_fault(uffd);
+	if (pthread_create(&switcher, NULL, switch_across, c))
+		dxs_bail("cannot create a thread");
+	while (!(closed = gate_is_closed(c->fd)) && !c->switched)
+		dxs_sleep_ms(1);
+	hazard_fill_page(uffd, late);
+	pthread_join(reader, NULL);
+	pthread_join(switcher, NULL);
+	munmap(c->into[1].iov_base - LEN / 2, LEN);
+	return closed && !c->err && c->sw.attempts == 1;
+}
+
+static void cross_to(int mode)
+{
+	const char *const name = dxs_mode_name(mode);
+	unsigned int tries, wrong = 0, refused = 0;
+	struct crossing c = { .to = mode };
+	bool crossed = false;
+	uint8_t *late, byte;
+	int uffd;
+
+	for (tries = 0; tries < 40 && !crossed; tries++) {
+		uffd = hazard_missing_page(&late);
+		if (uffd < 0) {
+			dxs_skip("no userfaultfd", "H1, to %s", name);
+			return;
+		}
+		c.fd = hazard_file("stack/file", LEN, !mode);
+		/* If it were not cached, gate_is_closed() could not read it. */
+		dxs_pread(c.fd, &byte, 1, 0);
+		crossed = cross(&c, uffd, late);
+		wrong += c.got != 2 * PAGE;
+		refused += c.err != 0;
+		close(c.fd);
+		MUST(unlink("stack/file"));
+		munmap(late, PAGE);
+		close(uffd);
+	}
+	dxs_is(0, wrong, "H1, to %s: reads of another length", name);
+	dxs_is(0, refused, "H1, to %s: refused switches", name);
+	dxs_ok(crossed, "H1, to %s: the read ends during the switch", name);
+	dxs_diag("%u tries", tries);
+}
+
+void h1_fault_of_read(void)
+{
+	cross_to(DAXSTACK_DAX);
+	cross_to(DAXSTACK_CACHED);
 }
 
 /* --- H22: a call that does not end. */
