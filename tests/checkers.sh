@@ -82,6 +82,7 @@ bad 'tap: no file' 'cannot read' scripts/test/tap "$tmp/nothing"
 # script LINES: judges a test with these lines
 script()
 {
+	rm -f "$tmp/script.said"
 	printf '%b\n' '. tests/lib/tap.sh' "said=$tmp/script.said" "$1" >"$tmp/script"
 	judged bash -u "$tmp/script"
 }
@@ -101,8 +102,10 @@ bad 'script: ... and its output is shown' '^# said$' \
 	script 'say() { echo said; return 1; }\nsucceeds a say\ndone_testing'
 bad 'script: a command that should fail' 'not ok 1 - a' script 'succeeds a not true\ndone_testing'
 bad 'script: text' '^# expected: a$' script 'is a b c\ndone_testing'
+bad 'script: text, compared by a command' '^# seen: c$' \
+	script 'succeeds a equal b c\ndone_testing'
 bad 'script: another exit status' '^# status 1, not 2$' script 'ends 2 a false\ndone_testing'
-bad 'script: the exit status is 1' 'status 1' script 'ok 1 a\nok 0 b\ndone_testing'
+bad 'script: the exit status is 1' '^ended with status 1$' script 'ok 1 a\nok 0 b\ndone_testing'
 bad 'script: no end' 'no plan' script 'ok 0 a'
 bad 'script: a function that there is not' 'Bail out! missing: not found' \
 	script 'ok 0 a\nmissing 1 b\ndone_testing'

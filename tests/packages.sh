@@ -25,7 +25,7 @@ export TMPDIR=${TMPDIR:-/var/tmp}
 temporary packages
 # The mounts in a root directory end with their namespaces.
 child=
-trap '[ -z "$child" ] || kill "$child"; wait; rm -rf --one-file-system "$tmp"' EXIT
+trap '[ -z "$child" ] || { kill "$child"; wait "$child"; }; rm -rf --one-file-system "$tmp"' EXIT
 trap 'exit 1' INT TERM HUP
 
 # shellcheck source=tests/lib/tap.sh

@@ -198,8 +198,8 @@ void h19_h20_write_error(void);
 
 /* waits.c */
 void h4_lost_vma(void);
-void h21_untouched(void);
 void h1_fault_of_read(void);
+void h21_untouched(void);
 void h22_stuck_reader(void);
 void h23_slow_sync(void);
 void h35_splices(void);
